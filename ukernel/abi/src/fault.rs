@@ -1,0 +1,27 @@
+//! Fault messages.
+//!
+//! A fault is a call that the kernel makes for the faulting thread, to its fault endpoint, with label
+//! [`LABEL`] and [`WORDS`] words. The thread stays blocked until the handler answers: label [`RESUME`] repeats the
+//! faulting instruction, anything else leaves the thread suspended. Without a fault endpoint the thread is suspended
+//! and the kernel's log says so.
+
+/// Label of a fault message.
+pub const LABEL: u32 = 0xffff_fa01;
+/// Words of a fault message, by index: the constants below.
+pub const WORDS: usize = 6;
+/// Word 0: the processor's vector (Intel SDM 3A, table 6-1); 14 is a page fault, [`BAD_CALL`] an unknown system call.
+pub const WORD_VECTOR: usize = 0;
+/// Word 1: the processor's error code, or 0.
+pub const WORD_ERROR_CODE: usize = 1;
+/// Word 2: the faulting address (`CR2`) of a page fault; the call number of a [`BAD_CALL`].
+pub const WORD_ADDRESS: usize = 2;
+/// Word 3: instruction pointer.
+pub const WORD_IP: usize = 3;
+/// Word 4: stack pointer.
+pub const WORD_SP: usize = 4;
+/// Word 5: frame pointer (`rbp`), from which a handler that can read the task's memory walks the stack.
+pub const WORD_FP: usize = 5;
+/// "Vector" of a system call with an unknown number.
+pub const BAD_CALL: u64 = 256;
+/// Label of the answer that resumes the thread.
+pub const RESUME: u32 = 0;
