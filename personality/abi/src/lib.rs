@@ -1,1 +1,9 @@
+//! What the personality and its programs agree on: Linux's error numbers, constants and structures.
+//!
+//! Everything but [`Errno`] is re-exported from `linux-raw-sys`, which is generated from the kernel's own headers.
 #![no_std]
+
+mod errno;
+
+pub use errno::{Errno, Result};
+pub use linux_raw_sys as raw;
