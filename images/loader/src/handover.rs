@@ -46,12 +46,11 @@ pub fn start_kernel(handoff: &Handoff, rsdp: u64, archive: (u64, u64)) -> Result
 fn adopt_upper_half(root: u64) {
     let current: *mut u64 = ptr::with_exposed_provenance_mut(Cr3::read().0.start_address().as_u64() as usize);
     let kernel: *const u64 = ptr::with_exposed_provenance(root as usize);
-    for index in UPPER_HALF..ENTRIES {
-        // SAFETY: both are tables of 512 entries below 4 GiB, and mapped one to one.
-        let (from, to) = unsafe { (kernel.add(index), current.add(index)) };
-        // SAFETY: as above; the loader's own upper half is empty, so that no translation in use changes.
-        unsafe { to.write(from.read()) };
-    }
+    // SAFETY: a table of 512 entries below 4 GiB, mapped one to one, and complete: nothing writes to it any more.
+    let kernel = unsafe { slice::from_raw_parts(kernel, ENTRIES) };
+    // SAFETY: the table in use, likewise in reach. Its upper half is empty, so that no translation in use changes.
+    let current = unsafe { slice::from_raw_parts_mut(current, ENTRIES) };
+    current[UPPER_HALF..].copy_from_slice(&kernel[UPPER_HALF..]);
 }
 
 /// Writes the memory regions behind the first page of the boot information.
