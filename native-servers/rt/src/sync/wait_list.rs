@@ -80,20 +80,23 @@ impl WaitList {
 
     /// Wakes the thread that waits longest, if any does.
     pub(crate) fn wake_one(&self) {
-        let woken = self.queue.lock().pop();
-        if let Some(thread) = woken {
+        if let Some(thread) = self.pop() {
             thread.wake();
         }
     }
 
     /// Wakes all that wait now.
     pub(crate) fn wake_all(&self) {
-        while let Some(thread) = {
-            let woken = self.queue.lock().pop();
-            woken
-        } {
+        while let Some(thread) = self.pop() {
             thread.wake();
         }
+    }
+}
+
+impl WaitList {
+    /// Takes the first thread out; the lock is free again when this returns.
+    fn pop(&self) -> Option<ThreadHandle> {
+        self.queue.lock().pop()
     }
 }
 
