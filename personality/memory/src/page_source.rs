@@ -1,0 +1,29 @@
+//! What can be mapped into an address space.
+
+use linux_abi::Result;
+
+use crate::Frame;
+
+/// Pages that can be mapped: a file's cache, shared anonymous memory, a device.
+///
+/// Called with the address space locked: an implementation may sleep for its own locks and devices, but must not touch
+/// user memory nor call back into an address space.
+pub trait PageSource: Send + Sync {
+    /// The page with this index, brought in if need be.
+    ///
+    /// With `for_write` the frame must be the source's own (a hole is filled first), because the process will write
+    /// to it and all others must see that. Without, a shared zero page may stand for a hole. Shared mappings always ask
+    /// with `for_write`, private ones never (their writes go to copies).
+    ///
+    /// # Errors
+    /// `EFAULT` past the end (the process gets `SIGBUS`); `ENOSPC`, `ENOMEM`, `EIO`.
+    fn page(&self, index: u64, for_write: bool) -> Result<Frame>;
+
+    /// Puts those pages from `first` on that need no waiting and no allocation into `out` (pages around a fault).
+    fn cached_pages(&self, first: u64, out: &mut [Option<Frame>]) {
+        let _ = (first, out);
+    }
+
+    /// Number of pages, the last perhaps partly used. Only a hint: it may change at any time.
+    fn page_count(&self) -> u64;
+}
