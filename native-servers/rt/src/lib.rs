@@ -14,6 +14,9 @@ extern crate std;
 #[path = "host/mod.rs"]
 mod os;
 
+pub mod cap;
+pub mod object;
+pub mod own;
 pub mod sync;
 pub mod thread;
 pub mod time;

@@ -7,8 +7,10 @@ use std::sync::LazyLock;
 use std::thread_local;
 use std::time::{Duration, Instant};
 
+use ukernel_user::Cap;
+
 use crate::Error;
-use crate::thread::ThreadHandle;
+use crate::thread::{RawThread, ThreadHandle};
 
 thread_local! {
     static CURRENT: OnceCell<ThreadHandle> = const { OnceCell::new() };
@@ -76,6 +78,10 @@ impl Drop for EndOnDrop {
 
 pub(crate) fn yield_now() {
     std::thread::yield_now();
+}
+
+pub(crate) fn raw() -> RawThread {
+    RawThread { thread: Cap::NULL, sched_context: Cap::NULL, notification: Cap::NULL }
 }
 
 pub(crate) fn local() -> usize {

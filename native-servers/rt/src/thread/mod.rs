@@ -10,6 +10,8 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use ukernel_user::{Cap, Notification, SchedContext, Thread};
+
 use crate::os::{self, Sleeper};
 use crate::sync::SpinLock;
 use crate::{Error, time};
@@ -87,6 +89,23 @@ pub fn local() -> usize {
 /// Sets the word of thread-local storage that belongs to the server.
 pub fn set_local(value: usize) {
     os::set_local(value);
+}
+
+/// The kernel objects of a thread; on the host all are [`Cap::NULL`].
+#[derive(Clone, Copy, Debug)]
+pub struct RawThread {
+    /// The thread.
+    pub thread: Cap<Thread>,
+    /// Its processor time.
+    pub sched_context: Cap<SchedContext>,
+    /// What it parks on.
+    pub notification: Cap<Notification>,
+}
+
+/// The calling thread's kernel objects: to bind a Vcpu, change its VSpace, declare FPU state.
+#[must_use]
+pub fn raw() -> RawThread {
+    os::raw()
 }
 
 impl ThreadHandle {
