@@ -66,6 +66,7 @@ impl ObjectType {
     /// `None`: the type cannot be retyped or the argument is invalid.
     pub const fn bytes(self, size: u64) -> Option<u64> {
         match self {
+            Self::Memory if size & MEMORY_UNCLEARED != 0 => self.bytes(size & !MEMORY_UNCLEARED),
             Self::Untyped | Self::Memory => {
                 if size == 0 || size % crate::PAGE_BYTES != 0 || size > 1 << 46 {
                     None
@@ -74,11 +75,14 @@ impl ObjectType {
                 }
             }
             Self::CapTable => {
-                if size < 2 || size > 16 { None } else { Some((SLOT_BYTES << size) + SLOT_BYTES) }
+                if size < 2 || size > 16 {
+                    None
+                } else {
+                    Some((SLOT_BYTES << size) + SLOT_BYTES)
+                }
             }
             Self::Thread => Some(2048),
-            Self::VSpace => Some(crate::PAGE_BYTES),
-            Self::Vcpu => Some(512),
+            Self::VSpace | Self::Vcpu => Some(1024),
             Self::SchedContext | Self::Timer | Self::Attachment | Self::Irq => Some(128),
             Self::Endpoint | Self::Reply | Self::Notification => Some(64),
             Self::IoPorts | Self::IrqControl | Self::Log => None,
@@ -86,6 +90,9 @@ impl ObjectType {
     }
 }
 
+/// In the size argument of [`ObjectType::Memory`]: the pages need not be zeroed, where they were never used since boot
+/// (then they hold what firmware left there; pages that were ever another object's are always zeroed).
+pub const MEMORY_UNCLEARED: u64 = 1;
 /// Bytes of a capability slot.
 pub const SLOT_BYTES: u64 = 64;
 /// Most attachments of one VSpace: the number is in 10 software bits of each leaf entry, 0 means none.

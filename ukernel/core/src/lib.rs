@@ -1,1 +1,57 @@
+//! The kernel's logic: objects, capabilities, scheduling, messages, address spaces.
+//!
+//! Everything here is safe, portable Rust, generic over a [`Machine`]: the hardware (in `ukernel-hal`) or a simulated one
+//! (in the tests). The same code boots and is tested. There is no heap and no global: a [`Kernel`] owns the machine, and
+//! objects live in memory that was retyped from Untypeds, reached by [`Ref`]s.
+//!
+//! The kernel is event-driven: it is entered by a system call, an exception or an interrupt of the thread that runs, changes
+//! state, and leaves through [`Kernel::settle`], which picks the thread to run. It never blocks and keeps no stack in between.
 #![no_std]
+#![forbid(unsafe_code)]
+
+mod attachment;
+mod boot;
+mod call;
+mod capability;
+mod captable;
+mod context;
+mod fault;
+mod interrupt;
+mod invocation;
+mod ipc;
+mod kernel;
+mod machine;
+mod notification;
+mod page_table;
+mod retype;
+mod scheduler;
+mod thread;
+mod thread_methods;
+mod timer;
+mod vcpu;
+mod vspace;
+
+pub use attachment::Attachment;
+pub use boot::BootPlan;
+pub use capability::{Cap, Slot, SlotRef};
+pub use captable::CapTable;
+pub use context::{Context, Resume};
+pub use interrupt::{Irq, IrqSource};
+pub use ipc::{Endpoint, Reply};
+pub use kernel::{Counters, Kernel};
+pub use machine::{LineMask, Machine, Object, PhysAddr, Ref};
+pub use notification::Notification;
+pub use page_table::Leaf;
+pub use scheduler::SchedContext;
+pub use thread::{Fpu, State, Thread};
+pub use timer::Timer;
+pub use vcpu::Vcpu;
+pub use vspace::VSpace;
+
+/// Memory of a [`Thread`] object: where its FPU state is, in bytes from its start (64-byte aligned).
+pub const THREAD_FPU_OFFSET: u64 = 896;
+/// Bytes that the FPU state may take.
+pub const THREAD_FPU_BYTES: u64 = 2048 - THREAD_FPU_OFFSET;
+
+#[cfg(test)]
+mod tests;

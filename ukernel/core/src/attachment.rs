@@ -1,0 +1,208 @@
+//! Attachments: a Memory's presence in a VSpace, within a window, and the batched mapping through it.
+
+use ukernel_abi::invoke::UNCACHED;
+use ukernel_abi::{Error, MASTER_END, MASTER_START, PAGE_BYTES, Rights, USER_END};
+
+use crate::vspace::Sweep;
+use crate::{Cap, Kernel, Machine, Object, PhysAddr, Ref, SlotRef, VSpace};
+
+/// Where an attachment's slot is, in bytes from its start.
+const SLOT_OFFSET: u64 = 64;
+
+/// A Memory attached to a VSpace. Not attached: `vspace` is `None`.
+#[derive(Debug)]
+pub struct Attachment {
+    pub(crate) caps: u32,
+    pub(crate) number: u16,
+    pub(crate) rights: Rights,
+    pub(crate) vspace: Option<Ref<VSpace>>,
+    pub(crate) base: PhysAddr,
+    pub(crate) pages: u64,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// Links in the VSpace's list of attachments.
+    pub(crate) next: Option<Ref<Attachment>>,
+    pub(crate) previous: Option<Ref<Attachment>>,
+}
+
+impl Object for Attachment {}
+
+const _: () = assert!(size_of::<Attachment>() <= SLOT_OFFSET as usize);
+
+impl Attachment {
+    pub(crate) fn new() -> Self {
+        Self {
+            caps: 0,
+            number: 0,
+            rights: Rights::NONE,
+            vspace: None,
+            base: PhysAddr(0),
+            pages: 0,
+            start: 0,
+            end: 0,
+            next: None,
+            previous: None,
+        }
+    }
+}
+
+/// The slot that holds the Memory's capability.
+pub(crate) fn slot_of(attachment: Ref<Attachment>) -> SlotRef {
+    attachment.part(SLOT_OFFSET)
+}
+
+/// An address-rights word, taken apart.
+struct Place {
+    address: u64,
+    rights: Rights,
+    uncached: bool,
+}
+
+impl Place {
+    fn parse(word: u64) -> Result<Self, Error> {
+        let low = word & (PAGE_BYTES - 1);
+        let allowed = u64::from(Rights::READ.or(Rights::WRITE).or(Rights::EXECUTE).0) | UNCACHED;
+        if low & !allowed != 0 {
+            return Err(Error::InvalidArgument);
+        }
+        Ok(Self { address: word - low, rights: Rights::from_bits(low), uncached: low & UNCACHED != 0 })
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Attach the Memory in `memory` to a VSpace for the addresses from `start` to `end`.
+    pub(crate) fn attach(
+        &mut self,
+        memory: SlotRef,
+        attachment: Ref<Attachment>,
+        vspace: Ref<VSpace>,
+        (start, end): (u64, u64),
+        wanted: Rights,
+    ) -> Result<(), Error> {
+        let Cap::Memory { base, bytes, rights, .. } = self.cap(memory) else { return Err(Error::InvalidCapability) };
+        if self.get(attachment).vspace.is_some() || self.get(vspace).root == PhysAddr(0) {
+            return Err(Error::InvalidState);
+        }
+        // The last page below the hole stays free: a `syscall` there would return to a non-canonical address.
+        let lower = end <= USER_END - PAGE_BYTES;
+        let master = start >= MASTER_START && end <= MASTER_END && !self.get(vspace).is_legacy();
+        if start >= end || (start | end) % PAGE_BYTES != 0 || !(lower || master) {
+            return Err(Error::InvalidArgument);
+        }
+        let number = self.get_mut(vspace).take_number().ok_or(Error::AlreadyMapped)?;
+        let next = self.get_mut(vspace).attachments.replace(attachment);
+        if let Some(next) = next {
+            self.get_mut(next).previous = Some(attachment);
+        }
+        let caps = self.get(attachment).caps;
+        *self.get_mut(attachment) = Attachment {
+            caps,
+            number,
+            rights: rights.and(wanted),
+            vspace: Some(vspace),
+            base,
+            pages: bytes / PAGE_BYTES,
+            start,
+            end,
+            next,
+            previous: None,
+        };
+        self.insert_child(memory, slot_of(attachment), Cap::AttachedMemory(attachment));
+        Ok(())
+    }
+
+    /// Remove an attachment's mappings and its place in the VSpace; its slot has been emptied.
+    pub(crate) fn detach(&mut self, attachment: Ref<Attachment>) {
+        let a = self.get(attachment);
+        let Some(vspace) = a.vspace else { return };
+        let (start, end, number, next, previous) = (a.start, a.end, a.number, a.next, a.previous);
+        self.sweep(vspace, start, end, number, Sweep::Remove).expect("the window holds all its mappings whole");
+        match previous {
+            Some(previous) => self.get_mut(previous).next = next,
+            None => self.get_mut(vspace).attachments = next,
+        }
+        if let Some(next) = next {
+            self.get_mut(next).previous = previous;
+        }
+        self.get_mut(vspace).free_number(number);
+        let a = self.get_mut(attachment);
+        (a.vspace, a.next, a.previous) = (None, None, None);
+    }
+
+    pub(crate) fn destroy_attachment(&mut self, attachment: Ref<Attachment>) {
+        self.clear(slot_of(attachment));
+    }
+
+    /// The range of addresses of `pages` pages from `address`, if the window holds it.
+    fn range(&self, attachment: Ref<Attachment>, address: u64, pages: u64) -> Result<(u64, u64), Error> {
+        let a = self.get(attachment);
+        let bytes = pages.checked_mul(PAGE_BYTES).ok_or(Error::InvalidArgument)?;
+        let end = address.checked_add(bytes).ok_or(Error::InvalidArgument)?;
+        if address < a.start || end > a.end || pages == 0 {
+            return Err(Error::InvalidArgument);
+        }
+        Ok((address, end))
+    }
+
+    /// The VSpace of an attachment that is attached.
+    fn attached(&self, attachment: Ref<Attachment>) -> Result<Ref<VSpace>, Error> {
+        self.get(attachment).vspace.ok_or(Error::InvalidState)
+    }
+
+    /// One pair of `attachment::MAP`.
+    pub(crate) fn map_pair(&mut self, attachment: Ref<Attachment>, place: u64, run: u64) -> Result<(), Error> {
+        let vspace = self.attached(attachment)?;
+        let place = Place::parse(place)?;
+        let (first, pages) = (run & ((1 << 40) - 1), (run >> 40) + 1);
+        self.range(attachment, place.address, pages)?;
+        let a = self.get(attachment);
+        if first + pages > a.pages {
+            return Err(Error::InvalidArgument);
+        }
+        let rights = self.rights_of(a, place.rights)?;
+        let (to, number) = (a.base.offset(first * PAGE_BYTES), a.number);
+        self.map_run(vspace, place.address, to, pages, (rights, place.uncached, number))
+    }
+
+    /// One pair of `attachment::PROTECT`.
+    pub(crate) fn protect_pair(&mut self, attachment: Ref<Attachment>, place: u64, pages: u64) -> Result<(), Error> {
+        let vspace = self.attached(attachment)?;
+        let place = Place::parse(place)?;
+        let (start, end) = self.range(attachment, place.address, pages)?;
+        let a = self.get(attachment);
+        let (rights, number) = (self.rights_of(a, place.rights)?, a.number);
+        self.sweep(vspace, start, end, number, Sweep::Protect(rights))
+    }
+
+    /// One pair of `attachment::UNMAP`.
+    pub(crate) fn unmap_pair(&mut self, attachment: Ref<Attachment>, address: u64, pages: u64) -> Result<(), Error> {
+        let vspace = self.attached(attachment)?;
+        if address % PAGE_BYTES != 0 {
+            return Err(Error::InvalidArgument);
+        }
+        let (start, end) = self.range(attachment, address, pages)?;
+        let number = self.get(attachment).number;
+        self.sweep(vspace, start, end, number, Sweep::Remove)
+    }
+
+    /// `attachment::UNMAP_ALL`.
+    pub(crate) fn unmap_all(&mut self, attachment: Ref<Attachment>) -> Result<(), Error> {
+        let vspace = self.attached(attachment)?;
+        let a = self.get(attachment);
+        let (start, end, number) = (a.start, a.end, a.number);
+        self.sweep(vspace, start, end, number, Sweep::Remove)
+    }
+
+    /// A mapping's rights: what is wanted must be there, and must be something; never write and execute together.
+    fn rights_of(&self, attachment: &Attachment, wanted: Rights) -> Result<Rights, Error> {
+        if wanted == Rights::NONE || wanted.contains(Rights::WRITE.or(Rights::EXECUTE)) && !self.legacy(attachment) {
+            return Err(Error::InvalidArgument);
+        }
+        if attachment.rights.contains(wanted) { Ok(wanted) } else { Err(Error::InsufficientRights) }
+    }
+
+    /// Linux programs may map memory writable and executable; native ones may not.
+    fn legacy(&self, attachment: &Attachment) -> bool {
+        attachment.vspace.is_some_and(|vspace| self.get(vspace).is_legacy())
+    }
+}

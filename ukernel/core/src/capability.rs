@@ -1,0 +1,106 @@
+//! Capabilities and the slots that hold them.
+//!
+//! A slot is in a CapTable or inside an object (a thread's binding to its VSpace, say). The capabilities inside objects
+//! have variants of their own that name their owner, so that revoking what they stand for undoes the binding.
+
+use ukernel_abi::Rights;
+
+use crate::{
+    Attachment, CapTable, Endpoint, Irq, Notification, Object, PhysAddr, Ref, Reply, SchedContext, Thread, Timer,
+    VSpace, Vcpu,
+};
+
+/// A reference to a slot.
+pub type SlotRef = Ref<Slot>;
+
+/// A capability.
+#[expect(missing_docs, reason = "fields are named for what they are; the variants say the rest")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cap {
+    /// Nothing.
+    #[default]
+    Null,
+    /// Raw memory, used from its start up to `used`; `dirty` when it may hold what an earlier object left.
+    Untyped { base: PhysAddr, bytes: u64, used: u64, dirty: bool },
+    /// Capability slots.
+    CapTable(Ref<CapTable>),
+    /// A thread.
+    Thread(Ref<Thread>),
+    /// An address space.
+    VSpace(Ref<VSpace>),
+    /// Physically contiguous pages.
+    Memory { base: PhysAddr, bytes: u64, rights: Rights, device: bool },
+    /// A rendezvous.
+    Endpoint { endpoint: Ref<Endpoint>, badge: u64, rights: Rights },
+    /// A right to answer.
+    Reply(Ref<Reply>),
+    /// Pending bits.
+    Notification { notification: Ref<Notification>, badge: u64, rights: Rights },
+    /// Processor time.
+    SchedContext(Ref<SchedContext>),
+    /// A deadline.
+    Timer(Ref<Timer>),
+    /// Foreign execution.
+    Vcpu(Ref<Vcpu>),
+    /// A Memory's presence in a VSpace.
+    Attachment(Ref<Attachment>),
+    /// An interrupt.
+    Irq(Ref<Irq>),
+    /// Ports `first` to `last`.
+    IoPorts { first: u16, last: u16 },
+    /// May issue interrupts.
+    IrqControl,
+    /// May write the log.
+    Log,
+
+    /// In an attachment: the Memory it is of.
+    AttachedMemory(Ref<Attachment>),
+    /// In a thread: its capability space.
+    ThreadTable { thread: Ref<Thread>, table: Ref<CapTable> },
+    /// In a thread: its address space.
+    ThreadVSpace { thread: Ref<Thread>, vspace: Ref<VSpace> },
+    /// In a thread: its message page.
+    ThreadPage(Ref<Thread>),
+    /// In a thread: where its faults go.
+    ThreadFault { thread: Ref<Thread>, endpoint: Ref<Endpoint>, badge: u64 },
+    /// In a VSpace: an untyped that its page tables came from.
+    VSpaceTables(Ref<VSpace>),
+    /// In a legacy VSpace: the one whose master slot it shares.
+    VSpaceMaster { vspace: Ref<VSpace>, master: Ref<VSpace> },
+    /// In a Vcpu: the memory of its state page.
+    VcpuState(Ref<Vcpu>),
+    /// In a timer: whom it signals.
+    TimerTarget { timer: Ref<Timer>, notification: Ref<Notification>, badge: u64 },
+    /// In an interrupt: whom it signals.
+    IrqTarget { irq: Ref<Irq>, notification: Ref<Notification>, badge: u64 },
+}
+
+/// A capability's place, and its place in the derivation tree.
+///
+/// The tree: each capability's children were derived from it. `parent` is `None` for those that the kernel made at
+/// boot. Siblings form a doubly linked list that starts at the parent's `first_child`.
+#[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
+pub struct Slot {
+    pub(crate) cap: Cap,
+    pub(crate) parent: Option<SlotRef>,
+    pub(crate) first_child: Option<SlotRef>,
+    pub(crate) next: Option<SlotRef>,
+    pub(crate) previous: Option<SlotRef>,
+}
+
+impl Slot {
+    /// The capability here.
+    pub fn cap(&self) -> Cap {
+        self.cap
+    }
+
+    /// Whether anything was derived from it.
+    pub fn has_children(&self) -> bool {
+        self.first_child.is_some()
+    }
+}
+
+impl Object for Slot {}
+
+const _: () = assert!(size_of::<Slot>() == ukernel_abi::object::SLOT_BYTES as usize);

@@ -1,0 +1,338 @@
+//! CapTables and the derivation tree: copy, mint, move, delete, revoke.
+//!
+//! Invariants: a slot that is not empty is in exactly one sibling list (or has no parent); a child never has more
+//! rights than its parent; an object's `caps` counts the capabilities to it, those inside objects included, and the object
+//! is destroyed when it reaches zero.
+
+use ukernel_abi::object::SLOT_BYTES;
+use ukernel_abi::{Error, Rights};
+
+use crate::{Cap, Kernel, Machine, Object, Ref, SlotRef};
+
+/// A table of 2^`bits` slots; they follow it in memory.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct CapTable {
+    pub(crate) bits: u8,
+    pub(crate) caps: u32,
+    /// Next in the list of tables that are being destroyed.
+    pub(crate) next_dead: Option<Ref<CapTable>>,
+    /// First slot not yet emptied, while being destroyed.
+    pub(crate) emptied: u64,
+}
+
+impl Object for CapTable {}
+
+impl CapTable {
+    pub(crate) fn new(bits: u8) -> Self {
+        Self { bits, caps: 0, next_dead: None, emptied: 0 }
+    }
+
+    /// Number of slots.
+    pub fn slots(&self) -> u64 {
+        1 << self.bits
+    }
+
+    /// The slot with this index, of the table that `this` refers to.
+    pub(crate) fn slot(&self, this: Ref<CapTable>, index: u64) -> Option<SlotRef> {
+        (index < self.slots()).then(|| this.part((index + 1) * SLOT_BYTES))
+    }
+}
+
+/// Whether a revocation is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Done,
+    /// An interrupt waits; the system call is to be repeated.
+    Preempted,
+}
+
+impl<M: Machine> Kernel<M> {
+    /// The capability in a slot.
+    pub(crate) fn cap(&self, slot: SlotRef) -> Cap {
+        self.get(slot).cap
+    }
+
+    /// Put a capability that has no parent into an empty slot.
+    pub(crate) fn insert_root(&mut self, slot: SlotRef, cap: Cap) {
+        self.retain(cap);
+        self.get_mut(slot).cap = cap;
+    }
+
+    /// Put a capability into an empty slot, as child of the one in `parent`.
+    pub(crate) fn insert_child(&mut self, parent: SlotRef, slot: SlotRef, cap: Cap) {
+        self.insert_root(slot, cap);
+        self.link(parent, slot);
+    }
+
+    fn link(&mut self, parent: SlotRef, slot: SlotRef) {
+        let first = self.get(parent).first_child;
+        let child = self.get_mut(slot);
+        child.parent = Some(parent);
+        child.previous = None;
+        child.next = first;
+        if let Some(first) = first {
+            self.get_mut(first).previous = Some(slot);
+        }
+        self.get_mut(parent).first_child = Some(slot);
+    }
+
+    fn unlink(&mut self, slot: SlotRef) {
+        let (parent, previous, next) = {
+            let s = self.get(slot);
+            (s.parent, s.previous, s.next)
+        };
+        if let Some(next) = next {
+            self.get_mut(next).previous = previous;
+        }
+        if let Some(previous) = previous {
+            self.get_mut(previous).next = next;
+        } else if let Some(parent) = parent {
+            self.get_mut(parent).first_child = next;
+        }
+        let s = self.get_mut(slot);
+        (s.parent, s.previous, s.next) = (None, None, None);
+    }
+
+    /// The capability as a copy with `rights` and perhaps a `badge` would be.
+    pub(crate) fn derive(cap: Cap, wanted: Rights, badge: Option<u64>) -> Result<Cap, Error> {
+        let derived = match cap {
+            Cap::Null => return Err(Error::InvalidCapability),
+            // Two capabilities to one untyped could each give out the same memory.
+            Cap::Untyped { .. } => return Err(Error::InvalidArgument),
+            Cap::Endpoint { endpoint, badge: old, rights } => {
+                Cap::Endpoint { endpoint, badge: new_badge(old, badge)?, rights: rights.and(wanted) }
+            }
+            Cap::Notification { notification, badge: old, rights } => {
+                Cap::Notification { notification, badge: new_badge(old, badge)?, rights: rights.and(wanted) }
+            }
+            Cap::Memory { base, bytes, rights, device } if badge.is_none() => {
+                Cap::Memory { base, bytes, rights: rights.and(wanted), device }
+            }
+            other if badge.is_none() => other,
+            _ => return Err(Error::InvalidArgument),
+        };
+        Ok(derived)
+    }
+
+    /// Derive the capability in `source` into `destination`.
+    pub(crate) fn copy_cap(
+        &mut self,
+        source: SlotRef,
+        destination: SlotRef,
+        rights: Rights,
+        badge: Option<u64>,
+    ) -> Result<(), Error> {
+        let cap = Self::derive(self.cap(source), rights, badge)?;
+        self.require_empty(destination)?;
+        self.insert_child(source, destination, cap);
+        Ok(())
+    }
+
+    /// Move a capability, with its place in the tree.
+    pub(crate) fn move_cap(&mut self, source: SlotRef, destination: SlotRef) -> Result<(), Error> {
+        if self.cap(source) == Cap::Null {
+            return Err(Error::InvalidCapability);
+        }
+        self.require_empty(destination)?;
+        let moved = core::mem::take(self.get_mut(source));
+        if let Some(previous) = moved.previous {
+            self.get_mut(previous).next = Some(destination);
+        } else if let Some(parent) = moved.parent {
+            self.get_mut(parent).first_child = Some(destination);
+        }
+        if let Some(next) = moved.next {
+            self.get_mut(next).previous = Some(destination);
+        }
+        let mut child = moved.first_child;
+        while let Some(slot) = child {
+            self.get_mut(slot).parent = Some(destination);
+            child = self.get(slot).next;
+        }
+        *self.get_mut(destination) = moved;
+        Ok(())
+    }
+
+    pub(crate) fn require_empty(&self, slot: SlotRef) -> Result<(), Error> {
+        if self.cap(slot) == Cap::Null { Ok(()) } else { Err(Error::SlotOccupied) }
+    }
+
+    /// Empty a slot. Its children become its parent's; the object goes with its last capability.
+    pub(crate) fn delete(&mut self, slot: SlotRef) {
+        self.clear(slot);
+        self.bury_tables();
+    }
+
+    /// [`delete`](Self::delete), leaving the slots of CapTables that died for [`bury_tables`](Self::bury_tables).
+    pub(crate) fn clear(&mut self, slot: SlotRef) {
+        let cap = self.cap(slot);
+        if cap == Cap::Null {
+            return;
+        }
+        self.adopt_children(slot);
+        self.unlink(slot);
+        self.get_mut(slot).cap = Cap::Null;
+        self.release(cap);
+    }
+
+    /// Give the children of a capability to its parent. Those of one without a parent become roots.
+    fn adopt_children(&mut self, slot: SlotRef) {
+        let parent = self.get(slot).parent;
+        while let Some(child) = self.get(slot).first_child {
+            self.unlink(child);
+            if let Some(parent) = parent {
+                self.link(parent, child);
+            }
+        }
+    }
+
+    /// Delete all descendants of a capability, one by one, looking for interrupts in between.
+    pub(crate) fn revoke(&mut self, slot: SlotRef) -> Progress {
+        while let Some(leaf) = self.some_leaf(slot) {
+            self.clear(leaf);
+            self.bury_tables();
+            if self.get(slot).first_child.is_some() && self.machine.interrupt_pending() {
+                return Progress::Preempted;
+            }
+        }
+        Progress::Done
+    }
+
+    /// A descendant without children.
+    fn some_leaf(&self, slot: SlotRef) -> Option<SlotRef> {
+        let mut leaf = self.get(slot).first_child?;
+        while let Some(child) = self.get(leaf).first_child {
+            leaf = child;
+        }
+        Some(leaf)
+    }
+
+    /// Empty the slots of dead CapTables, which may kill further ones: a work list instead of recursion.
+    fn bury_tables(&mut self) {
+        while let Some(table) = self.dead_tables {
+            let t = self.get(table);
+            match t.slot(table, t.emptied) {
+                Some(slot) => {
+                    self.get_mut(table).emptied += 1;
+                    self.clear(slot);
+                }
+                None => self.unlist_dead(table),
+            }
+        }
+    }
+
+    fn unlist_dead(&mut self, table: Ref<CapTable>) {
+        let next = self.get(table).next_dead;
+        if self.dead_tables == Some(table) {
+            self.dead_tables = next;
+            return;
+        }
+        let mut at = self.dead_tables;
+        while let Some(other) = at {
+            at = self.get(other).next_dead;
+            if at == Some(table) {
+                self.get_mut(other).next_dead = next;
+                return;
+            }
+        }
+    }
+
+    /// Count a new capability to its object.
+    fn retain(&mut self, cap: Cap) {
+        if let Some(count) = self.count_of(cap) {
+            *count += 1;
+        }
+    }
+
+    /// Count a capability less; destroy the object with its last one, or undo the binding that it stood for.
+    fn release(&mut self, cap: Cap) {
+        self.unbind(cap);
+        let Some(count) = self.count_of(cap) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.destroy(cap);
+        }
+    }
+
+    /// The count of capabilities to the object that this one keeps alive.
+    fn count_of(&mut self, cap: Cap) -> Option<&mut u32> {
+        Some(match cap {
+            Cap::CapTable(table) | Cap::ThreadTable { table, .. } => &mut self.get_mut(table).caps,
+            Cap::Thread(thread) => &mut self.get_mut(thread).caps,
+            Cap::VSpace(vspace) | Cap::ThreadVSpace { vspace, .. } => &mut self.get_mut(vspace).caps,
+            Cap::VSpaceMaster { master, .. } => &mut self.get_mut(master).caps,
+            Cap::Endpoint { endpoint, .. } | Cap::ThreadFault { endpoint, .. } => &mut self.get_mut(endpoint).caps,
+            Cap::Reply(reply) => &mut self.get_mut(reply).caps,
+            Cap::Notification { notification, .. }
+            | Cap::TimerTarget { notification, .. }
+            | Cap::IrqTarget { notification, .. } => &mut self.get_mut(notification).caps,
+            Cap::SchedContext(context) => &mut self.get_mut(context).caps,
+            Cap::Timer(timer) => &mut self.get_mut(timer).caps,
+            Cap::Vcpu(vcpu) => &mut self.get_mut(vcpu).caps,
+            Cap::Attachment(attachment) => &mut self.get_mut(attachment).caps,
+            Cap::Irq(irq) => &mut self.get_mut(irq).caps,
+            Cap::Null
+            | Cap::Untyped { .. }
+            | Cap::Memory { .. }
+            | Cap::IoPorts { .. }
+            | Cap::IrqControl
+            | Cap::Log
+            | Cap::AttachedMemory(_)
+            | Cap::ThreadPage(_)
+            | Cap::VSpaceTables(_)
+            | Cap::VcpuState(_) => return None,
+        })
+    }
+
+    /// A capability inside an object went: undo what it stood for.
+    fn unbind(&mut self, cap: Cap) {
+        match cap {
+            Cap::AttachedMemory(attachment) => self.detach(attachment),
+            Cap::ThreadTable { thread, .. } => self.get_mut(thread).table = None,
+            Cap::ThreadVSpace { thread, .. } => self.leave_vspace(thread),
+            Cap::ThreadPage(thread) => self.get_mut(thread).page = None,
+            Cap::ThreadFault { thread, .. } => self.get_mut(thread).fault_endpoint = None,
+            Cap::VSpaceTables(vspace) | Cap::VSpaceMaster { vspace, .. } => self.kill_vspace(vspace),
+            Cap::VcpuState(vcpu) => self.drop_state_page(vcpu),
+            Cap::TimerTarget { timer, .. } => self.drop_timer_target(timer),
+            Cap::IrqTarget { irq, .. } => self.get_mut(irq).target = None,
+            _ => {}
+        }
+    }
+
+    /// The last capability to an object went.
+    fn destroy(&mut self, cap: Cap) {
+        match cap {
+            Cap::CapTable(table) | Cap::ThreadTable { table, .. } => {
+                let next = self.dead_tables;
+                let t = self.get_mut(table);
+                (t.next_dead, t.emptied) = (next, 0);
+                self.dead_tables = Some(table);
+            }
+            Cap::Thread(thread) => self.destroy_thread(thread),
+            Cap::VSpace(vspace) | Cap::ThreadVSpace { vspace, .. } | Cap::VSpaceMaster { master: vspace, .. } => {
+                self.destroy_vspace(vspace);
+            }
+            Cap::Endpoint { endpoint, .. } | Cap::ThreadFault { endpoint, .. } => self.destroy_endpoint(endpoint),
+            Cap::Reply(reply) => self.destroy_reply(reply),
+            Cap::Notification { notification, .. }
+            | Cap::TimerTarget { notification, .. }
+            | Cap::IrqTarget { notification, .. } => self.destroy_notification(notification),
+            Cap::SchedContext(context) => self.unbind_sched_context(context),
+            Cap::Timer(timer) => self.destroy_timer(timer),
+            Cap::Vcpu(vcpu) => self.destroy_vcpu(vcpu),
+            Cap::Attachment(attachment) => self.destroy_attachment(attachment),
+            Cap::Irq(irq) => self.destroy_irq(irq),
+            _ => {}
+        }
+    }
+}
+
+/// The badge of a copy: an unbadged capability can be given one, once.
+fn new_badge(old: u64, wanted: Option<u64>) -> Result<u64, Error> {
+    match wanted {
+        None => Ok(old),
+        Some(badge) if old == 0 => Ok(badge),
+        Some(_) => Err(Error::InvalidArgument),
+    }
+}

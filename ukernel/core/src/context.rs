@@ -1,0 +1,71 @@
+//! A thread's saved registers.
+//!
+//! The layout serves the entry code of `ukernel-hal`: the processor pushes `rip` to `ss` here itself when an exception or
+//! interrupt comes from user space (`TSS.RSP0` points to the end), and the entry code pushes the rest below.
+
+/// Saved registers, in ascending order of address.
+#[derive(Clone, Debug, Default)]
+#[repr(C, align(16))]
+pub struct Context {
+    /// Message words 0 to 5: rdx r8 r9 r10 r12 r13.
+    pub words: [u64; 6],
+    /// Capability in; badge out.
+    pub rdi: u64,
+    /// Message header.
+    pub rsi: u64,
+    /// Call number in; error code out.
+    pub rax: u64,
+    /// Slot of the Reply object.
+    pub r14: u64,
+    /// Slot of the endpoint (ReplyRecv).
+    pub r15: u64,
+    /// Callee-saved.
+    pub rbx: u64,
+    /// Callee-saved.
+    pub rbp: u64,
+    /// Lost in system calls, kept otherwise.
+    pub rcx: u64,
+    /// Lost in system calls, kept otherwise.
+    pub r11: u64,
+    /// How to go back to user space; pushed by the entry code in place of a vector number.
+    pub resume: Resume,
+    /// The exception's error code.
+    pub error_code: u64,
+    /// Instruction pointer.
+    pub rip: u64,
+    /// Code segment selector.
+    pub cs: u64,
+    /// Flags.
+    pub rflags: u64,
+    /// Stack pointer.
+    pub rsp: u64,
+    /// Stack segment selector.
+    pub ss: u64,
+    /// Base of `fs` while the thread does not run.
+    pub fs_base: u64,
+    /// Base of `gs` while the thread does not run.
+    pub gs_base: u64,
+}
+
+/// How a thread goes back to user space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct Resume(pub u64);
+
+impl Resume {
+    /// It made a system call: `sysret`; rcx and r11 need no restoring.
+    pub const SYSCALL: Self = Self(0);
+    /// It was interrupted anywhere: `iretq`, all registers restored. Entry code stores the vector plus one here.
+    pub const FULL: Self = Self(1);
+}
+
+/// Flags that a thread starts with: interrupts on, and the bit that is always one (Intel SDM 1, 3.4.3).
+pub const INITIAL_FLAGS: u64 = 0x202;
+
+impl Context {
+    /// Forget all registers, and start at `rip` on `rsp`.
+    pub(crate) fn start(&mut self, rip: u64, rsp: u64) {
+        let (cs, ss) = (self.cs, self.ss);
+        *self = Self { rip, rsp, cs, ss, rflags: INITIAL_FLAGS, resume: Resume::FULL, ..Self::default() };
+    }
+}

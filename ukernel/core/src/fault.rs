@@ -1,0 +1,41 @@
+//! Faults: to the master of foreign code, to a fix-up, or as a message to the thread's fault endpoint.
+
+use ukernel_abi::fault;
+use ukernel_abi::vcpu::ExitReason;
+
+use crate::ipc::Blocking;
+use crate::thread::SendKind;
+use crate::vcpu::Exit;
+use crate::{Kernel, Machine, Ref, State, Thread};
+
+impl<M: Machine> Kernel<M> {
+    /// The running thread raised an exception.
+    pub fn exception(&mut self, vector: u8, error_code: u64, address: u64) {
+        self.counters.faults += 1;
+        let Some(thread) = self.current else { return };
+        if let Some(vcpu) = self.foreign_vcpu(thread) {
+            self.exit_to_master(thread, vcpu, Exit { reason: ExitReason::Exception, vector, error_code, address });
+        } else if !self.take_fixup(thread, vector, error_code, address) {
+            self.report_fault(thread, u64::from(vector), error_code, address);
+        }
+    }
+
+    /// Stop the running thread and tell its fault handler.
+    pub(crate) fn report_fault(&mut self, thread: Ref<Thread>, vector: u64, error_code: u64, address: u64) {
+        let t = self.get_mut(thread);
+        t.fault_words[fault::WORD_VECTOR] = vector;
+        t.fault_words[fault::WORD_ERROR_CODE] = error_code;
+        t.fault_words[fault::WORD_ADDRESS] = address;
+        t.fault_words[fault::WORD_IP] = t.context.rip;
+        t.fault_words[fault::WORD_SP] = t.context.rsp;
+        t.fault_words[fault::WORD_FP] = t.context.rbp;
+        if let Some((endpoint, badge)) = t.fault_endpoint {
+            let kind = SendKind { call: true, grant: false, fault: true };
+            self.send(thread, endpoint, badge, kind, Blocking::Block);
+        } else {
+            self.get_mut(thread).state = State::Stopped;
+            self.leave_processor(thread);
+            self.machine.log(b"[ukernel] a thread without fault endpoint faulted and is stopped\n");
+        }
+    }
+}

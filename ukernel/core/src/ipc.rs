@@ -1,0 +1,330 @@
+//! Messages: endpoints, Reply objects, transfer.
+//!
+//! An endpoint's queue holds only senders or only receivers. A Reply object is idle, or reserved by a thread that receives
+//! with it (`waiter`), or holds a caller that waits for its answer (`caller`, in state `Replying` with this object).
+
+use ukernel_abi::message::{MAX_CAPS, REGISTER_WORDS};
+use ukernel_abi::{Error, MessageInfo, MessagePage, Rights, fault};
+
+use crate::scheduler::{End, Queue};
+use crate::thread::SendKind;
+use crate::{Kernel, Machine, Object, PhysAddr, Ref, SchedContext, State, Thread};
+
+/// Who waits at an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiters {
+    None,
+    Senders,
+    Receivers,
+}
+
+/// A rendezvous.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(crate) caps: u32,
+    pub(crate) waiters: Waiters,
+    pub(crate) queue: Queue,
+}
+
+impl Object for Endpoint {}
+
+impl Endpoint {
+    pub(crate) fn new() -> Self {
+        Self { caps: 0, waiters: Waiters::None, queue: Queue::default() }
+    }
+}
+
+/// A one-shot right to answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub(crate) caps: u32,
+    pub(crate) caller: Option<Ref<Thread>>,
+    pub(crate) waiter: Option<Ref<Thread>>,
+    /// The caller's scheduling context, when the server works on it.
+    pub(crate) donated: Option<Ref<SchedContext>>,
+}
+
+impl Object for Reply {}
+
+impl Reply {
+    pub(crate) fn new() -> Self {
+        Self { caps: 0, caller: None, waiter: None, donated: None }
+    }
+}
+
+/// Whether to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blocking {
+    Block,
+    Poll,
+}
+
+/// Index of a field of the message page, in words.
+const SEND_CAPS_WORD: usize = core::mem::offset_of!(MessagePage, send_caps) / 8;
+const RECEIVE_CAPS_WORD: usize = core::mem::offset_of!(MessagePage, receive_caps) / 8;
+const RECEIVED_WORD: usize = core::mem::offset_of!(MessagePage, received) / 8;
+
+impl<M: Machine> Kernel<M> {
+    /// Send a message; the sender may be the running thread or (for a fault) one that has just stopped being it.
+    pub(crate) fn send(
+        &mut self,
+        sender: Ref<Thread>,
+        endpoint: Ref<Endpoint>,
+        badge: u64,
+        kind: SendKind,
+        blocking: Blocking,
+    ) {
+        let ep = self.get(endpoint);
+        if ep.waiters == Waiters::Receivers
+            && let Some(receiver) = ep.queue.head
+        {
+            let reply = match self.get(receiver).state {
+                State::Receiving { reply, .. } => reply,
+                _ => None,
+            };
+            self.unwait(endpoint, receiver);
+            self.deliver(sender, receiver, badge, kind);
+            self.rendezvous(sender, receiver, reply, kind);
+        } else if blocking == Blocking::Block {
+            self.get_mut(sender).state = State::Sending { endpoint, badge, kind };
+            self.wait_at(endpoint, sender, Waiters::Senders);
+            self.leave_processor(sender);
+        }
+    }
+
+    /// Receive a message or the bits of the bound notification.
+    pub(crate) fn receive(
+        &mut self,
+        receiver: Ref<Thread>,
+        endpoint: Ref<Endpoint>,
+        reply: Option<Ref<Reply>>,
+        blocking: Blocking,
+    ) -> Result<(), Error> {
+        if let Some(reply) = reply {
+            let r = self.get(reply);
+            if r.caller.is_some() || r.waiter.is_some() {
+                return Err(Error::InvalidState);
+            }
+        }
+        if let Some(bits) = self.take_bound_bits(receiver) {
+            self.deliver_bits(receiver, bits);
+            return Ok(());
+        }
+        let ep = self.get(endpoint);
+        if ep.waiters == Waiters::Senders
+            && let Some(sender) = ep.queue.head
+            && let State::Sending { badge, kind, .. } = self.get(sender).state
+        {
+            self.unwait(endpoint, sender);
+            self.deliver(sender, receiver, badge, kind);
+            self.accept(sender, receiver, reply, kind);
+            return Ok(());
+        }
+        if blocking == Blocking::Poll {
+            return Err(Error::WouldBlock);
+        }
+        self.get_mut(receiver).state = State::Receiving { endpoint, reply };
+        if let Some(reply) = reply {
+            self.get_mut(reply).waiter = Some(receiver);
+        }
+        self.wait_at(endpoint, receiver, Waiters::Receivers);
+        self.leave_processor(receiver);
+        Ok(())
+    }
+
+    /// Answer the caller that a Reply object holds. Returns the caller, if it can go on.
+    pub(crate) fn reply(&mut self, server: Ref<Thread>, reply: Ref<Reply>) -> Result<Option<Ref<Thread>>, Error> {
+        let caller = self.get_mut(reply).caller.take().ok_or(Error::InvalidState)?;
+        self.take_back_time(reply, caller);
+        if matches!(self.get(caller).state, State::Replying { fault: true, .. }) {
+            let label = MessageInfo(self.get(server).context.rsi).label();
+            if label == fault::RESUME {
+                return Ok(Some(caller));
+            }
+            self.get_mut(caller).state = State::Stopped;
+            return Ok(None);
+        }
+        let kind = SendKind { call: false, grant: true, fault: false };
+        self.deliver(server, caller, 0, kind);
+        Ok(Some(caller))
+    }
+
+    /// A message met its receiver, which had waited: the receiver goes on, and the sender waits if it called.
+    fn rendezvous(&mut self, sender: Ref<Thread>, receiver: Ref<Thread>, reply: Option<Ref<Reply>>, kind: SendKind) {
+        if let Some(reply) = reply {
+            self.get_mut(reply).waiter = None;
+        }
+        if kind.call && self.await_answer(sender, receiver, reply, kind) {
+            self.leave_processor(sender);
+            if self.current.is_none() {
+                self.hand_over(receiver);
+                return;
+            }
+        }
+        self.make_ready(receiver);
+    }
+
+    /// A message met its receiver, which is running: the sender goes on, or waits for its answer.
+    fn accept(&mut self, sender: Ref<Thread>, receiver: Ref<Thread>, reply: Option<Ref<Reply>>, kind: SendKind) {
+        if !kind.call {
+            self.get_mut(sender).context.rax = 0;
+            self.make_ready(sender);
+        } else if !self.await_answer(sender, receiver, reply, kind) {
+            self.make_ready(sender);
+        }
+    }
+
+    /// Make a caller wait in the server's Reply object, and lend its time. Without one nobody will ever answer: `false`.
+    fn await_answer(
+        &mut self,
+        caller: Ref<Thread>,
+        server: Ref<Thread>,
+        reply: Option<Ref<Reply>>,
+        kind: SendKind,
+    ) -> bool {
+        let Some(reply) = reply else {
+            self.get_mut(caller).context.rax = Error::ServerDied as u64;
+            return false;
+        };
+        self.get_mut(caller).state = State::Replying { reply, fault: kind.fault };
+        let lent = self.get(caller).sched_context;
+        let donated = self.donate(caller, server);
+        let r = self.get_mut(reply);
+        r.caller = Some(caller);
+        r.donated = if donated { lent } else { None };
+        true
+    }
+
+    /// Give the caller its time back, from wherever nested calls have taken it.
+    pub(crate) fn take_back_time(&mut self, reply: Ref<Reply>, caller: Ref<Thread>) {
+        if let Some(context) = self.get_mut(reply).donated.take() {
+            self.unbind_sched_context(context);
+            self.get_mut(context).thread = Some(caller);
+            self.get_mut(caller).sched_context = Some(context);
+        }
+    }
+
+    /// Copy a message. The receiver's registers say what arrived.
+    fn deliver(&mut self, from: Ref<Thread>, to: Ref<Thread>, badge: u64, kind: SendKind) {
+        let source = self.get(from);
+        let (words, info) = if kind.fault {
+            (source.fault_words, MessageInfo::new(fault::LABEL, fault::WORDS))
+        } else {
+            (source.context.words, MessageInfo(source.context.rsi))
+        };
+        let mut length = info.length();
+        let mut caps = 0;
+        if !kind.fault && (length > REGISTER_WORDS || info.caps() > 0) {
+            (length, caps) = self.deliver_page(from, to, info, kind.grant);
+        }
+        let target = &mut self.get_mut(to).context;
+        for (target, word) in target.words.iter_mut().zip(words).take(length) {
+            *target = word;
+        }
+        target.rsi = MessageInfo::new(info.label(), length).with_caps(caps).0;
+        target.rdi = badge;
+        target.rax = 0;
+    }
+
+    /// Copy what does not fit registers. Returns the words and capabilities that arrive.
+    fn deliver_page(&mut self, from: Ref<Thread>, to: Ref<Thread>, info: MessageInfo, grant: bool) -> (usize, usize) {
+        let (Some(source), Some(target)) = (self.get(from).page, self.get(to).page) else {
+            return (info.length().min(REGISTER_WORDS), 0);
+        };
+        if info.length() > REGISTER_WORDS {
+            let offset = REGISTER_WORDS as u64 * 8;
+            self.machine.copy(
+                source.offset(offset),
+                target.offset(offset),
+                (info.length() - REGISTER_WORDS) as u64 * 8,
+            );
+        }
+        let mut caps = 0;
+        if info.caps() > 0 && grant {
+            caps = self.deliver_caps((from, source), (to, target), info.caps());
+            self.machine.set_word(target, RECEIVED_WORD, caps as u64);
+        }
+        (info.length(), caps)
+    }
+
+    fn deliver_caps(&mut self, from: (Ref<Thread>, PhysAddr), to: (Ref<Thread>, PhysAddr), count: usize) -> usize {
+        let mut arrived = 0;
+        for index in 0..count.min(MAX_CAPS) {
+            let source = self.slot(from.0, self.machine.word(from.1, SEND_CAPS_WORD + index));
+            let target = self.slot(to.0, self.machine.word(to.1, RECEIVE_CAPS_WORD + index));
+            let (Ok(source), Ok(target)) = (source, target) else { break };
+            if self.copy_cap(source, target, Rights::ALL, None).is_err() {
+                break;
+            }
+            arrived += 1;
+        }
+        arrived
+    }
+
+    fn wait_at(&mut self, endpoint: Ref<Endpoint>, thread: Ref<Thread>, waiters: Waiters) {
+        let queue = self.push(self.get(endpoint).queue, thread, End::Back);
+        let ep = self.get_mut(endpoint);
+        (ep.queue, ep.waiters) = (queue, waiters);
+    }
+
+    /// Take a thread out of an endpoint's queue.
+    pub(crate) fn unwait(&mut self, endpoint: Ref<Endpoint>, thread: Ref<Thread>) {
+        let queue = self.unqueue(self.get(endpoint).queue, thread);
+        let ep = self.get_mut(endpoint);
+        ep.queue = queue;
+        if queue.head.is_none() {
+            ep.waiters = Waiters::None;
+        }
+    }
+
+    /// The thread has just blocked: if it was the running one, nobody is, until `hand_over` or `settle`.
+    pub(crate) fn leave_processor(&mut self, thread: Ref<Thread>) {
+        if self.current == Some(thread) {
+            self.current = None;
+        } else {
+            self.dequeue(thread);
+        }
+    }
+
+    /// Nobody can reach the endpoint any more: those who wait there get an error.
+    pub(crate) fn destroy_endpoint(&mut self, endpoint: Ref<Endpoint>) {
+        while let Some(thread) = self.get(endpoint).queue.head {
+            self.unwait(endpoint, thread);
+            match self.get(thread).state {
+                State::Sending { kind: SendKind { fault: true, .. }, .. } => {
+                    self.get_mut(thread).state = State::Stopped
+                }
+                State::Receiving { reply, .. } => {
+                    if let Some(reply) = reply {
+                        self.get_mut(reply).waiter = None;
+                    }
+                    self.fail(thread, Error::InvalidCapability);
+                }
+                _ => self.fail(thread, Error::ServerDied),
+            }
+        }
+    }
+
+    /// Nobody can answer any more.
+    pub(crate) fn destroy_reply(&mut self, reply: Ref<Reply>) {
+        if let Some(waiter) = self.get_mut(reply).waiter.take()
+            && let State::Receiving { endpoint, .. } = self.get(waiter).state
+        {
+            self.get_mut(waiter).state = State::Receiving { endpoint, reply: None };
+        }
+        if let Some(caller) = self.get_mut(reply).caller.take() {
+            self.take_back_time(reply, caller);
+            if matches!(self.get(caller).state, State::Replying { fault: true, .. }) {
+                self.get_mut(caller).state = State::Stopped;
+            } else {
+                self.fail(caller, Error::ServerDied);
+            }
+        }
+    }
+
+    /// A blocked system call ends with an error.
+    fn fail(&mut self, thread: Ref<Thread>, error: Error) {
+        self.get_mut(thread).context.rax = error as u64;
+        self.make_ready(thread);
+    }
+}

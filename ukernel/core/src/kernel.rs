@@ -1,0 +1,89 @@
+//! The kernel's state, and access to objects.
+
+use ukernel_abi::Error;
+
+use crate::scheduler::RunQueues;
+use crate::{CapTable, Irq, Machine, Object, Ref, SlotRef, Thread, Timer, VSpace};
+
+/// Events counted since boot; the first things to look at when something is slow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// System calls, Vcpu entries aside.
+    pub calls: u64,
+    /// Switches from one thread to another.
+    pub switches: u64,
+    /// Interrupts.
+    pub interrupts: u64,
+    /// Faults.
+    pub faults: u64,
+}
+
+/// The kernel: one machine and what runs on it.
+pub struct Kernel<M: Machine> {
+    /// The hardware, and with it all objects.
+    pub machine: M,
+    /// The running thread.
+    pub(crate) current: Option<Ref<Thread>>,
+    /// The thread whose address space and bases the processor holds.
+    pub(crate) loaded: Option<Ref<Thread>>,
+    /// The VSpace that the processor translates through now; while nobody runs, the one of who ran last.
+    pub(crate) active: Option<Ref<VSpace>>,
+    pub(crate) run_queues: RunQueues,
+    /// End of the running thread's quantum, as time-stamp.
+    pub(crate) quantum_end: u64,
+    /// The time-stamp that the timer interrupt is set to.
+    pub(crate) programmed: u64,
+    /// Armed timers, earliest first.
+    pub(crate) timers: Option<Ref<Timer>>,
+    /// Who gets each interrupt vector.
+    pub(crate) vectors: [Option<Ref<Irq>>; 256],
+    /// CapTables without a capability left, whose slots are still to be emptied.
+    pub(crate) dead_tables: Option<Ref<CapTable>>,
+    /// Counters.
+    pub counters: Counters,
+}
+
+impl<M: Machine> Kernel<M> {
+    /// A kernel with no objects yet.
+    pub fn new(machine: M) -> Self {
+        Self {
+            machine,
+            current: None,
+            loaded: None,
+            active: None,
+            run_queues: RunQueues::new(),
+            quantum_end: 0,
+            programmed: u64::MAX,
+            timers: None,
+            vectors: [None; 256],
+            dead_tables: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The running thread.
+    pub fn current(&self) -> Option<Ref<Thread>> {
+        self.current
+    }
+
+    /// An object.
+    pub fn get<T: Object>(&self, object: Ref<T>) -> &T {
+        self.machine.get(object)
+    }
+
+    /// An object, to change it.
+    pub(crate) fn get_mut<T: Object>(&mut self, object: Ref<T>) -> &mut T {
+        self.machine.get_mut(object)
+    }
+
+    /// The slot with this index of the thread's capability space.
+    pub(crate) fn slot(&self, thread: Ref<Thread>, index: u64) -> Result<SlotRef, Error> {
+        let table = self.get(thread).table.ok_or(Error::InvalidCapability)?;
+        self.get(table).slot(table, index).ok_or(Error::InvalidCapability)
+    }
+
+    /// The same, for slot 0 standing for "none".
+    pub(crate) fn optional_slot(&self, thread: Ref<Thread>, index: u64) -> Result<Option<SlotRef>, Error> {
+        if index == 0 { Ok(None) } else { self.slot(thread, index).map(Some) }
+    }
+}

@@ -1,0 +1,244 @@
+//! Who runs: priorities, run queues, scheduling contexts, quanta.
+//!
+//! The running thread is in no queue. A thread is in a run queue exactly when it is `runnable` and not the running one
+//! (`queued` says so). Within a priority the order is round robin by quanta.
+
+use crate::{Kernel, Machine, Object, Ref, State, Thread};
+
+/// Head and tail of a list of threads linked through `next` and `previous`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Queue {
+    pub(crate) head: Option<Ref<Thread>>,
+    pub(crate) tail: Option<Ref<Thread>>,
+}
+
+/// A run queue for each priority, and which of them are not empty.
+pub(crate) struct RunQueues {
+    queues: [Queue; 256],
+    occupied: [u64; 4],
+}
+
+impl RunQueues {
+    pub(crate) const fn new() -> Self {
+        Self { queues: [Queue { head: None, tail: None }; 256], occupied: [0; 4] }
+    }
+
+    /// The highest priority with a thread, or -1.
+    pub(crate) fn highest(&self) -> i32 {
+        for (index, word) in self.occupied.iter().enumerate().rev() {
+            if *word != 0 {
+                return index as i32 * 64 + 63 - word.leading_zeros() as i32;
+            }
+        }
+        -1
+    }
+}
+
+/// A right to processor time.
+#[derive(Debug)]
+pub struct SchedContext {
+    pub(crate) caps: u32,
+    /// Who uses it now: whom it was bound to, or a server that works for that one.
+    pub(crate) thread: Option<Ref<Thread>>,
+}
+
+impl Object for SchedContext {}
+
+impl SchedContext {
+    pub(crate) fn new() -> Self {
+        Self { caps: 0, thread: None }
+    }
+}
+
+/// Which end of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Front,
+    Back,
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Add a thread to a queue.
+    pub(crate) fn push(&mut self, mut queue: Queue, thread: Ref<Thread>, end: End) -> Queue {
+        let (previous, next) = match end {
+            End::Front => (None, queue.head),
+            End::Back => (queue.tail, None),
+        };
+        match previous {
+            Some(other) => self.get_mut(other).next = Some(thread),
+            None => queue.head = Some(thread),
+        }
+        match next {
+            Some(other) => self.get_mut(other).previous = Some(thread),
+            None => queue.tail = Some(thread),
+        }
+        let t = self.get_mut(thread);
+        (t.previous, t.next) = (previous, next);
+        queue
+    }
+
+    /// Take a thread out of the queue that it is in.
+    pub(crate) fn unqueue(&mut self, mut queue: Queue, thread: Ref<Thread>) -> Queue {
+        let t = self.get_mut(thread);
+        let (previous, next) = (t.previous.take(), t.next.take());
+        match previous {
+            Some(other) => self.get_mut(other).next = next,
+            None => queue.head = next,
+        }
+        match next {
+            Some(other) => self.get_mut(other).previous = previous,
+            None => queue.tail = previous,
+        }
+        queue
+    }
+
+    /// Put a thread that can run into its run queue.
+    pub(crate) fn enqueue(&mut self, thread: Ref<Thread>, end: End) {
+        let t = self.get_mut(thread);
+        if t.queued || !t.runnable() {
+            return;
+        }
+        t.queued = true;
+        let priority = usize::from(t.priority);
+        let queue = self.run_queues.queues[priority];
+        self.run_queues.queues[priority] = self.push(queue, thread, end);
+        self.run_queues.occupied[priority / 64] |= 1 << (priority % 64);
+    }
+
+    /// Take a thread out of its run queue, if it is in one.
+    pub(crate) fn dequeue(&mut self, thread: Ref<Thread>) {
+        let t = self.get_mut(thread);
+        if !t.queued {
+            return;
+        }
+        t.queued = false;
+        let priority = usize::from(t.priority);
+        let queue = self.unqueue(self.run_queues.queues[priority], thread);
+        self.run_queues.queues[priority] = queue;
+        if queue.head.is_none() {
+            self.run_queues.occupied[priority / 64] &= !(1 << (priority % 64));
+        }
+    }
+
+    /// A blocked or stopped thread can go on.
+    pub(crate) fn make_ready(&mut self, thread: Ref<Thread>) {
+        self.get_mut(thread).state = State::Ready;
+        if self.current != Some(thread) {
+            self.enqueue(thread, End::Back);
+        }
+    }
+
+    /// A thread can go on and, where nobody of higher priority waits, does so at once in place of the current one, which
+    /// has just blocked.
+    pub(crate) fn hand_over(&mut self, thread: Ref<Thread>) {
+        let t = self.get_mut(thread);
+        t.state = State::Ready;
+        if t.runnable() && i32::from(t.priority) >= self.run_queues.highest() {
+            self.current = Some(thread);
+        } else {
+            self.enqueue(thread, End::Back);
+        }
+    }
+
+    /// Pick the thread to run and load it; the last step of every kernel entry. `None`: nobody can run.
+    pub fn settle(&mut self) -> Option<Ref<Thread>> {
+        let highest = self.run_queues.highest();
+        match self.current {
+            Some(thread) if self.get(thread).runnable() => {
+                if i32::from(self.get(thread).priority) < highest {
+                    self.enqueue(thread, End::Front);
+                    self.pick(highest);
+                }
+            }
+            _ => self.pick(highest),
+        }
+        if self.current != self.loaded {
+            self.counters.switches += 1;
+            self.machine.switch(self.loaded, self.current);
+            self.loaded = self.current;
+            if let Some(thread) = self.current {
+                self.active = self.get(thread).vspace;
+            }
+        }
+        self.current
+    }
+
+    fn pick(&mut self, highest: i32) {
+        self.current = usize::try_from(highest).ok().and_then(|priority| self.run_queues.queues[priority].head);
+        if let Some(thread) = self.current {
+            self.dequeue(thread);
+            self.start_quantum();
+        }
+    }
+
+    /// Begin a quantum: somebody else's turn comes after it.
+    fn start_quantum(&mut self) {
+        let now = self.machine.now();
+        // A quantum may be short by what is left of the one before: that saves setting the timer at each switch.
+        if self.quantum_end <= now {
+            self.quantum_end = now.saturating_add(self.machine.quantum());
+        }
+        if self.programmed > self.quantum_end {
+            self.program_timer();
+        }
+    }
+
+    /// The quantum is over: let the next thread of the same priority run.
+    pub(crate) fn end_quantum(&mut self, now: u64) {
+        self.quantum_end = now.saturating_add(self.machine.quantum());
+        if let Some(thread) = self.current
+            && self.get(thread).runnable()
+        {
+            let priority = i32::from(self.get(thread).priority);
+            if self.run_queues.highest() >= priority {
+                self.enqueue(thread, End::Back);
+                self.current = None;
+            }
+        }
+    }
+
+    /// The running thread gives way to others of its priority.
+    pub(crate) fn yield_now(&mut self, thread: Ref<Thread>) {
+        if self.run_queues.highest() >= i32::from(self.get(thread).priority) {
+            self.enqueue(thread, End::Back);
+            self.current = None;
+        }
+    }
+
+    /// Change a thread's priority.
+    pub(crate) fn set_priority(&mut self, thread: Ref<Thread>, priority: u8) {
+        self.dequeue(thread);
+        self.get_mut(thread).priority = priority;
+        if self.current != Some(thread) {
+            self.enqueue(thread, End::Back);
+        }
+    }
+
+    /// Give a thread a scheduling context that nobody uses.
+    pub(crate) fn bind_sched_context(&mut self, context: Ref<SchedContext>, thread: Ref<Thread>) {
+        self.get_mut(context).thread = Some(thread);
+        self.get_mut(thread).sched_context = Some(context);
+        if self.current != Some(thread) {
+            self.enqueue(thread, End::Back);
+        }
+    }
+
+    /// Take a scheduling context from whoever uses it.
+    pub(crate) fn unbind_sched_context(&mut self, context: Ref<SchedContext>) {
+        if let Some(thread) = self.get_mut(context).thread.take() {
+            self.dequeue(thread);
+            self.get_mut(thread).sched_context = None;
+        }
+    }
+
+    /// Let `to` work on the time of `from`, if it has none of its own. Returns whether it does.
+    pub(crate) fn donate(&mut self, from: Ref<Thread>, to: Ref<Thread>) -> bool {
+        if self.get(to).sched_context.is_some() {
+            return false;
+        }
+        let Some(context) = self.get_mut(from).sched_context.take() else { return false };
+        self.get_mut(context).thread = Some(to);
+        self.get_mut(to).sched_context = Some(context);
+        true
+    }
+}

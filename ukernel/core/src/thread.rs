@@ -1,0 +1,155 @@
+//! Threads.
+//!
+//! A Thread's memory: this structure, then from [`SLOTS_OFFSET`] the slots of its bindings, then its FPU state.
+
+use crate::{
+    CapTable, Context, Endpoint, Notification, Object, PhysAddr, Ref, Reply, SchedContext, SlotRef, VSpace, Vcpu,
+};
+
+/// Where a thread's slots are, in bytes from its start.
+pub(crate) const SLOTS_OFFSET: u64 = 512;
+
+/// The slots inside a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ThreadSlot {
+    Table = 0,
+    VSpace = 1,
+    Page = 2,
+    Fault = 3,
+}
+/// How many there are.
+pub(crate) const THREAD_SLOTS: u64 = 4;
+
+/// What a thread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing: not started, or suspended.
+    Stopped,
+    /// It runs or could run.
+    Ready,
+    /// It waits for somebody to receive its message.
+    Sending {
+        /// Where it is queued.
+        endpoint: Ref<Endpoint>,
+        /// The badge that the receiver will see.
+        badge: u64,
+        /// What it sends.
+        kind: SendKind,
+    },
+    /// It waits for a message.
+    Receiving {
+        /// Where it is queued.
+        endpoint: Ref<Endpoint>,
+        /// What is to keep the right to answer.
+        reply: Option<Ref<Reply>>,
+    },
+    /// It waits for an answer.
+    Replying {
+        /// Who has the right to give it.
+        reply: Ref<Reply>,
+        /// Whether the answer resumes it from a fault.
+        fault: bool,
+    },
+    /// It waits for bits.
+    Waiting {
+        /// Where it is queued.
+        notification: Ref<Notification>,
+    },
+}
+
+/// A way to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendKind {
+    /// An answer is expected.
+    pub call: bool,
+    /// Capabilities may go along.
+    pub grant: bool,
+    /// The message is `fault_words`, not the registers.
+    pub fault: bool,
+}
+
+/// FPU declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fpu {
+    /// An FPU instruction is a fault.
+    None,
+    /// State is kept.
+    Eager,
+}
+
+/// A thread.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Thread {
+    /// Saved registers; first, for the entry code.
+    pub context: Context,
+    /// Root page table that it runs under (the master view of a legacy VSpace), or 0.
+    pub root: PhysAddr,
+    /// Its foreign execution context.
+    pub vcpu: Option<Ref<Vcpu>>,
+    /// FPU declaration.
+    pub fpu: Fpu,
+    pub(crate) priority: u8,
+    pub(crate) queued: bool,
+    pub(crate) caps: u32,
+    pub(crate) state: State,
+    /// Links in the one queue that it is in: run queue, endpoint or notification.
+    pub(crate) next: Option<Ref<Thread>>,
+    pub(crate) previous: Option<Ref<Thread>>,
+    pub(crate) sched_context: Option<Ref<SchedContext>>,
+    pub(crate) table: Option<Ref<CapTable>>,
+    pub(crate) vspace: Option<Ref<VSpace>>,
+    /// Links in the VSpace's list of threads.
+    pub(crate) vspace_next: Option<Ref<Thread>>,
+    pub(crate) vspace_previous: Option<Ref<Thread>>,
+    pub(crate) page: Option<PhysAddr>,
+    pub(crate) fault_endpoint: Option<(Ref<Endpoint>, u64)>,
+    pub(crate) bound: Option<Ref<Notification>>,
+    pub(crate) fault_words: [u64; ukernel_abi::fault::WORDS],
+}
+
+impl Object for Thread {}
+
+const _: () = assert!(size_of::<Thread>() <= SLOTS_OFFSET as usize);
+const _: () = assert!(SLOTS_OFFSET + THREAD_SLOTS * 64 <= crate::THREAD_FPU_OFFSET);
+
+impl Thread {
+    pub(crate) fn new() -> Self {
+        Self {
+            context: Context::default(),
+            root: PhysAddr(0),
+            vcpu: None,
+            fpu: Fpu::None,
+            priority: 0,
+            queued: false,
+            caps: 0,
+            state: State::Stopped,
+            next: None,
+            previous: None,
+            sched_context: None,
+            table: None,
+            vspace: None,
+            vspace_next: None,
+            vspace_previous: None,
+            page: None,
+            fault_endpoint: None,
+            bound: None,
+            fault_words: [0; ukernel_abi::fault::WORDS],
+        }
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether it could run now.
+    pub(crate) fn runnable(&self) -> bool {
+        self.state == State::Ready && self.sched_context.is_some() && self.root != PhysAddr(0)
+    }
+}
+
+/// A slot inside a thread.
+pub(crate) fn slot_of(thread: Ref<Thread>, which: ThreadSlot) -> SlotRef {
+    thread.part(SLOTS_OFFSET + which as u64 * ukernel_abi::object::SLOT_BYTES)
+}

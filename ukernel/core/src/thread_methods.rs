@@ -1,0 +1,173 @@
+//! What is done to threads: configuring, starting, stopping, destroying.
+
+use ukernel_abi::{Error, PAGE_BYTES, Rights};
+
+use crate::thread::{SendKind, ThreadSlot, slot_of};
+use crate::vcpu::user_address;
+use crate::{Cap, Fpu, Kernel, Machine, Ref, SlotRef, State, Thread};
+
+/// Length of the `syscall` instruction, which a cancelled call repeats.
+const SYSCALL_BYTES: u64 = 2;
+
+impl<M: Machine> Kernel<M> {
+    /// The thread's capability space.
+    pub(crate) fn set_table(&mut self, thread: Ref<Thread>, source: SlotRef) -> Result<(), Error> {
+        let Cap::CapTable(table) = self.cap(source) else { return Err(Error::InvalidCapability) };
+        let slot = slot_of(thread, ThreadSlot::Table);
+        self.clear(slot);
+        self.insert_child(source, slot, Cap::ThreadTable { thread, table });
+        self.get_mut(thread).table = Some(table);
+        Ok(())
+    }
+
+    /// The thread's address space.
+    pub(crate) fn set_vspace(&mut self, thread: Ref<Thread>, source: SlotRef) -> Result<(), Error> {
+        let Cap::VSpace(vspace) = self.cap(source) else { return Err(Error::InvalidCapability) };
+        if self.get(vspace).root.0 == 0 {
+            return Err(Error::InvalidState);
+        }
+        let slot = slot_of(thread, ThreadSlot::VSpace);
+        // The new binding comes first, so that an address space that is set again does not die in between.
+        if self.get(thread).vspace == Some(vspace) {
+            return Ok(());
+        }
+        self.clear(slot);
+        self.insert_child(source, slot, Cap::ThreadVSpace { thread, vspace });
+        self.join_vspace(thread, vspace);
+        if self.current != Some(thread) {
+            self.enqueue(thread, crate::scheduler::End::Back);
+        }
+        Ok(())
+    }
+
+    /// The thread's message page.
+    pub(crate) fn set_message_page(&mut self, thread: Ref<Thread>, source: SlotRef, offset: u64) -> Result<(), Error> {
+        let page = self.page_of(source, offset)?;
+        let slot = slot_of(thread, ThreadSlot::Page);
+        self.clear(slot);
+        self.insert_child(source, slot, Cap::ThreadPage(thread));
+        self.get_mut(thread).page = Some(page);
+        Ok(())
+    }
+
+    /// The physical address of a page of a RAM Memory that its holder may read and write.
+    pub(crate) fn page_of(&self, source: SlotRef, offset: u64) -> Result<crate::PhysAddr, Error> {
+        let Cap::Memory { base, bytes, rights, device } = self.cap(source) else {
+            return Err(Error::InvalidCapability);
+        };
+        if !rights.contains(Rights::READ.or(Rights::WRITE)) {
+            return Err(Error::InsufficientRights);
+        }
+        if device || offset % PAGE_BYTES != 0 || offset >= bytes {
+            return Err(Error::InvalidArgument);
+        }
+        Ok(base.offset(offset))
+    }
+
+    /// Where the thread's faults go.
+    pub(crate) fn set_fault_endpoint(&mut self, thread: Ref<Thread>, source: Option<SlotRef>) -> Result<(), Error> {
+        let slot = slot_of(thread, ThreadSlot::Fault);
+        let Some(source) = source else {
+            self.clear(slot);
+            return Ok(());
+        };
+        let Cap::Endpoint { endpoint, badge, rights } = self.cap(source) else { return Err(Error::InvalidCapability) };
+        if !rights.contains(Rights::SEND) {
+            return Err(Error::InsufficientRights);
+        }
+        self.clear(slot);
+        self.insert_child(source, slot, Cap::ThreadFault { thread, endpoint, badge });
+        self.get_mut(thread).fault_endpoint = Some((endpoint, badge));
+        Ok(())
+    }
+
+    /// `WRITE_REGISTERS`: `[rip, rsp, rdi, rsi, fs base]`.
+    pub(crate) fn write_registers(
+        &mut self,
+        thread: Ref<Thread>,
+        [rip, rsp, rdi, rsi, fs_base]: [u64; 5],
+    ) -> Result<(), Error> {
+        if self.get(thread).state != State::Stopped || self.foreign_vcpu(thread).is_some() {
+            return Err(Error::InvalidState);
+        }
+        if !user_address(rip) || !user_address(fs_base) {
+            return Err(Error::InvalidArgument);
+        }
+        let context = &mut self.get_mut(thread).context;
+        context.start(rip, rsp);
+        (context.rdi, context.rsi, context.fs_base) = (rdi, rsi, fs_base);
+        Ok(())
+    }
+
+    /// Start a stopped thread; what it was blocked in repeats.
+    pub(crate) fn resume(&mut self, thread: Ref<Thread>) {
+        if self.get(thread).state == State::Stopped {
+            self.make_ready(thread);
+        }
+    }
+
+    /// Stop a thread.
+    pub(crate) fn suspend(&mut self, thread: Ref<Thread>) {
+        self.cancel(thread);
+        self.get_mut(thread).state = State::Stopped;
+        self.leave_processor(thread);
+    }
+
+    /// Take a thread out of whatever it waits in; the system call is to be made again.
+    fn cancel(&mut self, thread: Ref<Thread>) {
+        let repeats = match self.get(thread).state {
+            State::Stopped | State::Ready => false,
+            State::Sending { endpoint, kind: SendKind { fault, .. }, .. } => {
+                self.unwait(endpoint, thread);
+                !fault
+            }
+            State::Receiving { endpoint, reply } => {
+                self.unwait(endpoint, thread);
+                if let Some(reply) = reply {
+                    self.get_mut(reply).waiter = None;
+                }
+                true
+            }
+            State::Replying { reply, fault } => {
+                self.get_mut(reply).caller = None;
+                self.take_back_time(reply, thread);
+                !fault
+            }
+            State::Waiting { notification } => {
+                let queue = self.unqueue(self.get(notification).queue, thread);
+                self.get_mut(notification).queue = queue;
+                true
+            }
+        };
+        if repeats {
+            let context = &mut self.get_mut(thread).context;
+            context.rip = context.rip.wrapping_sub(SYSCALL_BYTES);
+        }
+    }
+
+    /// FPU declaration.
+    pub(crate) fn set_fpu(&mut self, thread: Ref<Thread>, fpu: Fpu) {
+        self.get_mut(thread).fpu = fpu;
+        self.machine.reset_fpu(thread);
+    }
+
+    /// Nobody can reach the thread any more.
+    pub(crate) fn destroy_thread(&mut self, thread: Ref<Thread>) {
+        self.suspend(thread);
+        if let Some(context) = self.get(thread).sched_context {
+            self.unbind_sched_context(context);
+        }
+        self.bind_notification(thread, None).expect("unbinding cannot fail");
+        if let Some(vcpu) = self.get(thread).vcpu {
+            self.unbind_vcpu(vcpu);
+        }
+        for slot in [ThreadSlot::Table, ThreadSlot::VSpace, ThreadSlot::Page, ThreadSlot::Fault] {
+            self.clear(slot_of(thread, slot));
+        }
+        if self.loaded == Some(thread) {
+            self.machine.switch(self.loaded, None);
+            self.loaded = None;
+        }
+        self.machine.forget(thread);
+    }
+}

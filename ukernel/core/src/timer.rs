@@ -1,0 +1,123 @@
+//! Timers: deadlines that signal a notification.
+//!
+//! Armed timers are in one list, earliest first. Insertion walks it: linear in the number of armed timers.
+
+use crate::{Kernel, Machine, Notification, Object, Ref, SlotRef};
+
+/// Where a timer's slot is, in bytes from its start.
+const SLOT_OFFSET: u64 = 64;
+
+/// A deadline.
+#[derive(Debug)]
+pub struct Timer {
+    pub(crate) caps: u32,
+    pub(crate) armed: bool,
+    pub(crate) deadline: u64,
+    pub(crate) target: Option<(Ref<Notification>, u64)>,
+    pub(crate) next: Option<Ref<Timer>>,
+    pub(crate) previous: Option<Ref<Timer>>,
+}
+
+impl Object for Timer {}
+
+const _: () = assert!(size_of::<Timer>() <= SLOT_OFFSET as usize);
+
+impl Timer {
+    pub(crate) fn new() -> Self {
+        Self { caps: 0, armed: false, deadline: 0, target: None, next: None, previous: None }
+    }
+}
+
+/// The slot that holds the notification's capability.
+pub(crate) fn slot_of(timer: Ref<Timer>) -> SlotRef {
+    timer.part(SLOT_OFFSET)
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Arm a timer that has a target.
+    pub(crate) fn arm(&mut self, timer: Ref<Timer>, deadline: u64) {
+        self.disarm(timer);
+        if deadline <= self.machine.now() {
+            self.expire(timer);
+            return;
+        }
+        let (mut previous, mut next) = (None, self.timers);
+        while let Some(other) = next
+            && self.get(other).deadline <= deadline
+        {
+            previous = next;
+            next = self.get(other).next;
+        }
+        let t = self.get_mut(timer);
+        (t.armed, t.deadline, t.previous, t.next) = (true, deadline, previous, next);
+        if let Some(next) = next {
+            self.get_mut(next).previous = Some(timer);
+        }
+        match previous {
+            Some(previous) => self.get_mut(previous).next = Some(timer),
+            None => {
+                self.timers = Some(timer);
+                self.program_timer();
+            }
+        }
+    }
+
+    /// Forget a timer's deadline.
+    pub(crate) fn disarm(&mut self, timer: Ref<Timer>) {
+        let t = self.get_mut(timer);
+        if !core::mem::take(&mut t.armed) {
+            return;
+        }
+        let (previous, next) = (t.previous.take(), t.next.take());
+        match previous {
+            Some(previous) => self.get_mut(previous).next = next,
+            None => self.timers = next,
+        }
+        if let Some(next) = next {
+            self.get_mut(next).previous = previous;
+        }
+    }
+
+    fn expire(&mut self, timer: Ref<Timer>) {
+        if let Some((notification, badge)) = self.get(timer).target {
+            self.signal(notification, badge);
+        }
+    }
+
+    /// The timer interrupt: signal what is due, and end the quantum if it is over.
+    pub fn timer_interrupt(&mut self) {
+        self.counters.interrupts += 1;
+        let now = self.machine.now();
+        while let Some(timer) = self.timers
+            && self.get(timer).deadline <= now
+        {
+            self.disarm(timer);
+            self.expire(timer);
+        }
+        if self.quantum_end <= now {
+            self.end_quantum(now);
+        }
+        self.machine.end_of_interrupt();
+        self.programmed = u64::MAX;
+        self.program_timer();
+    }
+
+    /// Ask for the next timer interrupt: at the first deadline or, while a thread runs, at the end of its quantum.
+    pub(crate) fn program_timer(&mut self) {
+        let first = self.timers.map_or(u64::MAX, |timer| self.get(timer).deadline);
+        let idle = self.current.is_none() && self.run_queues.highest() < 0;
+        self.programmed = if idle { first } else { first.min(self.quantum_end) };
+        self.machine.set_deadline(self.programmed);
+    }
+
+    /// The target's capability was deleted or revoked.
+    pub(crate) fn drop_timer_target(&mut self, timer: Ref<Timer>) {
+        self.disarm(timer);
+        self.get_mut(timer).target = None;
+    }
+
+    pub(crate) fn destroy_timer(&mut self, timer: Ref<Timer>) {
+        self.disarm(timer);
+        self.clear(slot_of(timer));
+    }
+}

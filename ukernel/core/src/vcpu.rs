@@ -1,0 +1,336 @@
+//! Foreign execution: a thread that is, for a while, somebody else's code.
+//!
+//! While `foreign` is set the thread's context is the foreign code's and it runs under the legacy view; its master is
+//! where `master_*` say. The common ways in and out (`VcpuEnter` that can use `sysret`, and the foreign `syscall`) are in the
+//! entry code of `ukernel-hal`, on this structure; everything else is here.
+
+use ukernel_abi::vcpu::{ExitReason, MAX_FIXUPS, State as StatePage, USER_FLAGS};
+use ukernel_abi::{Error, MASTER_END, MASTER_START, USER_END};
+
+use crate::context::INITIAL_FLAGS;
+use crate::{Context, Kernel, Machine, Object, PhysAddr, Ref, Resume, SlotRef, State, Thread};
+
+/// Where a Vcpu's slot is, in bytes from its start.
+const SLOT_OFFSET: u64 = 512;
+/// Vector of a general protection fault.
+pub(crate) const GENERAL_PROTECTION: u8 = 13;
+/// Vector of a page fault.
+pub(crate) const PAGE_FAULT: u8 = 14;
+
+/// A foreign execution context; the fields up to `master_gs` serve the entry code.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Vcpu {
+    /// 1 while the thread is foreign code.
+    pub foreign: u64,
+    /// 1 when the next entry is to return at once.
+    pub kicked: u64,
+    /// The machine's address of the state page, or 0 while there is none.
+    pub state: u64,
+    /// Root of the legacy view, or 0 while the thread's VSpace has none.
+    pub legacy_root: u64,
+    /// Root of the master view.
+    pub master_root: u64,
+    /// Where the master goes on: stack pointer.
+    pub master_rsp: u64,
+    /// Where the master goes on: instruction pointer.
+    pub master_rip: u64,
+    /// The master's `fs` base.
+    pub master_fs: u64,
+    /// The master's `gs` base.
+    pub master_gs: u64,
+    pub(crate) page: Option<PhysAddr>,
+    pub(crate) thread: Option<Ref<Thread>>,
+    pub(crate) caps: u32,
+    pub(crate) fixup_count: usize,
+    /// (start, end, target)
+    pub(crate) fixups: [[u64; 3]; MAX_FIXUPS],
+}
+
+impl Object for Vcpu {}
+
+const _: () = assert!(size_of::<Vcpu>() <= SLOT_OFFSET as usize);
+
+impl Vcpu {
+    /// One that is bound to nothing.
+    pub const fn new() -> Self {
+        Self {
+            foreign: 0,
+            kicked: 0,
+            state: 0,
+            legacy_root: 0,
+            master_root: 0,
+            master_rsp: 0,
+            master_rip: 0,
+            master_fs: 0,
+            master_gs: 0,
+            page: None,
+            thread: None,
+            caps: 0,
+            fixup_count: 0,
+            fixups: [[0; 3]; MAX_FIXUPS],
+        }
+    }
+
+    fn fixup_for(&self, rip: u64) -> Option<u64> {
+        let fixups = self.fixups.get(..self.fixup_count)?;
+        fixups.iter().find(|[start, end, _]| (*start..*end).contains(&rip)).map(|[_, _, target]| *target)
+    }
+}
+
+impl Default for Vcpu {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The slot that holds the state page's memory.
+pub(crate) fn slot_of(vcpu: Ref<Vcpu>) -> SlotRef {
+    vcpu.part(SLOT_OFFSET)
+}
+
+/// Index of a field of the state page, in words.
+macro_rules! word {
+    ($field:ident) => {
+        core::mem::offset_of!(StatePage, $field) / 8
+    };
+}
+
+/// Why a foreign thread stops, with what the state page tells about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exit {
+    pub(crate) reason: ExitReason,
+    pub(crate) vector: u8,
+    pub(crate) error_code: u64,
+    pub(crate) address: u64,
+}
+
+/// Whether `fs` or `gs` may have this base.
+const fn canonical(address: u64) -> bool {
+    address < USER_END || address >= MASTER_START
+}
+
+/// Whether user code may start here.
+pub(crate) const fn user_address(address: u64) -> bool {
+    address < USER_END || (address >= MASTER_START && address < MASTER_END)
+}
+
+impl<M: Machine> Kernel<M> {
+    /// The thread's Vcpu, while the thread is foreign code.
+    pub(crate) fn foreign_vcpu(&self, thread: Ref<Thread>) -> Option<Ref<Vcpu>> {
+        self.get(thread).vcpu.filter(|vcpu| self.get(*vcpu).foreign != 0)
+    }
+
+    /// `VcpuEnter`, in its general form.
+    pub(crate) fn vcpu_enter(&mut self, thread: Ref<Thread>) -> Result<(), Error> {
+        let vcpu = self.get(thread).vcpu.ok_or(Error::InvalidState)?;
+        let v = self.get_mut(vcpu);
+        let page = v.page.ok_or(Error::InvalidState)?;
+        if v.legacy_root == 0 {
+            return Err(Error::InvalidState);
+        }
+        self.machine.save_bases(thread);
+        let context = self.get(thread).context.clone();
+        let v = self.get_mut(vcpu);
+        let kicked = core::mem::take(&mut v.kicked) != 0;
+        (v.master_rsp, v.master_rip) = (context.rsp, context.rip);
+        (v.master_fs, v.master_gs) = (context.fs_base, context.gs_base);
+        let foreign = self.read_state(page, &context);
+        if kicked {
+            self.end_entry(thread, vcpu, Exit { reason: ExitReason::Kick, vector: 0, error_code: 0, address: 0 });
+        } else if let Some(foreign) = foreign {
+            self.get_mut(vcpu).foreign = 1;
+            self.get_mut(thread).context = foreign;
+            self.machine.reload(thread);
+            self.machine.load_bases(thread);
+        } else {
+            let exit = Exit { reason: ExitReason::Exception, vector: GENERAL_PROTECTION, error_code: 0, address: 0 };
+            self.end_entry(thread, vcpu, exit);
+        }
+        Ok(())
+    }
+
+    /// The context that a state page describes. `None`: no processor would take it.
+    fn read_state(&self, page: PhysAddr, master: &Context) -> Option<Context> {
+        let word = |index| self.machine.word(page, index);
+        let context = Context {
+            words: [
+                word(word!(rdx)),
+                word(word!(r8)),
+                word(word!(r9)),
+                word(word!(r10)),
+                word(word!(r12)),
+                word(word!(r13)),
+            ],
+            rdi: word(word!(rdi)),
+            rsi: word(word!(rsi)),
+            rax: word(word!(rax)),
+            r14: word(word!(r14)),
+            r15: word(word!(r15)),
+            rbx: word(word!(rbx)),
+            rbp: word(word!(rbp)),
+            rcx: word(word!(rcx)),
+            r11: word(word!(r11)),
+            resume: Resume::FULL,
+            error_code: 0,
+            rip: word(word!(rip)),
+            cs: master.cs,
+            rflags: word(word!(rflags)) & USER_FLAGS | INITIAL_FLAGS,
+            rsp: word(word!(rsp)),
+            ss: master.ss,
+            fs_base: word(word!(fs_base)),
+            gs_base: word(word!(gs_base)),
+        };
+        let good = context.rip < USER_END && canonical(context.fs_base) && canonical(context.gs_base);
+        good.then_some(context)
+    }
+
+    fn write_state(&mut self, page: PhysAddr, context: &Context) {
+        let [rdx, r8, r9, r10, r12, r13] = context.words;
+        let registers = [
+            (word!(rax), context.rax),
+            (word!(rbx), context.rbx),
+            (word!(rcx), context.rcx),
+            (word!(rdx), rdx),
+            (word!(rsi), context.rsi),
+            (word!(rdi), context.rdi),
+            (word!(rbp), context.rbp),
+            (word!(rsp), context.rsp),
+            (word!(r8), r8),
+            (word!(r9), r9),
+            (word!(r10), r10),
+            (word!(r11), context.r11),
+            (word!(r12), r12),
+            (word!(r13), r13),
+            (word!(r14), context.r14),
+            (word!(r15), context.r15),
+            (word!(rip), context.rip),
+            (word!(rflags), context.rflags),
+            (word!(fs_base), context.fs_base),
+            (word!(gs_base), context.gs_base),
+        ];
+        for (index, value) in registers {
+            self.machine.set_word(page, index, value);
+        }
+    }
+
+    /// A thread stops being foreign code: its registers go to the state page, its master goes on.
+    pub(crate) fn exit_to_master(&mut self, thread: Ref<Thread>, vcpu: Ref<Vcpu>, exit: Exit) {
+        let Some(page) = self.get(vcpu).page else { return };
+        if self.loaded == Some(thread) {
+            self.machine.save_bases(thread);
+        }
+        let context = self.get(thread).context.clone();
+        self.write_state(page, &context);
+        self.end_entry(thread, vcpu, exit);
+    }
+
+    /// `VcpuEnter` returns.
+    fn end_entry(&mut self, thread: Ref<Thread>, vcpu: Ref<Vcpu>, exit: Exit) {
+        let v = self.get_mut(vcpu);
+        v.foreign = 0;
+        let (rip, rsp, fs_base, gs_base) = (v.master_rip, v.master_rsp, v.master_fs, v.master_gs);
+        if let Some(page) = v.page {
+            self.machine.set_word(page, word!(exit_reason), exit.reason as u64);
+            self.machine.set_word(page, word!(vector), u64::from(exit.vector));
+            self.machine.set_word(page, word!(error_code), exit.error_code);
+            self.machine.set_word(page, word!(fault_address), exit.address);
+        }
+        let context = &mut self.get_mut(thread).context;
+        context.start(rip, rsp);
+        (context.rdi, context.fs_base, context.gs_base) = (exit.reason as u64, fs_base, gs_base);
+        if self.loaded == Some(thread) {
+            self.machine.reload(thread);
+            self.machine.load_bases(thread);
+        }
+    }
+
+    /// `vcpu::KICK`.
+    pub(crate) fn kick(&mut self, vcpu: Ref<Vcpu>) {
+        match self.get(vcpu).thread {
+            Some(thread) if self.get(vcpu).foreign != 0 => {
+                self.exit_to_master(
+                    thread,
+                    vcpu,
+                    Exit { reason: ExitReason::Kick, vector: 0, error_code: 0, address: 0 },
+                );
+            }
+            _ => self.get_mut(vcpu).kicked = 1,
+        }
+    }
+
+    /// Resume a master's fault at its fix-up. `false`: it has none for this.
+    pub(crate) fn take_fixup(&mut self, thread: Ref<Thread>, vector: u8, error_code: u64, address: u64) -> bool {
+        let Some(vcpu) = self.get(thread).vcpu else { return false };
+        let rip = self.get(thread).context.rip;
+        let address = match vector {
+            PAGE_FAULT if address < USER_END => address,
+            GENERAL_PROTECTION => u64::MAX,
+            _ => return false,
+        };
+        let v = self.get(vcpu);
+        let (Some(target), Some(page)) = (v.fixup_for(rip), v.page) else { return false };
+        self.machine.set_word(page, word!(fixup_address), address);
+        self.machine.set_word(page, word!(fixup_error), error_code);
+        self.get_mut(thread).context.rip = target;
+        true
+    }
+
+    /// Bind a Vcpu to a thread, both ways.
+    pub(crate) fn bind_vcpu(&mut self, thread: Ref<Thread>, vcpu: Ref<Vcpu>) -> Result<(), Error> {
+        if self.get(vcpu).thread.is_some() || self.get(thread).vcpu.is_some() {
+            return Err(Error::InvalidState);
+        }
+        self.get_mut(vcpu).thread = Some(thread);
+        self.get_mut(thread).vcpu = Some(vcpu);
+        self.update_vcpu_roots(thread);
+        if self.loaded == Some(thread) {
+            self.machine.reload(thread);
+        }
+        Ok(())
+    }
+
+    /// The thread's VSpace changed.
+    pub(crate) fn update_vcpu_roots(&mut self, thread: Ref<Thread>) {
+        let t = self.get(thread);
+        let Some(vcpu) = t.vcpu else { return };
+        let master = t.root.0;
+        let legacy = t.vspace.map_or(0, |vspace| self.get(vspace).legacy_root.0);
+        let v = self.get_mut(vcpu);
+        (v.master_root, v.legacy_root) = (master, legacy);
+    }
+
+    /// The state page's memory was revoked. Foreign code cannot go on, nor can its master.
+    pub(crate) fn drop_state_page(&mut self, vcpu: Ref<Vcpu>) {
+        let v = self.get_mut(vcpu);
+        (v.page, v.state) = (None, 0);
+        let foreign = core::mem::take(&mut v.foreign) != 0;
+        if let Some(thread) = v.thread
+            && foreign
+        {
+            self.dequeue(thread);
+            self.get_mut(thread).state = State::Stopped;
+        }
+    }
+
+    /// A thread and its Vcpu part.
+    pub(crate) fn unbind_vcpu(&mut self, vcpu: Ref<Vcpu>) {
+        let v = self.get_mut(vcpu);
+        let foreign = core::mem::take(&mut v.foreign) != 0;
+        if let Some(thread) = v.thread.take() {
+            self.get_mut(thread).vcpu = None;
+            if foreign {
+                self.dequeue(thread);
+                self.get_mut(thread).state = State::Stopped;
+            }
+            if self.loaded == Some(thread) {
+                self.machine.reload(thread);
+            }
+        }
+    }
+
+    pub(crate) fn destroy_vcpu(&mut self, vcpu: Ref<Vcpu>) {
+        self.unbind_vcpu(vcpu);
+        self.clear(slot_of(vcpu));
+    }
+}
