@@ -1,0 +1,19 @@
+//! The host tool as a library: everything between a fresh machine and a running Banyan.
+//!
+//! * [`setup`]: finds or installs QEMU, a compiler for the freestanding target, a linker, busybox
+//! * [`build`]: compiles loader, kernel, servers and personality
+//! * [`root`]: the tree that legacy programs see, and its cpio form
+//! * [`image`]: places programs and writes the boot archive
+//! * [`run`]: QEMU, the channel to the guest, terminals
+//! * [`symbols`]: turns raw addresses of a log into names and lines
+//!
+//! What these say to a person goes to standard error; standard output belongs to the guest's programs.
+
+pub mod build;
+pub mod image;
+pub mod progress;
+pub mod root;
+pub mod run;
+pub mod setup;
+pub mod symbols;
+pub mod workspace;

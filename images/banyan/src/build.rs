@@ -1,0 +1,104 @@
+//! Builds the freestanding programs: loader, kernel, servers, personality.
+//!
+//! One run of cargo for the target, in a build directory of its own so that it never waits for the outer cargo's lock.
+//! The list is data: [`PROGRAMS`].
+
+use crate::setup::{Tools, environment};
+use crate::{progress, workspace};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const TARGET: &str = "x86_64-unknown-none";
+const LIMIT: Duration = Duration::from_secs(3600);
+
+/// A package with a freestanding program.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// The package.
+    pub package: &'static str,
+    /// The binary in it.
+    pub binary: &'static str,
+}
+
+/// The loader.
+pub const LOADER: Program = Program { package: "loader", binary: "loader" };
+/// The kernel.
+pub const KERNEL: Program = Program { package: "ukernel", binary: "ukernel" };
+/// Everything that is built for the target.
+pub const PROGRAMS: [Program; 10] = [
+    LOADER,
+    KERNEL,
+    same("root-task"),
+    same("pci-server"),
+    same("console-server"),
+    same("host-channel-server"),
+    same("serial-driver"),
+    same("virtio-serial-driver"),
+    same("rtc-driver"),
+    same("personality-server"),
+];
+
+const fn same(name: &'static str) -> Program {
+    Program { package: name, binary: name }
+}
+
+/// The built programs.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// Programs that were built into `folder`, one file each.
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// The ELF file of a binary.
+    ///
+    /// # Errors
+    /// When no such binary was built.
+    pub fn path(&self, binary: &str) -> Result<PathBuf> {
+        let path = self.folder.join(binary);
+        if binary.contains('/') || !path.is_file() {
+            bail!("there is no program {binary:?} in {}", self.folder.display());
+        }
+        Ok(path)
+    }
+}
+
+/// Builds all programs; takes a moment when nothing has changed.
+///
+/// The caller holds [`workspace::lock`](crate::workspace::lock).
+///
+/// # Errors
+/// When something does not build; the message has the compiler's words.
+pub fn guest(tools: &Tools) -> Result<Programs> {
+    let mut command = cargo(tools);
+    for program in PROGRAMS {
+        command.args(["-p", program.package, "--bin", program.binary]);
+    }
+    let features: Vec<String> = PROGRAMS.iter().map(|program| format!("{}/native", program.package)).collect();
+    command.args(["--features", &features.join(",")]);
+    progress::run(&mut command, "building the system", LIMIT).context("the system does not build")?;
+    Ok(Programs::in_folder(&workspace::guest().join(TARGET).join("release")))
+}
+
+/// The cargo of the freestanding build, without the packages.
+fn cargo(tools: &Tools) -> Command {
+    let mut command = Command::new(&tools.rust.cargo);
+    environment::clean(&mut command);
+    command.current_dir(workspace::source()).env("RUSTC", &tools.rust.rustc);
+    command.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]).arg(workspace::guest());
+    if tools.rust.build_std {
+        command.env("RUSTC_BOOTSTRAP", "1");
+        command.args(["-Zbuild-std=core,alloc,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"]);
+    }
+    command.env("CARGO_TARGET_X86_64_UNKNOWN_NONE_LINKER", &tools.linker);
+    // Stack traces follow frame pointers.
+    command.env("CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS", "-Cforce-frame-pointers=yes");
+    command.env("CARGO_TERM_COLOR", "never");
+    command
+}

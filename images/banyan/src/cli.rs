@@ -1,0 +1,117 @@
+//! The command line.
+
+use anyhow::{Context, Result, bail};
+use banyan::root::Root;
+use banyan::run::{Config, Mode, interactive};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Banyan: a multi-server operating system that hosts Linux programs.
+#[derive(Debug, Parser)]
+#[command(name = "banyan", args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; without it, `run`.
+    #[command(subcommand)]
+    pub command: Option<Word>,
+    /// What `run` takes.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// What the tool can do.
+#[derive(Debug, Subcommand)]
+pub enum Word {
+    /// Build everything and run it: a shell on this terminal, or one command
+    Run(Run),
+}
+
+/// How to run.
+#[derive(Args, Debug)]
+pub struct Run {
+    /// Run `sh -c CMD` with these streams and end with its exit status
+    #[arg(long, value_name = "CMD")]
+    pub exec: Option<String>,
+    /// The tree that programs see: a folder or a tar file (without: Debian's busybox)
+    #[arg(long, value_name = "DIR|TAR")]
+    pub root: Option<PathBuf>,
+    /// Memory of the machine, as in 512M or 2G
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = parse_size)]
+    pub mem: u64,
+    /// End with status 124 after this time
+    #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
+    pub timeout: Option<Duration>,
+    /// Wait for a debugger on port 1234 before the first instruction
+    #[arg(long)]
+    pub gdb: bool,
+    /// Count instructions: the machine's clock advances by one for each
+    #[arg(long)]
+    pub icount: bool,
+    /// Print each process's system calls
+    #[arg(long)]
+    pub strace: bool,
+}
+
+impl Run {
+    /// The run that these arguments ask for.
+    pub fn config(&self) -> Config {
+        let mut config = Config::new(if self.exec.is_some() { Mode::Exec } else { Mode::Interactive });
+        config.root = self.root.clone().map_or(Root::Default, Root::Path);
+        config.memory_bytes = self.mem;
+        config.count_instructions = self.icount;
+        config.debugger = self.gdb;
+        config.strace = self.strace;
+        config.window = interactive::window().unwrap_or(config.window);
+        config
+    }
+}
+
+/// Bytes, with an optional K, M or G; without one, MiB as QEMU has it.
+fn parse_size(text: &str) -> Result<u64> {
+    let (digits, shift) = match text.trim_end_matches(['i', 'B', 'b']).split_at_checked(text.len().saturating_sub(1)) {
+        _ if text.ends_with(|c: char| c.is_ascii_digit()) => (text, 20),
+        Some((digits, "K" | "k")) => (digits, 10),
+        Some((digits, "M" | "m")) => (digits, 20),
+        Some((digits, "G" | "g")) => (digits, 30),
+        _ => bail!("a size is a number and K, M or G"),
+    };
+    let count: u64 = digits.parse().context("a size is a number and K, M or G")?;
+    let bytes = count.checked_mul(1 << shift).context("that is more than a machine can have")?;
+    if !(64 << 20..=64 << 30).contains(&bytes) {
+        bail!("the machine takes 64M to 64G");
+    }
+    Ok(bytes)
+}
+
+fn parse_seconds(text: &str) -> Result<Duration> {
+    let seconds: f64 = text.parse().context("a time is a number of seconds")?;
+    if !(seconds > 0.0 && seconds < 1e9) {
+        bail!("a time is a positive number of seconds");
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("512M").ok(), Some(512 << 20));
+        assert_eq!(parse_size("2G").ok(), Some(2 << 30));
+        assert_eq!(parse_size("256").ok(), Some(256 << 20));
+        assert_eq!(parse_size("65536K").ok(), Some(64 << 20));
+        for bad in ["", "M", "1T", "-1M", "99999999999G", "1M", "5\u{e9}"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn run_is_the_default_word() {
+        let cli = Cli::try_parse_from(["banyan", "--exec", "true"]).expect("it is a valid line");
+        assert!(cli.command.is_none() && cli.run.exec.as_deref() == Some("true"));
+        let cli = Cli::try_parse_from(["banyan", "run", "--timeout", "2.5"]).expect("it is a valid line");
+        assert!(matches!(cli.command, Some(Word::Run(run)) if run.timeout == Some(Duration::from_millis(2500))));
+        assert!(Cli::try_parse_from(["banyan", "run", "--timeout", "-1"]).is_err());
+    }
+}

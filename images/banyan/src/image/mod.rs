@@ -1,0 +1,84 @@
+//! The boot archive: programs placed and relocated, manifest, options, kernel, root.
+//!
+//! * [`program`]: an ELF file becomes segments at fixed addresses
+//! * [`archive`]: the archive's layout
+//! * [`system`]: the manifest says which programs there are and where they live
+
+pub mod archive;
+pub mod program;
+mod system;
+
+use crate::build::{self, Programs};
+use crate::root::{Tree, cpio};
+use crate::run::Config;
+use crate::symbols::Binary;
+use crate::{progress, workspace};
+use anyhow::{Context, Result};
+use archive::Archive;
+use program::Placement;
+use std::fs;
+use std::path::{Path, PathBuf};
+use system::System;
+use ukernel_abi::MASTER_START;
+
+/// Where ordinary tasks live.
+pub const TASK_BASE: u64 = 0x40_0000;
+/// Where tasks live that serve foreign execution.
+pub const MASTER_BASE: u64 = MASTER_START + 0x4000_0000;
+/// The kernel's name in the archive and in the log.
+const KERNEL: &str = "ukernel";
+
+/// A boot archive and what goes with it.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The archive.
+    pub archive: PathBuf,
+    /// The loader that QEMU starts.
+    pub loader: PathBuf,
+    /// The programs in it, for looking addresses up.
+    pub binaries: Vec<Binary>,
+}
+
+/// The manifest of the default system.
+pub fn default_manifest() -> PathBuf {
+    workspace::source().join("images/systems/default.toml")
+}
+
+/// Writes the boot archive of `config` to `path`.
+///
+/// # Errors
+/// When the manifest or a program in it is bad, the root cannot be read, or the file cannot be written.
+pub fn build(programs: &Programs, config: &Config, root: &Tree, path: &Path) -> Result<Image> {
+    let system = System::load(&config.manifest)?;
+    let file = progress::create(path)?;
+    let mut archive = Archive::new(file, system.programs().len() + 4);
+    let writing = || format!("cannot write the boot archive {}", path.display());
+    for (name, base) in system.programs() {
+        let elf = programs.path(name)?;
+        let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
+        let placed = program::place(&bytes, Placement { base: *base }).with_context(|| elf.display().to_string())?;
+        archive.add_program(name, &placed).with_context(writing)?;
+    }
+    archive.set_root(system.root())?;
+    archive.add_data("manifest", system.encoded()).with_context(writing)?;
+    archive.add_data("options", config.option_lines().as_bytes()).with_context(writing)?;
+    let kernel = programs.path(build::KERNEL.binary)?;
+    let bytes = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
+    archive.add_data(KERNEL, &program::without_debugging(bytes)?).with_context(writing)?;
+    archive.add_stream("root.cpio", |to| cpio::write(root, to).map(drop)).with_context(writing)?;
+    archive.finish().with_context(writing)?;
+    let loader = programs.path(build::LOADER.binary)?;
+    Ok(Image { archive: path.into(), loader, binaries: binaries(&system, programs)? })
+}
+
+/// Every program under every name that it has in the log.
+fn binaries(system: &System, programs: &Programs) -> Result<Vec<Binary>> {
+    let mut binaries = Vec::new();
+    for name in ["kernel", KERNEL] {
+        binaries.push(Binary { name: name.into(), elf: programs.path(build::KERNEL.binary)?, base: 0 });
+    }
+    for (task, program, base) in system.tasks() {
+        binaries.push(Binary { name: task.clone(), elf: programs.path(program)?, base: *base });
+    }
+    Ok(binaries)
+}

@@ -1,0 +1,72 @@
+//! `banyan`: what `cargo run` starts. It reads the command line; the library does the work.
+
+mod cli;
+
+use anyhow::Result;
+use banyan::progress::{say, tail};
+use banyan::run::exec::Done;
+use banyan::run::interactive::Leave;
+use banyan::run::{End, Vm, exec, interactive};
+use clap::Parser;
+use std::process::exit;
+
+/// The time of `--timeout` was over.
+const TIMED_OUT: i32 = 124;
+/// The system failed, not the command.
+const FAILED: i32 = 125;
+
+fn main() {
+    let cli = cli::Cli::parse();
+    let run = match cli.command {
+        Some(cli::Word::Run(run)) => run,
+        None => cli.run,
+    };
+    let status = start(&run).unwrap_or_else(|error| {
+        say(&format!("{error:#}"));
+        FAILED
+    });
+    exit(status);
+}
+
+fn start(run: &cli::Run) -> Result<i32> {
+    let config = run.config();
+    if run.gdb {
+        say("the machine waits for a debugger: gdb -ex 'target remote :1234'");
+    }
+    let Some(command) = &run.exec else {
+        say("Ctrl-A x leaves");
+        let (vm, leave) = interactive::run(&config, run.timeout)?;
+        return Ok(left(vm, &leave));
+    };
+    let (vm, done) = exec::run(&config, command, run.timeout)?;
+    Ok(match done {
+        Done::Exit(status) => status.code(),
+        Done::TimedOut => timed_out(vm),
+        Done::Ended(end) => ended(vm, &end),
+    })
+}
+
+fn left(vm: Vm, leave: &Leave) -> i32 {
+    match leave {
+        Leave::Left => 0,
+        Leave::Ended(end) => ended(vm, end),
+        Leave::TimedOut => timed_out(vm),
+        Leave::Signal(number) => 128 + number,
+    }
+}
+
+fn timed_out(vm: Vm) -> i32 {
+    say(&format!("the time is over; the log is {}", vm.log().display()));
+    TIMED_OUT
+}
+
+fn ended(mut vm: Vm, end: &End) -> i32 {
+    let End::Failed(reason) = end else { return 0 };
+    vm.kill();
+    say(&format!("the system failed: {reason}; the log is {}", vm.log().display()));
+    match vm.explained_log() {
+        Ok(log) => eprintln!("{}", tail(&log)),
+        Err(error) => say(&format!("{error:#}")),
+    }
+    FAILED
+}

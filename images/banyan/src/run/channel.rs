@@ -1,0 +1,414 @@
+//! The host's end of the channel: sessions over one stream.
+//!
+//! One thread reads frames and files them under their session; consumers wait for their own. Nothing the guest sends
+//! makes the reader wait: what it may send is bounded by the windows, and a guest that exceeds one ends the channel.
+//!
+//! Locks: `state` and `writer` are never held together.
+
+use super::Window;
+use super::frame::{self, Frame, Kind};
+use anyhow::{Result, bail};
+use std::collections::HashMap;
+use std::io::{self, BufReader};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long background processes may still write after their session's command ended.
+const AFTER_EXIT: Duration = Duration::from_millis(100);
+
+/// What a session's command writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Errors,
+    /// The trace of its system calls.
+    Trace,
+}
+
+impl Stream {
+    const ALL: [Self; 3] = [Self::Output, Self::Errors, Self::Trace];
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Output => 1,
+            Self::Errors => 2,
+            Self::Trace => 3,
+        }
+    }
+}
+
+/// A Linux wait status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub u32);
+
+impl Status {
+    /// The status as shells give it: the exit code, or 128 and the signal's number.
+    pub fn code(self) -> i32 {
+        let code = match self.0 & 0x7f {
+            0 => (self.0 >> 8) & 0xff,
+            signal => 128 + signal,
+        };
+        i32::try_from(code).expect("at most 255")
+    }
+}
+
+/// What a session tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The command wrote this; [`Session::consumed`] lets it write more.
+    Data(Stream, Vec<u8>),
+    /// The command ended and everything it wrote has been told.
+    Exit(Status),
+    /// The guest did not start the command; why.
+    Refused(String),
+}
+
+/// How a system stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was asked to, and did.
+    PoweredOff,
+    /// It failed; how.
+    Failed(String),
+}
+
+/// Why there is no event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The deadline passed.
+    TimedOut,
+    /// The system stopped.
+    Ended(End),
+}
+
+/// All that a command did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub status: Status,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+    /// Its system calls, when they were traced.
+    pub strace: Vec<u8>,
+}
+
+/// What has come for a session and was not told yet.
+#[derive(Default)]
+struct Inbox {
+    pending: [Vec<u8>; 3],
+    /// Bytes the guest may still send.
+    granted: [u64; 3],
+    ended: [bool; 3],
+    exit: Option<(Status, Instant)>,
+    refused: Option<String>,
+    input_window: u64,
+    input_closed: bool,
+}
+
+#[derive(Default)]
+struct State {
+    ready: bool,
+    end: Option<End>,
+    sessions: HashMap<u32, Inbox>,
+    last_session: u32,
+}
+
+/// The channel to one running system.
+pub(super) struct Channel {
+    state: Mutex<State>,
+    changed: Condvar,
+    writer: Mutex<UnixStream>,
+}
+
+impl Channel {
+    /// Starts to listen on `stream`.
+    ///
+    /// # Errors
+    /// When the stream cannot be shared with the reading thread.
+    pub(super) fn start(stream: UnixStream) -> io::Result<Arc<Self>> {
+        let reader = stream.try_clone()?;
+        let channel = Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), writer: Mutex::new(stream) });
+        let listener = Arc::clone(&channel);
+        std::thread::spawn(move || listener.listen(reader));
+        Ok(channel)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, frame: &Frame) -> io::Result<()> {
+        frame.write(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn listen(&self, stream: UnixStream) {
+        let mut reader = BufReader::with_capacity(128 << 10, stream);
+        loop {
+            match Frame::read(&mut reader) {
+                Ok(Some(frame)) => {
+                    if let Err(problem) = self.receive(frame) {
+                        return self.end(End::Failed(problem));
+                    }
+                }
+                // QEMU closes its end when it stops; whoever watches it says how it stopped.
+                Ok(None) => return,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return self.end(End::Failed(error.to_string()));
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Notes how the system stopped; the first word counts.
+    pub(super) fn end(&self, end: End) {
+        self.state().end.get_or_insert(end);
+        self.changed.notify_all();
+    }
+
+    fn receive(&self, frame: Frame) -> Result<(), String> {
+        let mut state = self.state();
+        match frame.kind {
+            Kind::Hello if frame.extra == frame::VERSION => state.ready = true,
+            Kind::Hello => return Err(format!("the guest speaks version {} of the channel", frame.extra)),
+            Kind::PowerOff if frame.extra == 0 => {
+                state.end.get_or_insert(End::PoweredOff);
+            }
+            Kind::PowerOff => return Err(format!("the system stopped by itself (reason {})", frame.extra)),
+            // A session that nobody waits for any more may still have frames on their way.
+            _ => match state.sessions.get_mut(&frame.session) {
+                Some(inbox) => inbox.receive(frame)?,
+                None => return Ok(()),
+            },
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Waits until `pick` finds something.
+    fn wait<T>(&self, deadline: Option<Instant>, mut pick: impl FnMut(&mut State) -> Option<T>) -> Result<T, Stop> {
+        let mut state = self.state();
+        loop {
+            if let Some(found) = pick(&mut state) {
+                return Ok(found);
+            }
+            if let Some(end) = &state.end {
+                return Err(Stop::Ended(end.clone()));
+            }
+            let left = match deadline {
+                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+                None => AFTER_EXIT,
+            };
+            if left.is_zero() {
+                return Err(Stop::TimedOut);
+            }
+            let waited = self.changed.wait_timeout(state, left.min(AFTER_EXIT));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits until the guest takes commands.
+    pub(super) fn wait_ready(&self, deadline: Option<Instant>) -> Result<(), Stop> {
+        self.wait(deadline, |state| state.ready.then_some(()))
+    }
+
+    /// Waits until the system stopped.
+    pub(super) fn wait_end(&self, deadline: Option<Instant>) -> Option<End> {
+        self.wait(deadline, |state| state.end.clone()).ok()
+    }
+
+    /// Tells the guest the terminal's size.
+    pub(super) fn resize(&self, window: Window) -> io::Result<()> {
+        let size = u32::from(window.rows) << 16 | u32::from(window.columns);
+        self.send(&Frame::new(0, Kind::Resize, 0, size))
+    }
+
+    /// Starts a command line.
+    pub(super) fn open(self: &Arc<Self>, command: &str, strace: bool) -> Result<Session> {
+        if command.len() > frame::MAX_PAYLOAD {
+            bail!("a command line has at most {} bytes", frame::MAX_PAYLOAD);
+        }
+        let id = {
+            let mut state = self.state();
+            state.last_session += 1;
+            let id = state.last_session;
+            state.sessions.insert(id, Inbox::new());
+            id
+        };
+        let session = Session { id, channel: Arc::clone(self) };
+        let payload = command.as_bytes().to_vec();
+        self.send(&Frame { payload, ..Frame::new(id, Kind::Exec, 0, u32::from(strace)) })?;
+        Ok(session)
+    }
+}
+
+impl Inbox {
+    fn new() -> Self {
+        let window = frame::INITIAL_WINDOW;
+        Self { granted: [window; 3], input_window: window, ..Self::default() }
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), String> {
+        let output = usize::from(frame.stream).checked_sub(1);
+        match (frame.kind, output) {
+            (Kind::Data, Some(stream)) => {
+                let bytes = frame.payload.len() as u64;
+                self.granted[stream] =
+                    self.granted[stream].checked_sub(bytes).ok_or("the guest sent more than it was granted")?;
+                self.pending[stream].extend(frame.payload);
+            }
+            (Kind::Eof, Some(stream)) => self.ended[stream] = true,
+            (Kind::Credit, None) => self.input_window = self.input_window.saturating_add(frame.extra.into()),
+            (Kind::Closed, None) => self.input_closed = true,
+            (Kind::Exit, _) => self.exit = Some((Status(frame.extra), Instant::now())),
+            (Kind::Refused, _) => self.refused = Some(String::from_utf8_lossy(&frame.payload).into_owned()),
+            _ => return Err(format!("the guest sent {:?} for stream {}", frame.kind, frame.stream)),
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Option<Event> {
+        for (index, stream) in Stream::ALL.into_iter().enumerate() {
+            if !self.pending[index].is_empty() {
+                return Some(Event::Data(stream, std::mem::take(&mut self.pending[index])));
+            }
+        }
+        if let Some(reason) = &self.refused {
+            return Some(Event::Refused(reason.clone()));
+        }
+        let (status, since) = self.exit?;
+        let complete = (self.ended[0] && self.ended[1]) || since.elapsed() >= AFTER_EXIT;
+        complete.then_some(Event::Exit(status))
+    }
+}
+
+/// One command in the guest.
+pub struct Session {
+    id: u32,
+    channel: Arc<Channel>,
+}
+
+impl Session {
+    /// Waits for what the command does next.
+    ///
+    /// # Errors
+    /// When `deadline` passes, or the system stops.
+    pub fn next(&self, deadline: Option<Instant>) -> Result<Event, Stop> {
+        self.channel.wait(deadline, |state| state.sessions.get_mut(&self.id)?.next())
+    }
+
+    /// Lets the command write `bytes` more to `stream`.
+    ///
+    /// # Errors
+    /// When the channel is gone.
+    pub fn consumed(&self, stream: Stream, bytes: usize) -> io::Result<()> {
+        let extra = u32::try_from(bytes).expect("at most a window");
+        if let Some(inbox) = self.channel.state().sessions.get_mut(&self.id) {
+            inbox.granted[usize::from(stream.number()) - 1] += u64::from(extra);
+        }
+        self.channel.send(&Frame::new(self.id, Kind::Credit, stream.number(), extra))
+    }
+
+    /// Sends standard input; waits while the command does not read.
+    ///
+    /// # Errors
+    /// When the command no longer reads (`BrokenPipe`) or the system stopped.
+    pub fn send_input(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let most = bytes.len().min(frame::MAX_PAYLOAD) as u64;
+            let granted = self.channel.wait(None, |state| self.take_input_window(state, most));
+            let granted = granted.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+            let (now, later) = bytes.split_at(granted.ok_or(io::ErrorKind::BrokenPipe)?);
+            let payload = now.to_vec();
+            self.channel.send(&Frame { payload, ..Frame::new(self.id, Kind::Data, 0, 0) })?;
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// How much may be sent now; `Some(None)` when nobody will read it.
+    #[expect(clippy::option_option, reason = "the outer one is `wait`'s: not yet known")]
+    fn take_input_window(&self, state: &mut State, most: u64) -> Option<Option<usize>> {
+        let Some(inbox) = state.sessions.get_mut(&self.id) else { return Some(None) };
+        if inbox.input_closed || inbox.exit.is_some() || inbox.refused.is_some() {
+            return Some(None);
+        }
+        let bytes = inbox.input_window.min(most);
+        inbox.input_window -= bytes;
+        (bytes > 0).then(|| Some(usize::try_from(bytes).expect("at most a payload")))
+    }
+
+    /// Ends standard input.
+    ///
+    /// # Errors
+    /// When the channel is gone.
+    pub fn end_input(&self) -> io::Result<()> {
+        self.channel.send(&Frame::new(self.id, Kind::Eof, 0, 0))
+    }
+
+    /// Tells the guest that nobody reads `stream` any more.
+    ///
+    /// # Errors
+    /// When the channel is gone.
+    pub fn close(&self, stream: Stream) -> io::Result<()> {
+        self.channel.send(&Frame::new(self.id, Kind::Closed, stream.number(), 0))
+    }
+
+    /// Sends a Linux signal to the command.
+    ///
+    /// # Errors
+    /// When the channel is gone.
+    pub fn signal(&self, number: u32) -> io::Result<()> {
+        self.channel.send(&Frame::new(self.id, Kind::Signal, 0, number))
+    }
+
+    /// Runs the command to its end with `input`.
+    ///
+    /// # Errors
+    /// When `deadline` passes, the system stops, or the guest refuses the command.
+    pub fn complete(&self, input: &[u8], deadline: Option<Instant>) -> Result<Output> {
+        std::thread::scope(|scope| {
+            // A command that does not read all its input is no error.
+            scope.spawn(|| self.send_input(input).and_then(|()| self.end_input()));
+            let output = self.collect(deadline);
+            self.forget();
+            output
+        })
+    }
+
+    fn collect(&self, deadline: Option<Instant>) -> Result<Output> {
+        let mut collected = [Vec::new(), Vec::new(), Vec::new()];
+        loop {
+            match self.next(deadline) {
+                Ok(Event::Data(stream, bytes)) => {
+                    self.consumed(stream, bytes.len())?;
+                    collected[usize::from(stream.number()) - 1].extend(bytes);
+                }
+                Ok(Event::Exit(status)) => {
+                    let [stdout, stderr, strace] = collected;
+                    return Ok(Output { status, stdout, stderr, strace });
+                }
+                Ok(Event::Refused(reason)) => bail!("the guest refused the command: {reason}"),
+                Err(Stop::TimedOut) => bail!("the command took too long"),
+                Err(Stop::Ended(end)) => bail!("the system stopped: {end:?}"),
+            }
+        }
+    }
+
+    fn forget(&self) {
+        self.channel.state().sessions.remove(&self.id);
+        self.channel.changed.notify_all();
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}

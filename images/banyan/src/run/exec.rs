@@ -1,0 +1,93 @@
+//! One command with this process's own streams, and its exit status as ours.
+
+use super::channel::{End, Event, Session, Status, Stop, Stream};
+use super::{Config, Vm};
+use anyhow::{Result, bail};
+use std::io::{self, Read, Write, stderr, stdin, stdout};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a command's run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The command ended.
+    Exit(Status),
+    /// The time was over.
+    TimedOut,
+    /// The system stopped first.
+    Ended(End),
+}
+
+/// Starts the system and runs `command` with standard input, output and error passed through.
+///
+/// # Errors
+/// When the system cannot be started, or refuses the command.
+pub fn run(config: &Config, command: &str, limit: Option<Duration>) -> Result<(Vm, Done)> {
+    let vm = Vm::start(config)?;
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    let done = match vm.wait_ready(deadline) {
+        Ok(()) => pass_through(vm.open(command)?, deadline)?,
+        Err(stop) => stopped(stop),
+    };
+    Ok((vm, done))
+}
+
+fn stopped(stop: Stop) -> Done {
+    match stop {
+        Stop::TimedOut => Done::TimedOut,
+        Stop::Ended(end) => Done::Ended(end),
+    }
+}
+
+fn pass_through(session: Session, deadline: Option<Instant>) -> Result<Done> {
+    let session = Arc::new(session);
+    let input = Arc::clone(&session);
+    // Nobody waits for this thread: it may hang in a read of a terminal.
+    std::thread::spawn(move || send_input(&input));
+    let mut open = [true; 3];
+    loop {
+        match session.next(deadline) {
+            Ok(Event::Data(stream, bytes)) => {
+                let slot = &mut open[usize::from(stream == Stream::Errors) + 2 * usize::from(stream == Stream::Trace)];
+                if *slot && write(stream, &bytes).is_err() {
+                    *slot = false;
+                    if session.close(stream).is_err() {
+                        continue;
+                    }
+                }
+                // When the channel is gone, the next event says why.
+                let _ = session.consumed(stream, bytes.len());
+            }
+            Ok(Event::Exit(status)) => return Ok(Done::Exit(status)),
+            Ok(Event::Refused(reason)) => bail!("the system refused the command: {reason}"),
+            Err(stop) => return Ok(stopped(stop)),
+        }
+    }
+}
+
+fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    match stream {
+        Stream::Output => stdout().write_all(bytes).and_then(|()| stdout().flush()),
+        Stream::Errors | Stream::Trace => stderr().write_all(bytes),
+    }
+}
+
+/// Copies standard input until its end, or until nobody wants it.
+fn send_input(session: &Session) {
+    let mut buffer = vec![0; 32 << 10];
+    loop {
+        match stdin().read(&mut buffer) {
+            Ok(0) => break,
+            Ok(bytes) => {
+                if session.send_input(&buffer[..bytes]).is_err() {
+                    return;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Without standard input (closed, or a directory) the command sees its end.
+            Err(_) => break,
+        }
+    }
+    // When the channel is gone nobody waits for the end.
+    let _ = session.end_input();
+}

@@ -1,0 +1,105 @@
+//! The files of one run: the boot archive while it lasts, and the log, which stays.
+//!
+//! Both are named for the run. Old logs are removed when there are many.
+
+use crate::symbols::{Binary, Symbols};
+use crate::workspace;
+use anyhow::{Context, Result};
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Logs that are kept.
+const KEPT_LOGS: usize = 64;
+
+/// The files of one run.
+#[derive(Debug)]
+pub(super) struct RunFiles {
+    log: PathBuf,
+    archive: PathBuf,
+}
+
+impl RunFiles {
+    pub(super) fn new() -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let run = format!("{seconds}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let logs = workspace::own("log")?;
+        remove_old(&logs);
+        let log = logs.join(format!("{run}.log"));
+        crate::progress::create(&log)?;
+        let archives = workspace::own("run")?;
+        remove_abandoned(&archives);
+        Ok(Self { log, archive: archives.join(format!("{run}.archive")) })
+    }
+
+    pub(super) fn log(&self) -> &Path {
+        &self.log
+    }
+
+    pub(super) fn archive(&self) -> PathBuf {
+        self.archive.clone()
+    }
+
+    /// Keeps what comes on the serial line, when nobody else reads it, in a file beside the log.
+    pub(super) fn keep_serial(&self, mut serial: UnixStream) {
+        let path = self.log.with_extension("serial");
+        std::thread::spawn(move || {
+            // Nothing must stop the guest's serial line; without a file the bytes are dropped.
+            let mut first = [0; 1];
+            match std::io::Read::read(&mut serial, &mut first) {
+                Ok(0) | Err(_) => {}
+                Ok(_) => {
+                    let copied = File::create(&path).and_then(|mut file| {
+                        std::io::Write::write_all(&mut file, &first)?;
+                        std::io::copy(&mut serial, &mut file)
+                    });
+                    if copied.is_err() {
+                        let _ = std::io::copy(&mut serial, &mut std::io::sink());
+                    }
+                }
+            }
+        });
+    }
+
+    /// Names the addresses in the log, in the file as well.
+    pub(super) fn explain(&self, binaries: &[Binary]) -> Result<String> {
+        let bytes = fs::read(&self.log).with_context(|| format!("cannot read {}", self.log.display()))?;
+        let explained = Symbols::new(binaries).explain(&String::from_utf8_lossy(&bytes));
+        if explained.as_bytes() != bytes {
+            fs::write(&self.log, &explained).with_context(|| format!("cannot write {}", self.log.display()))?;
+        }
+        Ok(explained)
+    }
+}
+
+impl Drop for RunFiles {
+    fn drop(&mut self) {
+        // It is only missing when building it failed.
+        let _ = fs::remove_file(&self.archive);
+    }
+}
+
+/// Removes the oldest logs; their names begin with their time.
+fn remove_old(logs: &Path) {
+    let mut names: Vec<PathBuf> =
+        fs::read_dir(logs).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    names.retain(|path| path.file_stem().is_some_and(|name| name != "setup"));
+    names.sort();
+    for path in names.iter().take(names.len().saturating_sub(KEPT_LOGS)) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Removes archives whose tool was killed.
+fn remove_abandoned(archives: &Path) {
+    for entry in fs::read_dir(archives).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let alive = name.split('-').nth(1).is_none_or(|process| Path::new("/proc").join(process).exists());
+        if !alive {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}

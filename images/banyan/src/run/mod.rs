@@ -1,0 +1,93 @@
+//! A running Banyan: QEMU with the boot archive, and the two ways in.
+//!
+//! [`Vm`] starts QEMU and owns it: it dies with its `Vm`, and with this process. In [`Mode::Exec`] commands run over the
+//! framed channel ([`Vm::exec`], [`Vm::open`]), many at once on one boot; in [`Mode::Interactive`] the serial line
+//! ([`Vm::serial`]) is the system's console. [`interactive`] and [`exec`] connect a person's terminal and streams.
+
+pub mod channel;
+pub mod exec;
+pub mod frame;
+pub mod interactive;
+mod log;
+mod qemu;
+mod terminal;
+mod vm;
+
+pub use channel::{End, Event, Output, Session, Status, Stop, Stream};
+pub use vm::Vm;
+
+use crate::root::Root;
+use std::path::PathBuf;
+
+/// What the system's console does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A login shell on the serial line; the system powers off when it ends.
+    Interactive,
+    /// Commands come over the channel.
+    Exec,
+}
+
+/// Size of a terminal, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Lines.
+    pub rows: u16,
+    /// Characters a line.
+    pub columns: u16,
+}
+
+/// How to run the system.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the console does.
+    pub mode: Mode,
+    /// The tree that legacy programs see.
+    pub root: Root,
+    /// Memory of the machine.
+    pub memory_bytes: u64,
+    /// Let `rdtsc` count instructions (one a "nanosecond"), repeatably.
+    pub count_instructions: bool,
+    /// Stop before the first instruction until a debugger comes to port 1234.
+    pub debugger: bool,
+    /// Print every process's system calls: interactively into the log, for commands in [`Output::strace`].
+    pub strace: bool,
+    /// Size of the terminal at the start.
+    pub window: Window,
+    /// More boot options (`key=value`), handed to the tasks whose manifest asks for them.
+    pub options: Vec<(String, String)>,
+    /// The system's manifest.
+    pub manifest: PathBuf,
+}
+
+impl Config {
+    /// The default system with the default root, in `mode`.
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            root: Root::Default,
+            memory_bytes: 512 << 20,
+            count_instructions: false,
+            debugger: false,
+            strace: false,
+            window: Window { rows: 24, columns: 80 },
+            options: Vec::new(),
+            manifest: crate::image::default_manifest(),
+        }
+    }
+
+    /// The boot options as `key=value` lines.
+    pub fn option_lines(&self) -> String {
+        let mode = match self.mode {
+            Mode::Interactive => "interactive",
+            Mode::Exec => "exec",
+        };
+        let strace = u8::from(self.strace);
+        let Window { rows, columns } = self.window;
+        let mut lines = format!("mode={mode}\nrows={rows}\ncols={columns}\nstrace={strace}\n");
+        for (key, value) in &self.options {
+            lines.push_str(&format!("{key}={value}\n"));
+        }
+        lines
+    }
+}

@@ -1,0 +1,210 @@
+//! One QEMU with the system in it.
+//!
+//! A thread of its own starts QEMU, collects its complaints and reaps it. That thread lives as long as QEMU: the "die with
+//! your parent" that `setpriv` arranges is tied to the thread that starts the process.
+
+use super::channel::{Channel, End, Output, Session, Stop};
+use super::log::RunFiles;
+use super::{Config, Mode, Window, qemu};
+use crate::{build, image, root, setup};
+use anyhow::{Context, Result, anyhow};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a start may take before it counts as failed.
+const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// A running system; it ends with this value.
+pub struct Vm {
+    channel: Arc<Channel>,
+    serial: UnixStream,
+    child: Arc<Mutex<Option<Child>>>,
+    watcher: Option<JoinHandle<()>>,
+    files: RunFiles,
+    image: image::Image,
+    strace: bool,
+}
+
+impl Vm {
+    /// Makes sure that everything is installed and built, writes the boot archive and starts QEMU.
+    ///
+    /// It does not wait for the system to be ready; [`Vm::exec`] and [`Vm::wait_ready`] do.
+    ///
+    /// # Errors
+    /// When a tool is missing and cannot be installed, something does not build, the root or the manifest is bad, or QEMU
+    /// does not start.
+    pub fn start(config: &Config) -> Result<Self> {
+        let (tools, programs) = {
+            let _lock = crate::workspace::lock()?;
+            let tools = setup::ensure()?;
+            let programs = build::guest(&tools)?;
+            (tools, programs)
+        };
+        let files = RunFiles::new()?;
+        let tree = root::load(&config.root, &tools)?;
+        let image = image::build(&programs, config, &tree, &files.archive())?;
+        Self::launch(config, &tools, image, files)
+    }
+
+    fn launch(config: &Config, tools: &setup::Tools, image: image::Image, files: RunFiles) -> Result<Self> {
+        let (ours, theirs) = UnixStream::pair().context("cannot make a socket")?;
+        let (serial, their_serial) = UnixStream::pair().context("cannot make a socket")?;
+        let channel = Channel::start(ours)?;
+        let mut command = dies_with_us(tools);
+        command.args(qemu::arguments(config, &image.loader, &image.archive, files.log()));
+        command.stdin(OwnedFd::from(theirs)).stdout(OwnedFd::from(their_serial)).stderr(Stdio::piped());
+        let (child, watcher) = watch(command, Arc::clone(&channel))?;
+        let vm = Self { channel, serial, child, watcher: Some(watcher), files, image, strace: config.strace };
+        if config.mode == Mode::Exec {
+            vm.files.keep_serial(vm.serial()?);
+        }
+        Ok(vm)
+    }
+
+    /// Waits until the system takes commands.
+    ///
+    /// # Errors
+    /// When it stops, or takes longer than `deadline` (or than any start takes).
+    pub fn wait_ready(&self, deadline: Option<Instant>) -> Result<(), Stop> {
+        let limit = Instant::now() + START_LIMIT;
+        let stop = self.channel.wait_ready(Some(deadline.map_or(limit, |deadline| deadline.min(limit))));
+        match stop {
+            Err(Stop::TimedOut) if deadline.is_none_or(|deadline| deadline > limit) => {
+                let seconds = START_LIMIT.as_secs();
+                Err(Stop::Ended(End::Failed(format!("the system was not ready after {seconds} s"))))
+            }
+            other => other,
+        }
+    }
+
+    /// Runs `sh -c command` in the system with `input`, to its end.
+    ///
+    /// # Errors
+    /// When the system stops, or the command takes longer than `limit`.
+    pub fn exec(&self, command: &str, input: &[u8], limit: Duration) -> Result<Output> {
+        let deadline = Some(Instant::now() + limit);
+        let running = || format!("running {command:?}; the log is {}", self.log().display());
+        self.wait_ready(deadline).map_err(|stop| anyhow!("the system is not ready: {stop:?}")).with_context(running)?;
+        self.open(command)?.complete(input, deadline).with_context(running)
+    }
+
+    /// Starts `sh -c command`; many may run at once.
+    ///
+    /// # Errors
+    /// When the channel is gone or the command line too long.
+    pub fn open(&self, command: &str) -> Result<Session> {
+        self.channel.open(command, self.strace)
+    }
+
+    /// The system's serial line: in interactive mode, its console.
+    ///
+    /// # Errors
+    /// When the host has no descriptor left.
+    pub fn serial(&self) -> io::Result<UnixStream> {
+        self.serial.try_clone()
+    }
+
+    /// Tells the system the size of the terminal on its serial line.
+    ///
+    /// # Errors
+    /// When the channel is gone.
+    pub fn resize(&self, window: Window) -> io::Result<()> {
+        self.channel.resize(window)
+    }
+
+    /// Waits until the system stops; `None` when `deadline` passes first.
+    pub fn wait(&self, deadline: Option<Instant>) -> Option<End> {
+        self.channel.wait_end(deadline)
+    }
+
+    /// The file with the kernel's and servers' log.
+    pub fn log(&self) -> &Path {
+        self.files.log()
+    }
+
+    /// The log with the addresses of stack traces named; the file has the same afterwards.
+    ///
+    /// # Errors
+    /// When the log cannot be read or written.
+    pub fn explained_log(&self) -> Result<String> {
+        self.files.explain(&self.image.binaries)
+    }
+
+    /// Stops QEMU now.
+    pub fn kill(&mut self) {
+        if let Some(child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            // It may have ended by itself already.
+            let _ = child.kill();
+        }
+        if let Some(watcher) = self.watcher.take() {
+            // The watcher does not panic, and if it did QEMU would be dead all the same.
+            let _ = watcher.join();
+        }
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The command that becomes QEMU; where `setpriv` exists, the kernel kills it when this process dies.
+fn dies_with_us(tools: &setup::Tools) -> Command {
+    match &tools.setpriv {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL", "--"]).arg(&tools.qemu);
+            command
+        }
+        None => Command::new(&tools.qemu),
+    }
+}
+
+type SharedChild = Arc<Mutex<Option<Child>>>;
+
+/// Starts `command` in a thread that stays until it ends, and then tells `channel`.
+fn watch(mut command: Command, channel: Arc<Channel>) -> Result<(SharedChild, JoinHandle<()>)> {
+    let shared = SharedChild::default();
+    let child = Arc::clone(&shared);
+    let (started, starting) = mpsc::channel();
+    let watcher = std::thread::spawn(move || {
+        let spawned = command.spawn();
+        // QEMU alone keeps its ends of the sockets, so that its end shows there.
+        drop(command);
+        follow(spawned, &child, &channel, &started);
+    });
+    starting.recv().expect("the watcher reports first")?;
+    Ok((shared, watcher))
+}
+
+fn follow(spawned: io::Result<Child>, shared: &SharedChild, channel: &Channel, started: &Sender<Result<()>>) {
+    let mut errors = match spawned {
+        Ok(mut child) => {
+            let errors = child.stderr.take().expect("it was asked for at the start");
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+            // The receiver waits in `watch`.
+            let _ = started.send(Ok(()));
+            errors
+        }
+        Err(error) => {
+            let _ = started.send(Err(error).context("cannot start QEMU"));
+            return;
+        }
+    };
+    let mut complaints = Vec::new();
+    // Whatever could be read is enough; the end of the stream is QEMU's end.
+    let _ = errors.read_to_end(&mut complaints);
+    let status = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Child::wait);
+    channel.end(match status {
+        Some(Ok(status)) => qemu::end(status, &String::from_utf8_lossy(&complaints)),
+        _ => End::Failed("QEMU was lost".into()),
+    });
+}
