@@ -1,0 +1,80 @@
+//! Gets Debian's Linux 6.1: downloads the package and takes the kernel out; nothing is installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{Workshop, write_whole};
+
+/// Names the kernel to use instead of Debian's.
+pub const OVERRIDE: &str = "BANYAN_LINUX_KERNEL";
+
+/// The kernel's file; the first call downloads it.
+///
+/// # Errors
+/// When it cannot be downloaded; the message says what would help.
+pub fn find(workshop: &Workshop) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(OVERRIDE) {
+        return Ok(path.into());
+    }
+    let folder = workshop.subfolder("linux")?;
+    let kernel = folder.join("vmlinuz");
+    if !kernel.exists() {
+        download(&folder, &kernel).with_context(|| {
+            format!("Debian's Linux 6.1 is needed to compare with; {OVERRIDE}=FILE names another kernel")
+        })?;
+    }
+    Ok(kernel)
+}
+
+fn download(folder: &Path, kernel: &Path) -> Result<()> {
+    eprintln!("downloading Debian's Linux 6.1 kernel (70 MB) to compare with");
+    let package = package_name()?;
+    run(Command::new("apt-get").arg("download").arg(&package).current_dir(folder))?;
+    let archive = entry(folder, &package)?;
+    let contents = folder.join("package");
+    run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&contents))?;
+    let found = entry(&contents.join("boot"), "vmlinuz-")?;
+    write_whole(kernel, &fs::read(found)?)?;
+    fs::remove_file(archive)?;
+    fs::remove_dir_all(contents)?;
+    Ok(())
+}
+
+/// The newest 6.1 kernel that apt knows of. Fresh machines know of none before an update.
+fn package_name() -> Result<String> {
+    if let Some(name) = newest_package()? {
+        return Ok(name);
+    }
+    run(Command::new("apt-get").arg("update"))?;
+    newest_package()?.context("apt knows no package linux-image-6.1.*-amd64")
+}
+
+fn newest_package() -> Result<Option<String>> {
+    let listing =
+        run(Command::new("apt-cache").args(["search", "--names-only", r"^linux-image-6\.1\.0-[0-9]+-amd64$"]))?;
+    let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
+    let names = listing.lines().filter_map(|line| line.split(' ').next());
+    let build = |name: &str| name.split('-').nth(3).and_then(|number| number.parse::<u32>().ok());
+    Ok(names.max_by_key(|name| build(name)).map(str::to_owned))
+}
+
+fn entry(folder: &Path, prefix: &str) -> Result<PathBuf> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            return Ok(entry.path());
+        }
+    }
+    bail!("no {prefix}* in {}", folder.display())
+}
+
+fn run(command: &mut Command) -> Result<Output> {
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(output)
+}
