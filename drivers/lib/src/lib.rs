@@ -18,4 +18,5 @@ pub mod fake;
 pub mod mmio;
 pub mod pci;
 pub mod port_io;
+pub mod stream;
 pub mod virtio;

@@ -71,7 +71,8 @@ fn decode(registers: Registers, status: u8) -> Option<u64> {
         hour = hour % 12 + if hours & AFTERNOON != 0 { 12 } else { 0 };
     }
     let century = Some(number(century)).filter(|century| (19..=22).contains(century)).unwrap_or(20);
-    let (second, minute, day, month, year) = (number(seconds), number(minutes), number(day), number(month), number(year));
+    let (second, minute, day, month, year) =
+        (number(seconds), number(minutes), number(day), number(month), number(year));
     let is_date = second < 61 && minute < 60 && hour < 24 && (1..=31).contains(&day) && (1..=12).contains(&month);
     let year = century * 100 + year;
     if !is_date || year < 1970 {

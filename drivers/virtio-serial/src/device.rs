@@ -210,6 +210,12 @@ impl<T: Transport> Console<T> {
         Ok(count)
     }
 
+    /// Bytes that [`write`](Self::write) would take now.
+    pub fn room(&self) -> usize {
+        let port = self.port.as_ref().filter(|port| port.is_open);
+        port.map_or(0, |port| port.send.free() * DATA_BUFFER_BYTES)
+    }
+
     /// Send as many of `bytes` as there are free buffers for; returns how many: 0 while the host does not listen.
     ///
     /// # Errors

@@ -77,12 +77,15 @@ impl Function {
         self.msi_x.map_or(0, |msi_x| msi_x.vectors)
     }
 
-    /// `bytes` bytes from `offset` on of base address range `bar`, whole pages, if a driver may have them.
-    pub fn range(&self, bar: u8, offset: u64, bytes: u64) -> Option<Range> {
-        let range = self.part(bar, offset, bytes)?;
-        let is_paged = [range.physical, bytes].iter().all(|number| number.is_multiple_of(PAGE_BYTES));
-        let is_ours = self.our_pages().into_iter().flatten().any(|ours| ours.overlaps(&range));
-        (is_paged && bytes > 0 && !is_ours).then_some(range)
+    /// What of base address range `bar` a driver may have: all of it, or what comes before our pages. Whole pages, and
+    /// where in the first of them the range starts.
+    pub fn bar(&self, bar: u8) -> Option<(Range, u64)> {
+        let whole = self.part(bar, 0, self.bars.get(usize::from(bar)).copied().flatten()?.bytes)?;
+        let pages = pages_of(whole);
+        let ours = self.our_pages().into_iter().flatten().filter(|ours| ours.overlaps(&pages));
+        let end = ours.map(|ours| ours.physical).fold(whole.physical + whole.bytes, u64::min);
+        let bytes = end.checked_sub(whole.physical).filter(|&bytes| bytes > 0)?;
+        Some((Range { physical: whole.physical, bytes }, whole.physical - pages.physical))
     }
 
     /// Where the MSI-X table is: its pages, and its offset within them.
@@ -108,7 +111,8 @@ impl Function {
     }
 }
 
-fn pages_of(range: Range) -> Range {
+/// The whole pages that a range lies in.
+pub fn pages_of(range: Range) -> Range {
     let physical = range.physical & !(PAGE_BYTES - 1);
     let end = (range.physical + range.bytes).next_multiple_of(PAGE_BYTES);
     Range { physical, bytes: end - physical }
@@ -181,21 +185,16 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_whole_pages_inside_of_a_bar() {
+    fn a_range_without_our_pages_is_given_whole() {
         let function = function([31 << 16, 1, 0x801]);
-        let expected = Range { physical: 0xfe00_3000, bytes: 0x1000 };
-        assert_eq!(function.range(4, 0x3000, 0x1000), Some(expected));
-        for (bar, offset, bytes) in [(4, 0x7000, 0x2000), (4, 0x10, 0x1000), (4, 0, 0), (0, 0, 0x1000), (9, 0, 0x1000)] {
-            assert_eq!(function.range(bar, offset, bytes), None);
-        }
-        assert_eq!(function.range(4, u64::MAX - 0xfff, 0x1000), None);
+        assert_eq!(function.bar(4), Some((Range { physical: 0xfe00_0000, bytes: 0x8000 }, 0)));
+        assert_eq!([0, 1, 5, 9].map(|bar| function.bar(bar)), [None; 4]);
     }
 
     #[test]
     fn pages_of_the_table_and_of_the_pending_bits_stay_here() {
         let function = function([31 << 16, 0x2ff8 | 4, 0x5000 | 4]);
-        let granted = |page: u64| function.range(4, page << 12, 0x1000).is_some();
-        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(granted), [true, true, false, false, true, false, true, true]);
+        assert_eq!(function.bar(4).map(|(range, _)| range.bytes), Some(0x2000));
         let (pages, offset) = function.table().expect("it is placed");
         assert_eq!((pages.bytes, offset), (0x2000, 0xff8));
     }

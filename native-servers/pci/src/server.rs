@@ -1,56 +1,36 @@
-//! Who has which function, and the capabilities that were handed out.
+//! The contract `PciBus`: which function a badge means, and the capabilities that were handed out.
 //!
-//! A driver that starts again (its badge stays) gets the same function and the same capabilities as before it.
+//! A driver that starts again (its badge stays) gets the same capabilities as before it.
 
 use crate::bus;
-use crate::function::{Function, Message, Range, Table};
-use crate::matching::Matching;
+use crate::function::{Function, Message, Range, Table, pages_of};
 use alloc::vec::Vec;
 use driver_lib::mmio::Registers;
+use driver_lib::pci::header::MAX_BARS;
 use driver_lib::port_io::PortIo;
-
-/// Most ranges that one driver gets.
-const MAX_RANGES: usize = 32;
-
-/// A capability that this server made and holds, by its slot.
-pub type Slot = u64;
+use interfaces::pci_bus::{Bar, PciDevice};
+use interfaces::{PciBusHandler, PciError};
+use ipc::{Answer, Caller, Capability};
 
 /// What the server needs of the kernel.
 pub trait Platform {
     /// Registers that the server has mapped for itself.
     type Registers: Registers;
-    /// Map device memory for the server itself.
+    /// Map device memory, whole pages, for the server itself.
     fn map(&mut self, range: Range) -> Option<Self::Registers>;
-    /// A capability to device memory.
-    fn memory(&mut self, range: Range) -> Option<Slot>;
+    /// A capability to device memory, whole pages.
+    fn memory(&mut self, range: Range) -> Option<Capability>;
     /// A new message-signalled interrupt.
-    fn interrupt(&mut self) -> Option<(Slot, Message)>;
+    fn interrupt(&mut self) -> Option<(Capability, Message)>;
 }
 
-/// Why a driver did not get what it asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It has no function yet.
-    NotClaimed,
-    /// No function fits that nobody has.
-    NoFunction,
-    /// The description of the function is neither form.
-    BadMatching,
-    /// The range or vector does not exist, or is not for drivers.
-    OutOfRange,
-    /// The firmware has not placed the function's ranges, its vectors cannot be reached, or the kernel refused.
-    Unavailable,
-}
-
-/// A function with its driver.
+/// A function and what was handed out of it.
 #[derive(Debug)]
-struct Claim<R> {
-    badge: u64,
-    matching: Matching,
+struct Entry<R> {
     function: Function,
     table: Option<Table<R>>,
-    ranges: Vec<(Range, Slot)>,
-    vectors: Vec<(u16, Slot)>,
+    bars: [Option<Capability>; MAX_BARS],
+    vectors: Vec<(u16, Capability)>,
 }
 
 /// The server.
@@ -58,8 +38,7 @@ struct Claim<R> {
 pub struct PciServer<P, L: Platform> {
     ports: P,
     platform: L,
-    unclaimed: Vec<Function>,
-    claims: Vec<Claim<L::Registers>>,
+    entries: Vec<Entry<L::Registers>>,
 }
 
 impl<P: PortIo, L: Platform> PciServer<P, L> {
@@ -67,202 +46,113 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
     pub fn new(mut ports: P, platform: L) -> Self {
         let found = bus::enumerate(&mut ports);
         let quiet = found.into_iter().map(|(address, identity)| Function::quiesce(&mut ports, address, identity));
-        let unclaimed = quiet.collect();
-        Self { ports, platform, unclaimed, claims: Vec::new() }
+        let entry = |function| Entry { function, table: None, bars: [None; MAX_BARS], vectors: Vec::new() };
+        let entries = quiet.map(entry).collect();
+        Self { ports, platform, entries }
     }
 
-    /// The functions that nobody has yet.
-    pub fn unclaimed(&self) -> &[Function] {
-        &self.unclaimed
+    /// All functions.
+    pub fn functions(&self) -> impl Iterator<Item = &Function> {
+        self.entries.iter().map(|entry| &entry.function)
     }
 
-    /// Give the driver with this badge the function that it is for.
-    ///
-    /// # Errors
-    /// [`Refusal::BadMatching`], [`Refusal::NoFunction`], [`Refusal::Unavailable`].
-    pub fn claim(&mut self, badge: u64, matching: &str) -> Result<&Function, Refusal> {
-        let matching = Matching::parse(matching).ok_or(Refusal::BadMatching)?;
-        let index = match self.claims.iter().position(|claim| claim.badge == badge) {
-            Some(index) => index,
-            None => self.claim_new(badge, matching)?,
+    /// The function that a badge means (see [`interfaces::pci_bus::badge`]), and what is needed to serve it.
+    fn entry(&mut self, badge: u64) -> Result<(&mut Entry<L::Registers>, &mut P, &mut L), PciError> {
+        let (vendor, device) = ((badge >> 16) as u16, badge as u16);
+        let index = usize::try_from(badge >> 32).map_err(|_| PciError::NoDevice)?;
+        let is_one = |entry: &&mut Entry<L::Registers>| {
+            (entry.function.identity.vendor, entry.function.identity.device) == (vendor, device)
         };
-        let claim = self.claims.get(index).filter(|claim| claim.matching == matching).ok_or(Refusal::NoFunction)?;
-        Ok(&claim.function)
+        let entry = self.entries.iter_mut().filter(is_one).nth(index).ok_or(PciError::NoDevice)?;
+        Ok((entry, &mut self.ports, &mut self.platform))
     }
 
-    fn claim_new(&mut self, badge: u64, matching: Matching) -> Result<usize, Refusal> {
-        let fits = |function: &Function| matching.fits(&function.identity);
-        let index = self.unclaimed.iter().position(fits).ok_or(Refusal::NoFunction)?;
-        let function = self.unclaimed.get(index).ok_or(Refusal::NoFunction)?;
-        function.enable_memory(&mut self.ports);
-        let table = Self::open_table(&mut self.platform, function)?;
-        let function = self.unclaimed.remove(index);
-        function.enable(&mut self.ports);
-        let (ranges, vectors) = (Vec::new(), Vec::new());
-        self.claims.push(Claim { badge, matching, function, table, ranges, vectors });
-        Ok(self.claims.len() - 1)
+    fn find(&mut self, badge: u64) -> Result<PciDevice, PciError> {
+        let Function { address, .. } = &self.entry(badge)?.0.function;
+        let place = u16::from(address.device()) << 3 | u16::from(address.function());
+        let location = u16::from(address.bus()) << 8 | place;
+        let vectors = self.entry(badge)?.0.function.vectors();
+        let (vendor, device) = ((badge >> 16) as u16, badge as u16);
+        Ok(PciDevice { vendor, device, location, vectors })
     }
 
-    fn open_table(platform: &mut L, function: &Function) -> Result<Option<Table<L::Registers>>, Refusal> {
-        if function.vectors() == 0 {
-            return Ok(None);
+    fn read(&mut self, badge: u64, offset: u16) -> Result<u32, PciError> {
+        let (entry, ports, _) = self.entry(badge)?;
+        entry.function.read_config(ports, offset).ok_or(PciError::BadOffset)
+    }
+
+    fn range(&mut self, badge: u64, index: u8) -> Result<Bar, PciError> {
+        let (entry, _, platform) = self.entry(badge)?;
+        let (range, page_offset) = entry.function.bar(index).ok_or(PciError::NoBar)?;
+        let slot = entry.bars.get_mut(usize::from(index)).ok_or(PciError::NoBar)?;
+        if slot.is_none() {
+            *slot = platform.memory(pages_of(range));
         }
-        let (pages, offset) = function.table().ok_or(Refusal::Unavailable)?;
-        let registers = platform.map(pages).ok_or(Refusal::Unavailable)?;
-        Table::new(registers, offset, function.vectors()).map(Some).ok_or(Refusal::Unavailable)
+        let memory = slot.ok_or(PciError::Failed)?;
+        Ok(Bar { memory, page_offset: page_offset as u32, bytes: range.bytes })
     }
 
-    fn claim_of(&mut self, badge: u64) -> Result<(&mut Claim<L::Registers>, &mut P, &mut L), Refusal> {
-        let claim = self.claims.iter_mut().find(|claim| claim.badge == badge).ok_or(Refusal::NotClaimed)?;
-        Ok((claim, &mut self.ports, &mut self.platform))
+    fn start(&mut self, badge: u64) -> Result<(), PciError> {
+        let (entry, ports, platform) = self.entry(badge)?;
+        entry.function.enable_memory(ports);
+        entry.open_table(platform)?;
+        entry.function.enable(ports);
+        Ok(())
     }
 
-    /// Read 32 bits of the configuration of the driver's function.
-    ///
-    /// # Errors
-    /// [`Refusal::NotClaimed`], [`Refusal::OutOfRange`].
-    pub fn read_config(&mut self, badge: u64, offset: u16) -> Result<u32, Refusal> {
-        let (claim, ports, _) = self.claim_of(badge)?;
-        claim.function.read_config(ports, offset).ok_or(Refusal::OutOfRange)
-    }
-
-    /// A capability to a part of a base address range, whole pages.
-    ///
-    /// # Errors
-    /// [`Refusal::NotClaimed`], [`Refusal::OutOfRange`], [`Refusal::Unavailable`].
-    pub fn range(&mut self, badge: u64, bar: u8, offset: u64, bytes: u64) -> Result<Slot, Refusal> {
-        let (claim, _, platform) = self.claim_of(badge)?;
-        let range = claim.function.range(bar, offset, bytes).ok_or(Refusal::OutOfRange)?;
-        if let Some((_, slot)) = claim.ranges.iter().find(|(known, _)| *known == range) {
-            return Ok(*slot);
+    fn vector(&mut self, badge: u64, vector: u16) -> Result<Capability, PciError> {
+        let (entry, ports, platform) = self.entry(badge)?;
+        if let Some((_, irq)) = entry.vectors.iter().find(|(known, _)| *known == vector) {
+            return Ok(*irq);
         }
-        if claim.ranges.len() == MAX_RANGES {
-            return Err(Refusal::Unavailable);
+        if vector >= entry.function.vectors() {
+            return Err(PciError::NoVector);
         }
-        let slot = platform.memory(range).ok_or(Refusal::Unavailable)?;
-        claim.ranges.push((range, slot));
-        Ok(slot)
-    }
-
-    /// A capability to the interrupt of one of the function's vectors, which is unmasked from now on.
-    ///
-    /// # Errors
-    /// [`Refusal::NotClaimed`], [`Refusal::OutOfRange`], [`Refusal::Unavailable`].
-    pub fn vector(&mut self, badge: u64, vector: u16) -> Result<Slot, Refusal> {
-        let (claim, _, platform) = self.claim_of(badge)?;
-        if let Some((_, slot)) = claim.vectors.iter().find(|(known, _)| *known == vector) {
-            return Ok(*slot);
-        }
-        let table = claim.table.as_ref().filter(|_| vector < claim.function.vectors()).ok_or(Refusal::OutOfRange)?;
-        let (slot, message) = platform.interrupt().ok_or(Refusal::Unavailable)?;
+        entry.function.enable_memory(ports);
+        entry.open_table(platform)?;
+        let table = entry.table.as_ref().ok_or(PciError::Failed)?;
+        let (irq, message) = platform.interrupt().ok_or(PciError::NoVector)?;
         table.set(vector, message);
-        claim.vectors.push((vector, slot));
-        Ok(slot)
+        entry.vectors.push((vector, irq));
+        Ok(irq)
+    }
+}
+
+impl<R: Registers> Entry<R> {
+    /// Map the MSI-X table, all masked, unless that was done or there is none.
+    fn open_table(&mut self, platform: &mut impl Platform<Registers = R>) -> Result<(), PciError> {
+        if self.table.is_none() && self.function.vectors() > 0 {
+            let (pages, offset) = self.function.table().ok_or(PciError::Failed)?;
+            let registers = platform.map(pages).ok_or(PciError::Failed)?;
+            self.table = Some(Table::new(registers, offset, self.function.vectors()).ok_or(PciError::Failed)?);
+        }
+        Ok(())
+    }
+}
+
+type Reply<T> = Result<T, PciError>;
+
+impl<P: PortIo, L: Platform> PciBusHandler for PciServer<P, L> {
+    fn device(&mut self, caller: Caller<'_, Reply<PciDevice>>) -> Answer<Reply<PciDevice>> {
+        self.find(caller.badge()).into()
+    }
+
+    fn read_config(&mut self, caller: Caller<'_, Reply<u32>>, offset: u16) -> Answer<Reply<u32>> {
+        self.read(caller.badge(), offset).into()
+    }
+
+    fn bar(&mut self, caller: Caller<'_, Reply<Bar>>, index: u8) -> Answer<Reply<Bar>> {
+        self.range(caller.badge(), index).into()
+    }
+
+    fn enable(&mut self, caller: Caller<'_, Reply<()>>) -> Answer<Reply<()>> {
+        self.start(caller.badge()).into()
+    }
+
+    fn interrupt(&mut self, caller: Caller<'_, Reply<Capability>>, vector: u16) -> Answer<Reply<Capability>> {
+        self.vector(caller.badge(), vector).into()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bus::tests::FakeBus;
-    use alloc::rc::Rc;
-    use driver_lib::fake::{FakeFunction, FakeRegisters};
-    use driver_lib::pci::{ConfigSpace, capability};
-
-    /// Registers that the test can look at while the server has them.
-    #[derive(Clone, Debug)]
-    struct Shared(Rc<FakeRegisters>);
-
-    impl Registers for Shared {
-        fn bytes(&self) -> usize {
-            self.0.bytes()
-        }
-        fn read_u8(&self, offset: usize) -> u8 {
-            self.0.read_u8(offset)
-        }
-        fn read_u16(&self, offset: usize) -> u16 {
-            self.0.read_u16(offset)
-        }
-        fn read_u32(&self, offset: usize) -> u32 {
-            self.0.read_u32(offset)
-        }
-        fn write_u8(&self, offset: usize, value: u8) {
-            self.0.write_u8(offset, value);
-        }
-        fn write_u16(&self, offset: usize, value: u16) {
-            self.0.write_u16(offset, value);
-        }
-        fn write_u32(&self, offset: usize, value: u32) {
-            self.0.write_u32(offset, value);
-        }
-    }
-
-    struct Fake {
-        table: Shared,
-        next: Slot,
-    }
-
-    impl Platform for Fake {
-        type Registers = Shared;
-        fn map(&mut self, range: Range) -> Option<Shared> {
-            assert_eq!(range, Range { physical: 0xfebd_1000, bytes: 0x1000 });
-            Some(self.table.clone())
-        }
-        fn memory(&mut self, _range: Range) -> Option<Slot> {
-            self.next += 1;
-            Some(self.next)
-        }
-        fn interrupt(&mut self) -> Option<(Slot, Message)> {
-            self.next += 1;
-            Some((self.next, Message { address: 0xfee0_0000, data: 0x40 }))
-        }
-    }
-
-    fn server() -> (PciServer<FakeBus, Fake>, Shared) {
-        let mut function = FakeFunction::new(0x1af4, 0x1043, 0x078000);
-        function.add_bar(1, 0xfebd_1000, 0x1000);
-        function.add_wide_bar(4, 0xfe00_0000, 0x4000);
-        function.add_capability(0x98, capability::MSI_X, &[1 << 16, 1, 0x801]);
-        let mut bus = FakeBus::default();
-        bus.add(0, 2, 0, function);
-        let table = Shared(Rc::new(FakeRegisters::new(0x1000)));
-        (PciServer::new(bus, Fake { table: table.clone(), next: 100 }), table)
-    }
-
-    #[test]
-    fn a_driver_gets_its_function_and_nobody_elses() {
-        let (mut server, _) = server();
-        assert_eq!(server.range(1, 4, 0, 0x1000), Err(Refusal::NotClaimed));
-        assert_eq!(server.claim(1, "nonsense").map(|_| ()), Err(Refusal::BadMatching));
-        assert_eq!(server.claim(1, "1af4:1041").map(|_| ()), Err(Refusal::NoFunction));
-        assert_eq!(server.claim(1, "1af4:1043").map(Function::vectors), Ok(2));
-        assert_eq!(server.claim(2, "1af4:1043").map(|_| ()), Err(Refusal::NoFunction));
-        assert_eq!(server.vector(2, 0), Err(Refusal::NotClaimed));
-        assert_eq!(server.read_config(1, 0), Ok(0x1043_1af4));
-        assert_eq!(server.read_config(1, 256), Err(Refusal::OutOfRange));
-    }
-
-    #[test]
-    fn a_function_masters_the_bus_only_once_claimed() {
-        let (mut server, _) = server();
-        let command = |server: &mut PciServer<FakeBus, Fake>| server.ports.functions[0].1.read_config(4) & 0x406;
-        assert_eq!(command(&mut server), 0x400);
-        server.claim(1, "class:0780").expect("it is there");
-        assert_eq!(command(&mut server), 0x406);
-    }
-
-    #[test]
-    fn vectors_are_unmasked_one_by_one_and_kept_for_a_restart() {
-        let (mut server, table) = server();
-        server.claim(1, "1af4:1043").expect("it is there");
-        assert_eq!([table.read_u32(12), table.read_u32(28)], [1, 1]);
-        let slot = server.vector(1, 1);
-        assert_eq!([table.read_u32(12), table.read_u32(28)], [1, 0]);
-        assert_eq!(table.read_u32(16), 0xfee0_0000);
-        assert_eq!(server.vector(1, 2), Err(Refusal::OutOfRange));
-        server.claim(1, "1af4:1043").expect("the same driver again");
-        assert_eq!(server.vector(1, 1), slot);
-        assert_eq!(server.range(1, 4, 0, 0x1000), server.range(1, 4, 0, 0x1000));
-        assert_eq!(server.range(1, 1, 0, 0x1000), Err(Refusal::OutOfRange));
-    }
-}
+mod tests;
