@@ -115,7 +115,7 @@ pub const ROOT_STACK_ADDRESS: u64 = 0x7ffe_0000_0000;
 pub const ROOT_STACK_BYTES: u64 = 64 << 10;
 
 /// A range of physical memory.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct PhysicalRange {
     /// First byte.

@@ -1,0 +1,159 @@
+//! The local APIC in xAPIC mode (Intel SDM 3A, chapter 11) and the I/O APICs (82093AA data sheet).
+
+use ukernel_core::{LineMask, PhysAddr};
+
+use crate::object_store::physical_to_virtual;
+use crate::port;
+
+/// Vector of the local APIC's timer.
+pub const TIMER_VECTOR: u8 = 0xf0;
+/// Vector of spurious interrupts: no end-of-interrupt for those.
+pub const SPURIOUS_VECTOR: u8 = 0xff;
+
+const ID: u64 = 0x20;
+const END_OF_INTERRUPT: u64 = 0xb0;
+const SPURIOUS: u64 = 0xf0;
+const TIMER: u64 = 0x320;
+const INITIAL_COUNT: u64 = 0x380;
+const CURRENT_COUNT: u64 = 0x390;
+const DIVIDE: u64 = 0x3e0;
+const DIVIDE_BY_16: u32 = 3;
+const ENABLE: u32 = 1 << 8;
+const MASKED: u32 = 1 << 16;
+
+/// The local APIC of this processor.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalApic {
+    base: u64,
+    /// Timer ticks per time-stamp tick, times 2^32.
+    ticks_per_stamp: u64,
+}
+
+impl LocalApic {
+    /// Enable it; `at` is its physical address.
+    pub fn new(at: PhysAddr) -> Self {
+        let apic = Self { base: physical_to_virtual(at), ticks_per_stamp: 0 };
+        apic.write(SPURIOUS, ENABLE | u32::from(SPURIOUS_VECTOR));
+        apic.write(DIVIDE, DIVIDE_BY_16);
+        apic.write(TIMER, MASKED | u32::from(TIMER_VECTOR));
+        apic
+    }
+
+    fn read(&self, register: u64) -> u32 {
+        // SAFETY: a register of the local APIC, in the direct map.
+        unsafe { ((self.base + register) as *const u32).read_volatile() }
+    }
+
+    fn write(&self, register: u64, value: u32) {
+        // SAFETY: as in `read`.
+        unsafe { ((self.base + register) as *mut u32).write_volatile(value) };
+    }
+
+    /// Let the timer count down from its maximum, for [`timer_elapsed`](Self::timer_elapsed).
+    pub fn start_measuring(&self) {
+        self.write(INITIAL_COUNT, u32::MAX);
+    }
+
+    /// Ticks since [`start_measuring`](Self::start_measuring).
+    pub fn timer_elapsed(&self) -> u64 {
+        u64::from(u32::MAX - self.read(CURRENT_COUNT))
+    }
+
+    /// Take the timer into use, given its frequency and the time-stamp counter's.
+    pub fn start_timer(&mut self, timer_hz: u64, time_stamp_hz: u64) {
+        self.ticks_per_stamp = ((u128::from(timer_hz) << 32) / u128::from(time_stamp_hz.max(1))) as u64;
+        self.write(INITIAL_COUNT, 0);
+        self.write(TIMER, u32::from(TIMER_VECTOR));
+    }
+
+    /// Interrupt after so many time-stamp ticks, or earlier where the timer does not reach that far. `u64::MAX`: never.
+    pub fn set_timer(&mut self, stamps: u64) {
+        let count = if stamps == u64::MAX {
+            0
+        } else {
+            let ticks = (u128::from(stamps) * u128::from(self.ticks_per_stamp)) >> 32;
+            u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
+        };
+        self.write(INITIAL_COUNT, count);
+    }
+
+    /// The interrupt in service was taken.
+    pub fn end_of_interrupt(&mut self) {
+        self.write(END_OF_INTERRUPT, 0);
+    }
+
+    /// Its identifier.
+    pub fn id(&self) -> u32 {
+        self.read(ID) >> 24
+    }
+}
+
+/// Most I/O APICs.
+pub const MAX_IO_APICS: usize = 4;
+
+/// An I/O APIC.
+#[derive(Clone, Copy, Debug)]
+pub struct IoApic {
+    base: u64,
+    first_line: u32,
+    lines: u32,
+}
+
+impl IoApic {
+    /// The I/O APIC at this physical address, whose first line has this global number. Masks all lines.
+    pub fn new(at: PhysAddr, first_line: u32) -> Self {
+        let mut apic = Self { base: physical_to_virtual(at), first_line, lines: 0 };
+        apic.lines = (apic.read(1) >> 16 & 0xff) + 1;
+        for line in 0..apic.lines {
+            apic.write(0x10 + line * 2, MASKED);
+        }
+        apic
+    }
+
+    fn read(&self, register: u32) -> u32 {
+        // SAFETY: the index and data registers of an I/O APIC, in the direct map.
+        unsafe {
+            (self.base as *mut u32).write_volatile(register);
+            ((self.base + 0x10) as *const u32).read_volatile()
+        }
+    }
+
+    fn write(&self, register: u32, value: u32) {
+        // SAFETY: as in `read`.
+        unsafe {
+            (self.base as *mut u32).write_volatile(register);
+            ((self.base + 0x10) as *mut u32).write_volatile(value);
+        }
+    }
+
+    fn index(&self, line: u32) -> Option<u32> {
+        line.checked_sub(self.first_line).filter(|index| *index < self.lines)
+    }
+
+    /// Route a line to a vector of the processor with this local APIC, masked. `false`: not one of its lines.
+    pub fn route(&self, line: u32, vector: u8, level: bool, active_low: bool, processor: u32) -> bool {
+        let Some(index) = self.index(line) else { return false };
+        let low = u32::from(vector) | MASKED | u32::from(level) << 15 | u32::from(active_low) << 13;
+        self.write(0x11 + index * 2, processor << 24);
+        self.write(0x10 + index * 2, low);
+        true
+    }
+
+    /// Mask or unmask a line, if it is one of its.
+    pub fn mask(&self, line: u32, mask: LineMask) {
+        let Some(index) = self.index(line) else { return };
+        let low = self.read(0x10 + index * 2);
+        self.write(0x10 + index * 2, if mask == LineMask::Masked { low | MASKED } else { low & !MASKED });
+    }
+}
+
+/// Silence the two 8259 interrupt controllers: out of the exceptions' way, all lines masked.
+pub fn disable_old_controllers() {
+    for (command, data, base) in [(0x20, 0x21, 0x20), (0xa0, 0xa1, 0x28)] {
+        port::write(command, 1, 0x11);
+        port::write(data, 1, base);
+        port::write(data, 1, if command == 0x20 { 4 } else { 2 });
+        port::write(data, 1, 1);
+        port::write(data, 1, 0xff);
+    }
+}

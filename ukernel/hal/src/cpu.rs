@@ -1,0 +1,299 @@
+//! The processor: features, descriptor tables, and the per-CPU block.
+
+use core::arch::asm;
+use core::mem::offset_of;
+
+use ukernel_core::{Context, PhysAddr, Vcpu};
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
+use x86_64::registers::model_specific::Msr;
+use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
+use x86_64::structures::paging::PhysFrame;
+
+use crate::entry;
+
+/// Selectors; their order is what `sysret` wants (Intel SDM 2B, SYSRET).
+pub const KERNEL_CODE: u16 = 0x08;
+/// User stack and data.
+pub const USER_DATA: u16 = 0x18 | 3;
+/// User code.
+pub const USER_CODE: u16 = 0x20 | 3;
+const TSS_SELECTOR: u16 = 0x28;
+
+const IA32_STAR: u32 = 0xc000_0081;
+const IA32_LSTAR: u32 = 0xc000_0082;
+const IA32_FMASK: u32 = 0xc000_0084;
+const IA32_EFER: u32 = 0xc000_0080;
+const IA32_GS_BASE: u32 = 0xc000_0101;
+const IA32_KERNEL_GS_BASE: u32 = 0xc000_0102;
+const EFER_SCE_NXE: u64 = 1 | 1 << 11;
+/// Flags that the kernel is entered without: TF IF DF IOPL NT AC.
+const ENTRY_FLAG_MASK: u64 = 0x4_7700;
+
+/// Bytes of the kernel's stack.
+pub const STACK_BYTES: usize = 32 << 10;
+const TRAP_STACK_BYTES: usize = 8 << 10;
+
+/// What the entry code finds through `gs`.
+#[repr(C)]
+pub struct PerCpu {
+    /// Scratch: the user's stack pointer.
+    pub(crate) user_rsp: u64,
+    /// Scratch: one user register.
+    pub(crate) spare: u64,
+    /// Top of the kernel's stack.
+    pub(crate) stack_top: u64,
+    /// The running thread's context.
+    pub(crate) context: *mut Context,
+    /// The running thread's Vcpu, or `no_vcpu`.
+    pub(crate) vcpu: *mut Vcpu,
+    /// Interrupts that arrived in a window, by vector.
+    pub(crate) pending: [u64; 4],
+    no_vcpu: Vcpu,
+    tss: TaskState,
+    gdt: [u64; 7],
+}
+
+/// Task-state segment (Intel SDM 3A, 8.7).
+#[repr(C, packed(4))]
+struct TaskState {
+    reserved0: u32,
+    rsp: [u64; 3],
+    reserved1: u64,
+    ist: [u64; 7],
+    reserved2: u64,
+    reserved3: u16,
+    io_map: u16,
+}
+
+/// A stack with a page below it that `guard` unmaps.
+#[repr(C, align(4096))]
+struct Stack<const N: usize> {
+    guard: [u8; 4096],
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Stack<N> {
+    const EMPTY: Self = Self { guard: [0; 4096], bytes: [0; N] };
+}
+
+static mut KERNEL_STACK: Stack<STACK_BYTES> = Stack::EMPTY;
+static mut DOUBLE_FAULT_STACK: Stack<TRAP_STACK_BYTES> = Stack::EMPTY;
+static mut NMI_STACK: Stack<TRAP_STACK_BYTES> = Stack::EMPTY;
+static mut IDT: [[u64; 2]; 256] = [[0; 2]; 256];
+static mut CPU: PerCpu = PerCpu {
+    user_rsp: 0,
+    spare: 0,
+    stack_top: 0,
+    context: core::ptr::null_mut(),
+    vcpu: core::ptr::null_mut(),
+    pending: [0; 4],
+    no_vcpu: Vcpu::new(),
+    tss: TaskState {
+        reserved0: 0,
+        rsp: [0; 3],
+        reserved1: 0,
+        ist: [0; 7],
+        reserved2: 0,
+        reserved3: 0,
+        io_map: size_of::<TaskState>() as u16,
+    },
+    gdt: [0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x00cf_f300_0000_ffff, 0x00af_fb00_0000_ffff, 0, 0],
+};
+
+/// Offset of the first byte behind a context, where exceptions from user space push.
+const CONTEXT_END: u64 = (offset_of!(Context, ss) + 8) as u64;
+
+/// The per-CPU block of this processor.
+pub(crate) fn per_cpu() -> *mut PerCpu {
+    &raw mut CPU
+}
+
+/// Set up this processor: features, descriptor tables, entry points. Interrupts stay off. Called once, first.
+///
+/// # Panics
+/// On a processor without SYSCALL, NX, FSGSBASE or XSAVE: nothing here runs without them.
+pub fn set_up() {
+    enable_features();
+    load_tables();
+    // SAFETY: documented MSRs; the handlers exist, the per-CPU block is static.
+    unsafe {
+        let efer = Msr::new(IA32_EFER).read();
+        Msr::new(IA32_EFER).write(efer | EFER_SCE_NXE);
+        Msr::new(IA32_STAR).write(u64::from(KERNEL_CODE) << 32 | 0x10 << 48);
+        Msr::new(IA32_LSTAR).write(entry::syscall_address());
+        Msr::new(IA32_FMASK).write(ENTRY_FLAG_MASK);
+        Msr::new(IA32_GS_BASE).write(per_cpu() as u64);
+        Msr::new(IA32_KERNEL_GS_BASE).write(0);
+    }
+}
+
+fn cpuid(leaf: u32, subleaf: u32) -> core::arch::x86_64::CpuidResult {
+    core::arch::x86_64::__cpuid_count(leaf, subleaf)
+}
+
+fn enable_features() {
+    let (basic, extended) = (cpuid(1, 0), cpuid(7, 0));
+    assert!(extended.ebx & 1 != 0, "the processor has no FSGSBASE");
+    assert!(basic.ecx & 1 << 26 != 0, "the processor has no XSAVE");
+    let mut cr4 = Cr4::read();
+    cr4 |=
+        Cr4Flags::FSGSBASE | Cr4Flags::OSXSAVE | Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE | Cr4Flags::PAGE_GLOBAL;
+    cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, extended.ebx & 1 << 7 != 0);
+    cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, extended.ebx & 1 << 20 != 0);
+    cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, extended.ecx & 1 << 2 != 0);
+    let mut cr0 = Cr0::read();
+    cr0 |= Cr0Flags::WRITE_PROTECT | Cr0Flags::NUMERIC_ERROR | Cr0Flags::MONITOR_COPROCESSOR | Cr0Flags::TASK_SWITCHED;
+    cr0 -= Cr0Flags::EMULATE_COPROCESSOR;
+    let mut components = XCr0Flags::X87 | XCr0Flags::SSE;
+    components.set(XCr0Flags::AVX, basic.ecx & 1 << 28 != 0);
+    // SAFETY: the features are there (checked above), and none of them changes what mapped memory means to running code.
+    unsafe {
+        Cr4::write(cr4);
+        Cr0::write(cr0);
+        XCr0::write(components);
+    }
+}
+
+fn load_tables() {
+    // SAFETY: called once, before anything uses the statics; single-threaded.
+    unsafe {
+        let cpu = per_cpu();
+        (*cpu).stack_top = stack_top(&raw const KERNEL_STACK);
+        (*cpu).vcpu = &raw mut (*cpu).no_vcpu;
+        (*cpu).tss.rsp[0] = (*cpu).stack_top;
+        (*cpu).tss.ist[0] = stack_top(&raw const DOUBLE_FAULT_STACK);
+        (*cpu).tss.ist[1] = stack_top(&raw const NMI_STACK);
+        let tss = &raw const (*cpu).tss as u64;
+        let limit = size_of::<TaskState>() as u64 - 1;
+        (*cpu).gdt[5] = limit | (tss & 0xff_ffff) << 16 | 0x89 << 40 | (tss >> 24 & 0xff) << 56;
+        (*cpu).gdt[6] = tss >> 32;
+        for vector in 0..256 {
+            let ist = match vector {
+                8 => 1,
+                2 => 2,
+                _ => 0,
+            };
+            (*(&raw mut IDT))[vector] = gate(entry::stub_address(vector), ist);
+        }
+        let gdt = Pointer { limit: 7 * 8 - 1, base: &raw const (*cpu).gdt as u64 };
+        let idt = Pointer { limit: 256 * 16 - 1, base: &raw const IDT as u64 };
+        asm!(
+            "lgdt [{gdt}]",
+            "lidt [{idt}]",
+            "mov ax, 0x10",
+            "mov ss, ax",
+            "xor eax, eax",
+            "mov ds, ax",
+            "mov es, ax",
+            "mov fs, ax",
+            "mov gs, ax",
+            "push {code}",
+            "lea rax, [rip + 2f]",
+            "push rax",
+            "retfq",
+            "2:",
+            "mov ax, {tss}",
+            "ltr ax",
+            gdt = in(reg) &raw const gdt,
+            idt = in(reg) &raw const idt,
+            code = const KERNEL_CODE as u64,
+            tss = const TSS_SELECTOR,
+            out("rax") _,
+        );
+    }
+}
+
+/// The operand of `lgdt` and `lidt`.
+#[repr(C, packed)]
+struct Pointer {
+    limit: u16,
+    base: u64,
+}
+
+/// An interrupt gate (Intel SDM 3A, 6.14.1).
+fn gate(handler: u64, ist: u64) -> [u64; 2] {
+    let low = handler & 0xffff | u64::from(KERNEL_CODE) << 16 | ist << 32 | 0x8e << 40 | (handler >> 16 & 0xffff) << 48;
+    [low, handler >> 32]
+}
+
+fn stack_top<const N: usize>(stack: *const Stack<N>) -> u64 {
+    stack as u64 + size_of::<Stack<N>>() as u64
+}
+
+/// Addresses of the guard pages below the kernel's stacks, to be unmapped.
+pub fn guard_pages() -> [u64; 3] {
+    [&raw const KERNEL_STACK as u64, &raw const DOUBLE_FAULT_STACK as u64, &raw const NMI_STACK as u64]
+}
+
+/// Go on in `f`, on the kernel's own stack.
+pub fn on_kernel_stack(f: extern "C" fn() -> !) -> ! {
+    // SAFETY: the stack is this processor's own and unused; `f` never returns.
+    unsafe {
+        asm!("mov rsp, {top}", "xor ebp, ebp", "call {f}", "ud2", top = in(reg) (*per_cpu()).stack_top, f = in(reg) f,
+            options(noreturn));
+    }
+}
+
+/// Make this context and Vcpu (or none) the ones that the entry code uses.
+pub(crate) fn set_running(context: *mut Context, vcpu: Option<*mut Vcpu>) {
+    // SAFETY: the per-CPU block is touched only by its own processor, with interrupts off. The kernel keeps both objects
+    // alive for as long as the thread is loaded.
+    unsafe {
+        let cpu = per_cpu();
+        (*cpu).context = context;
+        (*cpu).vcpu = vcpu.unwrap_or(&raw mut (*cpu).no_vcpu);
+        (*cpu).tss.rsp[0] = context as u64 + CONTEXT_END;
+    }
+}
+
+/// Whether this context is the one that the entry code uses.
+pub(crate) fn is_running(context: *const Context) -> bool {
+    // SAFETY: the per-CPU block is touched only by its own processor.
+    unsafe { (*per_cpu()).context.cast_const() == context }
+}
+
+/// The root page table in use.
+pub fn root() -> PhysAddr {
+    PhysAddr(Cr3::read().0.start_address().as_u64())
+}
+
+/// Translate through another root page table.
+pub(crate) fn set_root(root: PhysAddr) {
+    let frame = PhysFrame::containing_address(x86_64::PhysAddr::new(root.0));
+    // SAFETY: each root that the kernel makes has the kernel's half.
+    unsafe { Cr3::write(frame, Cr3Flags::empty()) };
+}
+
+/// The base of `fs`, and the user's base of `gs`.
+pub(crate) fn bases() -> (u64, u64) {
+    let (fs, gs);
+    // SAFETY: between the two swaps nothing uses `gs`.
+    unsafe {
+        asm!("rdfsbase {}", "swapgs", "rdgsbase {}", "swapgs", out(reg) fs, out(reg) gs, options(nostack, preserves_flags));
+    }
+    (fs, gs)
+}
+
+/// Set the bases; they must be canonical.
+pub(crate) fn set_bases(fs: u64, gs: u64) {
+    // SAFETY: between the two swaps nothing uses `gs`; the kernel checks user values for being canonical.
+    unsafe {
+        asm!("wrfsbase {}", "swapgs", "wrgsbase {}", "swapgs", in(reg) fs, in(reg) gs, options(nostack, preserves_flags));
+    }
+}
+
+/// Forbid or allow FPU instructions.
+pub(crate) fn set_fpu_trap(trap: bool) {
+    let mut cr0 = Cr0::read();
+    cr0.set(Cr0Flags::TASK_SWITCHED, trap);
+    // SAFETY: the kernel itself uses no FPU instruction but where it has allowed them.
+    unsafe { Cr0::write(cr0) };
+}
+
+/// The address of the last page fault.
+pub(crate) fn fault_address() -> u64 {
+    let address;
+    // SAFETY: reading CR2 has no effect.
+    unsafe { asm!("mov {}, cr2", out(reg) address, options(nomem, nostack, preserves_flags)) };
+    address
+}

@@ -1,0 +1,79 @@
+//! FPU state (x87, SSE, AVX), kept for the threads that declared it.
+//!
+//! The registers hold the state of their `owner` for as long as only threads without FPU run in between; those find the
+//! FPU switched off (`CR0.TS`).
+
+use core::arch::asm;
+
+use ukernel_core::{Fpu, Ref, THREAD_FPU_BYTES, THREAD_FPU_OFFSET, Thread};
+
+use crate::cpu;
+
+/// x87, SSE, AVX.
+const COMPONENTS: u32 = 7;
+/// Offset of MXCSR in the XSAVE area, and its value after reset (Intel SDM 1, 10.2.3).
+const MXCSR_OFFSET: u64 = 24;
+const MXCSR_INITIAL: u32 = 0x1f80;
+
+/// Who owns the registers' contents, and whether FPU instructions trap.
+pub(crate) struct State {
+    owner: Option<Ref<Thread>>,
+    trapping: bool,
+}
+
+fn area(thread: Ref<Thread>) -> u64 {
+    thread.address() + THREAD_FPU_OFFSET
+}
+
+impl State {
+    pub(crate) const fn new() -> Self {
+        Self { owner: None, trapping: true }
+    }
+
+    fn trap(&mut self, trap: bool) {
+        if self.trapping != trap {
+            cpu::set_fpu_trap(trap);
+            self.trapping = trap;
+        }
+    }
+
+    /// The thread is to run.
+    pub(crate) fn load(&mut self, thread: Ref<Thread>, fpu: Fpu) {
+        if fpu == Fpu::None {
+            self.trap(true);
+            return;
+        }
+        self.trap(false);
+        if self.owner == Some(thread) {
+            return;
+        }
+        if let Some(owner) = self.owner.replace(thread) {
+            // SAFETY: the area is in the owner's object, large enough and aligned (checked at compile time in core).
+            unsafe {
+                asm!("xsave64 [{}]", in(reg) area(owner), in("eax") COMPONENTS, in("edx") 0, options(nostack, preserves_flags));
+            }
+        }
+        // SAFETY: the area was written by `reset` or by `xsave64`, so it is a valid image.
+        unsafe {
+            asm!("xrstor64 [{}]", in(reg) area(thread), in("eax") COMPONENTS, in("edx") 0, options(nostack, preserves_flags));
+        }
+    }
+
+    /// Give a thread the initial state. It must be loaded again before it runs.
+    pub(crate) fn reset(&mut self, thread: Ref<Thread>) {
+        self.forget(thread);
+        let area = area(thread);
+        // SAFETY: the area is in the thread's object, which nobody refers to as anything else.
+        unsafe {
+            core::ptr::write_bytes(area as *mut u8, 0, THREAD_FPU_BYTES as usize);
+            ((area + MXCSR_OFFSET) as *mut u32).write(MXCSR_INITIAL);
+        }
+    }
+
+    /// The registers' contents are nobody's, if they were this thread's.
+    pub(crate) fn forget(&mut self, thread: Ref<Thread>) {
+        if self.owner == Some(thread) {
+            self.owner = None;
+        }
+    }
+}

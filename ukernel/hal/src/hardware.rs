@@ -1,0 +1,223 @@
+//! The machine that the kernel's logic runs on.
+
+use ukernel_core::{LineMask, Machine, Object, PhysAddr, Ref, Thread};
+
+use crate::apic::{IoApic, LocalApic, MAX_IO_APICS};
+use crate::object_store::{self, physical_to_virtual};
+use crate::{clock, cpu, entry, fpu, log, port};
+
+/// First entry of the kernel's half of a root page table: slot 256 belongs to masters.
+const KERNEL_HALF: core::ops::Range<usize> = 257..512;
+/// A scheduling quantum, in milliseconds.
+const QUANTUM_MS: u64 = 5;
+
+/// The processor, its interrupt controllers and all memory.
+pub struct Hardware {
+    local_apic: LocalApic,
+    io_apics: [Option<IoApic>; MAX_IO_APICS],
+    time_stamp_hz: u64,
+    /// A root without user mappings.
+    kernel_root: PhysAddr,
+    fpu: fpu::State,
+}
+
+impl Hardware {
+    /// The machine, once its parts are found; the root in use now becomes the kernel's own.
+    pub fn new(local_apic: LocalApic, io_apics: [Option<IoApic>; MAX_IO_APICS], time_stamp_hz: u64) -> Self {
+        Self { local_apic, io_apics, time_stamp_hz, kernel_root: cpu::root(), fpu: fpu::State::new() }
+    }
+
+    /// Translate through this root, or through the kernel's own for 0.
+    fn set_root(&mut self, root: PhysAddr) {
+        let root = if root == PhysAddr(0) { self.kernel_root } else { root };
+        // The processor is asked, since the entry code changes the root as well when a Vcpu is entered or left.
+        if cpu::root() != root {
+            cpu::set_root(root);
+        }
+    }
+
+    /// Unmap a page of the kernel's image, for a guard.
+    pub fn unmap_kernel_page(&mut self, address: u64) {
+        let mut table = self.kernel_root;
+        for level in (2..=4).rev() {
+            let entry = self.word(table, index(level, address));
+            assert!(entry & 0x81 == 1, "the kernel's image is mapped by small pages");
+            table = PhysAddr(entry & 0x000f_ffff_ffff_f000);
+        }
+        self.set_word(table, index(1, address), 0);
+        self.invalidate(address);
+    }
+
+    /// Remove the loader's mappings from the lower half.
+    pub fn drop_lower_half(&mut self) {
+        for place in 0..256 {
+            self.set_word(self.kernel_root, place, 0);
+        }
+        cpu::set_root(self.kernel_root);
+    }
+}
+
+fn index(level: u32, address: u64) -> usize {
+    (address >> (12 + 9 * (level - 1))) as usize & 511
+}
+
+impl Machine for Hardware {
+    #[inline(always)]
+    fn get<T: Object>(&self, object: Ref<T>) -> &T {
+        object_store::get(object)
+    }
+
+    #[inline(always)]
+    fn get_mut<T: Object>(&mut self, object: Ref<T>) -> &mut T {
+        object_store::get_mut(object)
+    }
+
+    fn create<T: Object>(&mut self, at: PhysAddr, value: T) -> Ref<T> {
+        object_store::create(at, value)
+    }
+
+    fn physical<T: Object>(&self, object: Ref<T>) -> PhysAddr {
+        object_store::physical(object)
+    }
+
+    fn zero(&mut self, at: PhysAddr, bytes: u64) {
+        object_store::zero(at, bytes);
+    }
+
+    fn copy(&mut self, from: PhysAddr, to: PhysAddr, bytes: u64) {
+        object_store::copy(from, to, bytes);
+    }
+
+    #[inline(always)]
+    fn word(&self, page: PhysAddr, index: usize) -> u64 {
+        object_store::word(page, index)
+    }
+
+    #[inline(always)]
+    fn set_word(&mut self, page: PhysAddr, index: usize, value: u64) {
+        object_store::set_word(page, index, value);
+    }
+
+    fn window(&self, page: PhysAddr) -> u64 {
+        physical_to_virtual(page)
+    }
+
+    fn fill_kernel_half(&mut self, root: PhysAddr) {
+        for place in KERNEL_HALF {
+            let entry = self.word(self.kernel_root, place);
+            self.set_word(root, place, entry);
+        }
+    }
+
+    fn invalidate(&mut self, address: u64) {
+        x86_64::instructions::tlb::flush(x86_64::VirtAddr::new_truncate(address));
+    }
+
+    fn invalidate_all(&mut self) {
+        cpu::set_root(cpu::root());
+    }
+
+    fn switch(&mut self, from: Option<Ref<Thread>>, to: Option<Ref<Thread>>) {
+        if let Some(from) = from {
+            self.save_bases(from);
+        }
+        if let Some(to) = to {
+            self.reload(to);
+            self.load_bases(to);
+            let fpu = self.get(to).fpu;
+            self.fpu.load(to, fpu);
+        }
+    }
+
+    fn reload(&mut self, thread: Ref<Thread>) {
+        let t = self.get_mut(thread);
+        let context = &raw mut t.context;
+        let (vcpu, mut root) = (t.vcpu, t.root);
+        let mut block = None;
+        if let Some(vcpu) = vcpu {
+            let v = self.get_mut(vcpu);
+            block = Some(&raw mut *v);
+            if v.foreign != 0 {
+                root = PhysAddr(v.legacy_root);
+            }
+        }
+        cpu::set_running(context, block);
+        self.set_root(root);
+    }
+
+    fn retire_root(&mut self) {
+        self.set_root(self.kernel_root);
+    }
+
+    fn save_bases(&mut self, thread: Ref<Thread>) {
+        let (fs_base, gs_base) = cpu::bases();
+        let context = &mut self.get_mut(thread).context;
+        (context.fs_base, context.gs_base) = (fs_base, gs_base);
+    }
+
+    fn load_bases(&mut self, thread: Ref<Thread>) {
+        let context = &self.get(thread).context;
+        cpu::set_bases(context.fs_base, context.gs_base);
+    }
+
+    fn reset_fpu(&mut self, thread: Ref<Thread>) {
+        self.fpu.reset(thread);
+        let (context, fpu) = (&raw const self.get(thread).context, self.get(thread).fpu);
+        if cpu::is_running(context) {
+            self.fpu.load(thread, fpu);
+        }
+    }
+
+    fn forget(&mut self, thread: Ref<Thread>) {
+        self.fpu.forget(thread);
+    }
+
+    fn now(&self) -> u64 {
+        clock::time_stamp()
+    }
+
+    fn set_deadline(&mut self, tsc: u64) {
+        let stamps = if tsc == u64::MAX { tsc } else { tsc.saturating_sub(self.now()) };
+        self.local_apic.set_timer(stamps);
+    }
+
+    fn quantum(&self) -> u64 {
+        self.time_stamp_hz / 1000 * QUANTUM_MS
+    }
+
+    fn interrupt_pending(&mut self) -> bool {
+        entry::look_for_interrupts()
+    }
+
+    fn route_line(&mut self, line: u32, vector: u8, level: bool, active_low: bool) -> bool {
+        let processor = self.local_apic.id();
+        self.io_apics.iter().flatten().any(|apic| apic.route(line, vector, level, active_low, processor))
+    }
+
+    fn mask_line(&mut self, line: u32, mask: LineMask) {
+        for apic in self.io_apics.iter().flatten() {
+            apic.mask(line, mask);
+        }
+    }
+
+    fn message_for(&self, vector: u8) -> (u64, u64) {
+        // Physical destination, fixed delivery, edge (Intel SDM 3A, 11.11).
+        (0xfee0_0000 | u64::from(self.local_apic.id()) << 12, u64::from(vector))
+    }
+
+    fn end_of_interrupt(&mut self) {
+        self.local_apic.end_of_interrupt();
+    }
+
+    fn port_in(&mut self, port: u16, width: u8) -> u32 {
+        port::read(port, width)
+    }
+
+    fn port_out(&mut self, port: u16, width: u8, value: u32) {
+        port::write(port, width, value);
+    }
+
+    fn log(&mut self, bytes: &[u8]) {
+        log::Log::bytes(bytes);
+    }
+}

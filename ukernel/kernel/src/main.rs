@@ -1,0 +1,60 @@
+//! The microkernel: start-up and the loop of events.
+#![no_std]
+#![no_main]
+
+mod start;
+
+use ukernel_core::Kernel;
+use ukernel_hal::apic::{SPURIOUS_VECTOR, TIMER_VECTOR};
+use ukernel_hal::entry::{self, Handlers};
+use ukernel_hal::{Hardware, install_handlers};
+
+#[expect(unsafe_code, reason = "the one kernel, reached from the entry code")]
+mod global;
+
+/// Events go to the kernel; after each, the thread that is to run is chosen.
+struct Events;
+
+impl Handlers for Events {
+    fn system_call() {
+        handle(Kernel::system_call);
+    }
+
+    fn exception(vector: u8, error_code: u64, address: u64) {
+        handle(|kernel| kernel.exception(vector, error_code, address));
+    }
+
+    fn interrupt(vector: u8) {
+        handle(|kernel| interrupt(kernel, vector));
+    }
+}
+
+install_handlers!(Events);
+
+fn interrupt(kernel: &mut Kernel<Hardware>, vector: u8) {
+    match vector {
+        TIMER_VECTOR => kernel.timer_interrupt(),
+        SPURIOUS_VECTOR => {}
+        _ => kernel.interrupt(vector),
+    }
+}
+
+/// Let the kernel act, then wait until some thread can run.
+fn handle(act: impl FnOnce(&mut Kernel<Hardware>)) {
+    let kernel = global::kernel();
+    act(kernel);
+    loop {
+        while let Some(vector) = entry::take_pending() {
+            interrupt(kernel, vector);
+        }
+        if kernel.settle().is_some() {
+            return;
+        }
+        entry::idle();
+    }
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo) -> ! {
+    ukernel_hal::panic::report(info)
+}
