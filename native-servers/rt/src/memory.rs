@@ -1,0 +1,126 @@
+//! Mapping memory into the task's own address space.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use ukernel_user::object::{MapRange, Memory};
+use ukernel_user::{Attachment, Cap, Error, Rights};
+
+use crate::{layout, object, own};
+
+const PAGE: u64 = ukernel_abi::PAGE_BYTES;
+/// Page-table pages given to the VSpace when it has none left.
+const TABLES_AT_ONCE: u64 = 8;
+
+static NEXT_MAPPING: AtomicU64 = AtomicU64::new(layout::MAPPINGS);
+static BASE: AtomicU64 = AtomicU64::new(0);
+
+/// Memory that is mapped, for good.
+#[derive(Clone, Copy, Debug)]
+pub struct Mapping {
+    address: u64,
+    bytes: u64,
+    attachment: Cap<Attachment>,
+}
+
+impl Mapping {
+    /// Where it is.
+    #[must_use]
+    pub const fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// How long it is, as asked for.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What maps it.
+    #[must_use]
+    pub const fn attachment(&self) -> Cap<Attachment> {
+        self.attachment
+    }
+
+    /// Its bytes; for memory that nobody writes while this task runs, such as an archive entry.
+    #[must_use]
+    pub fn as_slice(&self) -> &'static [u8] {
+        // SAFETY: mapped for good, readable, and by this method's contract not written by anyone.
+        unsafe { core::slice::from_raw_parts(self.address as *const u8, self.bytes as usize) }
+    }
+}
+
+/// Maps the first `bytes` of `memory` at a free address.
+///
+/// # Errors
+/// `OutOfMemory`: no more addresses, slots or page tables.
+pub fn map(memory: Cap<Memory>, bytes: u64, rights: Rights) -> Result<Mapping, Error> {
+    map_with(memory, bytes, rights, false)
+}
+
+/// Maps device memory, uncached.
+///
+/// # Errors
+/// As [`map`].
+pub fn map_device(memory: Cap<Memory>, bytes: u64) -> Result<Mapping, Error> {
+    map_with(memory, bytes, Rights::READ.or(Rights::WRITE), true)
+}
+
+fn map_with(memory: Cap<Memory>, bytes: u64, rights: Rights, uncached: bool) -> Result<Mapping, Error> {
+    let pages = bytes.div_ceil(PAGE).max(1);
+    let address = reserve(pages * PAGE)?;
+    let attachment = attach(memory, address, pages * PAGE, rights)?;
+    map_range(attachment, MapRange { uncached, ..MapRange::new(address, rights, 0, pages) })?;
+    Ok(Mapping { address, bytes, attachment })
+}
+
+/// Attaches `memory` to the task's own VSpace.
+///
+/// # Errors
+/// As `Memory::ATTACH`.
+pub fn attach(memory: Cap<Memory>, address: u64, bytes: u64, rights: Rights) -> Result<Cap<Attachment>, Error> {
+    let attachment = object::create::<Attachment>(0)?;
+    match memory.attach(own::vspace(), address, bytes, rights, attachment) {
+        Ok(()) => Ok(attachment),
+        Err(error) => {
+            object::recycle(attachment);
+            Err(error)
+        }
+    }
+}
+
+/// Maps one range, paying for page tables from the task's Untyped where the VSpace has none left.
+///
+/// # Errors
+/// As `Attachment::MAP`; `OutOfMemory`.
+pub fn map_range(attachment: Cap<Attachment>, range: MapRange) -> Result<(), Error> {
+    // Pages done before the tables ran out are simply mapped once more.
+    while let Err(incomplete) = attachment.map(&[range]) {
+        if incomplete.error != Error::OutOfTables {
+            return Err(incomplete.error);
+        }
+        own::vspace().donate(own::untyped(), TABLES_AT_ONCE)?;
+    }
+    Ok(())
+}
+
+/// Takes addresses for a mapping, with an unmapped page behind it; large ones are aligned for large pages.
+fn reserve(bytes: u64) -> Result<u64, Error> {
+    let align = if bytes >= ukernel_abi::LARGE_PAGE_BYTES { ukernel_abi::LARGE_PAGE_BYTES } else { PAGE };
+    let taken = NEXT_MAPPING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+        let end = next.checked_next_multiple_of(align)?.checked_add(bytes)?.checked_add(PAGE)?;
+        (end <= layout::MAPPINGS_END).then_some(end)
+    });
+    let next = taken.map_err(|_| Error::OutOfMemory)?;
+    Ok(base() + next.next_multiple_of(align))
+}
+
+/// Base of the task's addresses.
+#[must_use]
+pub fn base() -> u64 {
+    BASE.load(Ordering::Relaxed)
+}
+
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "there is no start-up on the host"))]
+pub(crate) fn set_base(base: u64) {
+    BASE.store(base, Ordering::Relaxed);
+}
