@@ -47,6 +47,13 @@ impl Dentry {
         Dentry::new(inode, None, name)
     }
 
+    /// Makes a name that no lookup finds, below `parent` only for show.
+    pub(crate) fn new_unlinked(inode: Arc<dyn Inode>, parent: &Arc<Dentry>, name: &[u8]) -> Arc<Dentry> {
+        let dentry = Dentry::new(inode, Some(parent.clone()), name);
+        dentry.unlinked.store(true, Ordering::Relaxed);
+        dentry
+    }
+
     fn new(inode: Arc<dyn Inode>, parent: Option<Arc<Dentry>>, name: &[u8]) -> Arc<Dentry> {
         Arc::new(Dentry {
             kind: inode.kind(),
