@@ -1,0 +1,1 @@
+//! Texts of made-up processes.
