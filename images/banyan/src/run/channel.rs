@@ -6,16 +6,17 @@
 //! Locks: `state` and `writer` are never held together.
 
 use super::Window;
-use super::frame::{self, Frame, Kind};
+use super::frame::{self, Frame, Kind, stream};
 use anyhow::{Result, bail};
 use std::collections::HashMap;
 use std::io::{self, BufReader};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long background processes may still write after their session's command ended.
-const AFTER_EXIT: Duration = Duration::from_millis(100);
+/// How often a wait without deadline looks again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a session's command writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +34,9 @@ impl Stream {
 
     fn number(self) -> u8 {
         match self {
-            Self::Output => 1,
-            Self::Errors => 2,
-            Self::Trace => 3,
+            Self::Output => stream::STDOUT,
+            Self::Errors => stream::STDERR,
+            Self::Trace => stream::STRACE,
         }
     }
 }
@@ -60,7 +61,7 @@ impl Status {
 pub enum Event {
     /// The command wrote this; [`Session::consumed`] lets it write more.
     Data(Stream, Vec<u8>),
-    /// The command ended and everything it wrote has been told.
+    /// The command ended, and everything it wrote until then has been told.
     Exit(Status),
     /// The guest did not start the command; why.
     Refused(String),
@@ -103,8 +104,7 @@ struct Inbox {
     pending: [Vec<u8>; 3],
     /// Bytes the guest may still send.
     granted: [u64; 3],
-    ended: [bool; 3],
-    exit: Option<(Status, Instant)>,
+    exit: Option<Status>,
     refused: Option<String>,
     input_window: u64,
     input_closed: bool,
@@ -123,6 +123,7 @@ pub(super) struct Channel {
     state: Mutex<State>,
     changed: Condvar,
     writer: Mutex<UnixStream>,
+    listener: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Channel {
@@ -132,9 +133,15 @@ impl Channel {
     /// When the stream cannot be shared with the reading thread.
     pub(super) fn start(stream: UnixStream) -> io::Result<Arc<Self>> {
         let reader = stream.try_clone()?;
-        let channel = Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), writer: Mutex::new(stream) });
-        let listener = Arc::clone(&channel);
-        std::thread::spawn(move || listener.listen(reader));
+        let channel = Arc::new(Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            writer: Mutex::new(stream),
+            listener: Mutex::default(),
+        });
+        let this = Arc::clone(&channel);
+        let listener = std::thread::spawn(move || this.listen(reader));
+        *channel.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
         Ok(channel)
     }
 
@@ -165,23 +172,34 @@ impl Channel {
         }
     }
 
+    /// Notes how the system stopped, when QEMU is gone: what it sent before is heard first.
+    pub(super) fn finish(&self, end: End) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listener) = listener {
+            // The listener does not panic; if it did, there is nothing more to hear.
+            let _ = listener.join();
+        }
+        self.end(end);
+    }
+
     /// Notes how the system stopped; the first word counts.
-    pub(super) fn end(&self, end: End) {
+    fn end(&self, end: End) {
         self.state().end.get_or_insert(end);
         self.changed.notify_all();
     }
 
     fn receive(&self, frame: Frame) -> Result<(), String> {
         let mut state = self.state();
-        match frame.kind {
-            Kind::Hello if frame.extra == frame::VERSION => state.ready = true,
-            Kind::Hello => return Err(format!("the guest speaks version {} of the channel", frame.extra)),
-            Kind::PowerOff if frame.extra == 0 => {
+        let header = frame.header;
+        match header.kind {
+            Kind::Hello if header.extra == frame::VERSION => state.ready = true,
+            Kind::Hello => return Err(format!("the guest speaks version {} of the channel", header.extra)),
+            Kind::PowerOff if header.extra == 0 => {
                 state.end.get_or_insert(End::PoweredOff);
             }
-            Kind::PowerOff => return Err(format!("the system stopped by itself (reason {})", frame.extra)),
+            Kind::PowerOff => return Err(format!("the system stopped by itself (reason {})", header.extra)),
             // A session that nobody waits for any more may still have frames on their way.
-            _ => match state.sessions.get_mut(&frame.session) {
+            _ => match state.sessions.get_mut(&header.session) {
                 Some(inbox) => inbox.receive(frame)?,
                 None => return Ok(()),
             },
@@ -203,12 +221,12 @@ impl Channel {
             }
             let left = match deadline {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-                None => AFTER_EXIT,
+                None => AGAIN,
             };
             if left.is_zero() {
                 return Err(Stop::TimedOut);
             }
-            let waited = self.changed.wait_timeout(state, left.min(AFTER_EXIT));
+            let waited = self.changed.wait_timeout(state, left.min(AGAIN));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -231,8 +249,8 @@ impl Channel {
 
     /// Starts a command line.
     pub(super) fn open(self: &Arc<Self>, command: &str, strace: bool) -> Result<Session> {
-        if command.len() > frame::MAX_PAYLOAD {
-            bail!("a command line has at most {} bytes", frame::MAX_PAYLOAD);
+        if command.len() > frame::MOST_BYTES {
+            bail!("a command line has at most {} bytes", frame::MOST_BYTES);
         }
         let id = {
             let mut state = self.state();
@@ -242,33 +260,35 @@ impl Channel {
             id
         };
         let session = Session { id, channel: Arc::clone(self) };
-        let payload = command.as_bytes().to_vec();
-        self.send(&Frame { payload, ..Frame::new(id, Kind::Exec, 0, u32::from(strace)) })?;
+        let trace = if strace { frame::EXEC_STRACE } else { 0 };
+        self.send(&Frame::new(id, Kind::Exec, 0, trace).with(command.as_bytes()))?;
         Ok(session)
     }
 }
 
 impl Inbox {
     fn new() -> Self {
-        let window = frame::INITIAL_WINDOW;
+        let window = u64::from(frame::INITIAL_WINDOW);
         Self { granted: [window; 3], input_window: window, ..Self::default() }
     }
 
     fn receive(&mut self, frame: Frame) -> Result<(), String> {
-        let output = usize::from(frame.stream).checked_sub(1);
-        match (frame.kind, output) {
+        let header = frame.header;
+        let output = usize::from(header.stream).checked_sub(1);
+        match (header.kind, output) {
             (Kind::Data, Some(stream)) => {
                 let bytes = frame.payload.len() as u64;
                 self.granted[stream] =
                     self.granted[stream].checked_sub(bytes).ok_or("the guest sent more than it was granted")?;
                 self.pending[stream].extend(frame.payload);
             }
-            (Kind::Eof, Some(stream)) => self.ended[stream] = true,
-            (Kind::Credit, None) => self.input_window = self.input_window.saturating_add(frame.extra.into()),
+            // The command's end is what counts.
+            (Kind::Eof, Some(_)) => {}
+            (Kind::Credit, None) => self.input_window = self.input_window.saturating_add(header.extra.into()),
             (Kind::Closed, None) => self.input_closed = true,
-            (Kind::Exit, _) => self.exit = Some((Status(frame.extra), Instant::now())),
+            (Kind::Exit, _) => self.exit = Some(Status(header.extra)),
             (Kind::Refused, _) => self.refused = Some(String::from_utf8_lossy(&frame.payload).into_owned()),
-            _ => return Err(format!("the guest sent {:?} for stream {}", frame.kind, frame.stream)),
+            _ => return Err(format!("the guest sent {:?} for stream {}", header.kind, header.stream)),
         }
         Ok(())
     }
@@ -282,9 +302,7 @@ impl Inbox {
         if let Some(reason) = &self.refused {
             return Some(Event::Refused(reason.clone()));
         }
-        let (status, since) = self.exit?;
-        let complete = (self.ended[0] && self.ended[1]) || since.elapsed() >= AFTER_EXIT;
-        complete.then_some(Event::Exit(status))
+        self.exit.map(Event::Exit)
     }
 }
 
@@ -321,12 +339,11 @@ impl Session {
     /// When the command no longer reads (`BrokenPipe`) or the system stopped.
     pub fn send_input(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let most = bytes.len().min(frame::MAX_PAYLOAD) as u64;
+            let most = bytes.len().min(frame::MOST_BYTES) as u64;
             let granted = self.channel.wait(None, |state| self.take_input_window(state, most));
             let granted = granted.map_err(|_| io::ErrorKind::ConnectionAborted)?;
             let (now, later) = bytes.split_at(granted.ok_or(io::ErrorKind::BrokenPipe)?);
-            let payload = now.to_vec();
-            self.channel.send(&Frame { payload, ..Frame::new(self.id, Kind::Data, 0, 0) })?;
+            self.channel.send(&Frame::new(self.id, Kind::Data, stream::STDIN, 0).with(now))?;
             bytes = later;
         }
         Ok(())
@@ -349,7 +366,7 @@ impl Session {
     /// # Errors
     /// When the channel is gone.
     pub fn end_input(&self) -> io::Result<()> {
-        self.channel.send(&Frame::new(self.id, Kind::Eof, 0, 0))
+        self.channel.send(&Frame::new(self.id, Kind::Eof, stream::STDIN, 0))
     }
 
     /// Tells the guest that nobody reads `stream` any more.
@@ -412,3 +429,7 @@ impl Drop for Session {
         self.forget();
     }
 }
+
+#[cfg(test)]
+#[path = "channel_tests.rs"]
+mod tests;

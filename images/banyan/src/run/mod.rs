@@ -6,7 +6,7 @@
 
 pub mod channel;
 pub mod exec;
-pub mod frame;
+mod frame;
 pub mod interactive;
 mod log;
 mod qemu;

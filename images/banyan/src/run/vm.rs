@@ -203,7 +203,7 @@ fn follow(spawned: io::Result<Child>, shared: &SharedChild, channel: &Channel, s
     // Whatever could be read is enough; the end of the stream is QEMU's end.
     let _ = errors.read_to_end(&mut complaints);
     let status = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Child::wait);
-    channel.end(match status {
+    channel.finish(match status {
         Some(Ok(status)) => qemu::end(status, &String::from_utf8_lossy(&complaints)),
         _ => End::Failed("QEMU was lost".into()),
     });

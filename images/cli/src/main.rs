@@ -1,4 +1,4 @@
-//! `banyan`: what `cargo run` starts. It reads the command line; the library does the work.
+//! `banyan`: what `cargo run` starts. It reads the command line; the library `banyan` does the work.
 
 mod cli;
 
