@@ -7,6 +7,8 @@
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use ukernel_user::object::Memory;
+use ukernel_user::{Error, Rights};
 
 /// A piece of memory that a device reads and writes.
 #[derive(Debug)]
@@ -27,6 +29,20 @@ impl Dma {
     /// address space; `base` is aligned to 8.
     pub const unsafe fn from_raw(base: NonNull<u8>, bytes: usize, physical: u64) -> Self {
         Self { base, bytes, physical }
+    }
+
+    /// Zeroed memory of the task's own, for good, of at least `bytes` bytes, at a page boundary.
+    ///
+    /// # Errors
+    /// As [`rt::object::create`] and [`rt::memory::map`].
+    pub fn allocate(bytes: usize) -> Result<Self, Error> {
+        let bytes = bytes.checked_next_multiple_of(ukernel_abi::PAGE_BYTES as usize).ok_or(Error::InvalidArgument)?;
+        let memory = rt::object::create::<Memory>(bytes as u64)?;
+        let (physical, _) = memory.physical()?;
+        let mapping = rt::memory::map(memory, bytes as u64, Rights::READ.or(Rights::WRITE))?;
+        let base = NonNull::new(mapping.address() as *mut u8).ok_or(Error::InvalidArgument)?;
+        // SAFETY: mapped just now at fresh addresses, for good, page-aligned; nothing else uses them.
+        Ok(unsafe { Self::from_raw(base, bytes, physical) })
     }
 
     /// Its size.

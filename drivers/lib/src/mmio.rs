@@ -15,6 +15,8 @@
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use ukernel_user::object::Memory;
+use ukernel_user::{Cap, Error};
 
 /// A range of device registers, by byte offset. Reads and writes have side effects in the device.
 pub trait Registers {
@@ -106,6 +108,19 @@ impl Mmio {
     /// that belongs to Rust; `base` is aligned to 8.
     pub const unsafe fn from_raw(base: NonNull<u8>, bytes: usize) -> Self {
         Self { base, bytes }
+    }
+
+    /// Map the `bytes` bytes of device memory that start `page_offset` bytes into `memory`.
+    ///
+    /// # Errors
+    /// As [`rt::memory::map_device`]; `InvalidArgument` where the offset is not aligned to 4.
+    pub fn map(memory: Cap<Memory>, page_offset: usize, bytes: usize) -> Result<Self, Error> {
+        let total = page_offset.checked_add(bytes).ok_or(Error::InvalidArgument)?;
+        let mapping = rt::memory::map_device(memory, total as u64)?;
+        let base = NonNull::new(mapping.address() as *mut u8).ok_or(Error::InvalidArgument)?;
+        // SAFETY: mapped just now at fresh addresses, for good, page-aligned; nothing else uses them.
+        let whole = unsafe { Self::from_raw(base, total) };
+        whole.part(page_offset, bytes).ok_or(Error::InvalidArgument)
     }
 
     /// The part from `offset` on, of `bytes` bytes; `None` where it does not lie inside or is not aligned to 4.

@@ -31,7 +31,7 @@ pub struct SerialServer<P, A> {
 }
 
 impl<P: PortIo, A: FnMut()> SerialServer<P, A> {
-    /// A server of `uart`; `acknowledge` is called when an interrupt has been dealt with.
+    /// A server of `uart`; `acknowledge` lets the next interrupt come; it is called before the device is looked at.
     pub const fn new(uart: Uart<P>, acknowledge: A) -> Self {
         Self { uart, requests: Requests::new(), acknowledge }
     }
@@ -51,8 +51,9 @@ impl<P: PortIo, A: FnMut()> SerialPortHandler for SerialServer<P, A> {
     }
 
     fn notified(&mut self, _bits: u64) {
+        // First: an edge that comes while the line is masked is lost, so the device is looked at after.
+        (self.acknowledge)();
         self.uart.on_interrupt();
         self.requests.settle(&mut self.uart);
-        (self.acknowledge)();
     }
 }

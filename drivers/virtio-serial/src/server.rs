@@ -53,7 +53,7 @@ impl<T: Transport> Stream for Port<T> {
 }
 
 impl<T: Transport, A: FnMut()> LinkServer<T, A> {
-    /// A server of `console`; `acknowledge` is called when an interrupt has been dealt with.
+    /// A server of `console`; `acknowledge` lets the next interrupt come; it is called before the device is looked at.
     pub const fn new(console: Console<T>, acknowledge: A) -> Self {
         Self { port: Port { console, failure: None }, requests: Requests::new(), acknowledge }
     }
@@ -88,12 +88,12 @@ impl<T: Transport, A: FnMut()> HostLinkHandler for LinkServer<T, A> {
     }
 
     fn notified(&mut self, _bits: u64) {
+        (self.acknowledge)();
         if self.port.failure.is_none() {
             let result = self.port.console.on_interrupt();
             self.port.check(result);
             self.requests.settle(&mut self.port);
         }
         self.fail_where_broken();
-        (self.acknowledge)();
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! * [`bus`]: which functions there are
 //! * [`function`]: one function: its ranges, its interrupt vectors
-//! * [`server`]: who has which, and the capabilities handed out
+//! * [`server`]: the contract, and the capabilities handed out
+//! * [`kernel`]: the grants that it hands out from
 //!
 //! Invariants: only this server reaches configuration space and MSI-X tables, so a driver can make its device interrupt
 //! with nothing but the vectors it was given; the badge of a driver's capability says which function is its own.
@@ -12,4 +13,5 @@ extern crate alloc;
 
 pub mod bus;
 pub mod function;
+pub mod kernel;
 pub mod server;

@@ -16,6 +16,8 @@ pub use queue::{Buffer, Queue, Used};
 /// Why a virtio device cannot be used, or can no longer be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
+    /// There is no device, or it cannot be reached.
+    NoDevice,
     /// The device did not finish its reset.
     NoReset,
     /// The device is not a modern one.

@@ -5,9 +5,11 @@
 //! block is not used.
 
 use super::{Error, Queue, Transport};
-use crate::mmio::{Register, Registers};
+use crate::mmio::{Mmio, Register, Registers};
 use crate::pci::header::MAX_BARS;
 use crate::pci::{CONFIG_BYTES, ConfigSpace, capability};
+use interfaces::PciBus;
+use ukernel_user::Cap;
 
 const DEVICE_FEATURE_SELECT: Register<u32> = Register::at(0x00);
 const DEVICE_FEATURE: Register<u32> = Register::at(0x04);
@@ -89,6 +91,32 @@ fn read_block(config: &mut impl ConfigSpace, offset: u16) -> Option<Block> {
     };
     let is_inside = block.offset.checked_add(block.bytes).is_some();
     (usize::from(block.bar) < MAX_BARS && is_inside && block.offset.is_multiple_of(4)).then_some(block)
+}
+
+/// The configuration space of the driver's own function, as the pci server shows it.
+struct OwnFunction<'a, B>(&'a B);
+
+impl<B: PciBus> ConfigSpace for OwnFunction<'_, B> {
+    fn read_config(&mut self, offset: u16) -> u32 {
+        self.0.read_config(offset).unwrap_or(u32::MAX)
+    }
+}
+
+/// Find and map the blocks of the driver's own device, and let it work as a bus master.
+///
+/// # Errors
+/// [`Error::BadCapability`]; [`Error::NoDevice`] where the pci server or the kernel refuses.
+pub fn open(bus: &impl PciBus) -> Result<PciTransport<Mmio>, Error> {
+    let blocks = find_blocks(&mut OwnFunction(bus))?;
+    bus.enable().map_err(|_| Error::NoDevice)?;
+    let map = |block: Block| {
+        let bar = bus.bar(block.bar).map_err(|_| Error::NoDevice)?;
+        let bytes = usize::try_from(bar.bytes).map_err(|_| Error::BadCapability)?;
+        let range = Mmio::map(Cap::new(bar.memory.0), bar.page_offset as usize, bytes).map_err(|_| Error::NoDevice)?;
+        range.part(block.offset as usize, block.bytes as usize).ok_or(Error::BadCapability)
+    };
+    let device = blocks.device.map(map).transpose()?;
+    PciTransport::new(map(blocks.common)?, map(blocks.notify)?, blocks.notify_multiplier, device)
 }
 
 /// The PCI transport of a device whose blocks are mapped.

@@ -1,0 +1,56 @@
+//! The server's platform on the target: its grants.
+
+use crate::function::{Message, Range};
+use crate::server::Platform;
+use alloc::vec::Vec;
+use driver_lib::mmio::Mmio;
+use ipc::Capability;
+use rt::env::MemoryGrant;
+use ukernel_user::object::Memory;
+use ukernel_user::{Cap, Irq, IrqControl, Rights};
+
+/// The right to issue interrupts, and the device memory that functions' ranges lie in.
+#[derive(Debug)]
+pub struct Kernel {
+    control: Cap<IrqControl>,
+    devices: Vec<MemoryGrant>,
+}
+
+impl Kernel {
+    /// The platform with these grants.
+    pub fn new(control: Cap<IrqControl>, devices: impl Iterator<Item = MemoryGrant>) -> Self {
+        Self { control, devices: devices.collect() }
+    }
+
+    fn part(&self, range: Range) -> Option<Cap<Memory>> {
+        let offset_in = |grant: &MemoryGrant| {
+            let offset = range.physical.checked_sub(grant.physical)?;
+            (offset.checked_add(range.bytes)? <= grant.bytes).then_some((grant.memory, offset))
+        };
+        let (memory, offset) = self.devices.iter().find_map(offset_in)?;
+        let rights = Rights::READ.or(Rights::WRITE);
+        let part = rt::cap::in_free_slot(|slot| memory.sub(offset, range.bytes, slot, rights).map(drop));
+        part.inspect_err(|error| log::error!("device memory {range:x?}: {error:?}")).ok()
+    }
+}
+
+impl Platform for Kernel {
+    type Registers = Mmio;
+
+    fn map(&mut self, range: Range) -> Option<Mmio> {
+        let bytes = usize::try_from(range.bytes).ok()?;
+        let mmio = Mmio::map(self.part(range)?, 0, bytes);
+        mmio.inspect_err(|error| log::error!("mapping {range:x?}: {error:?}")).ok()
+    }
+
+    fn memory(&mut self, range: Range) -> Option<Capability> {
+        self.part(range).map(|memory| Capability(memory.slot()))
+    }
+
+    fn interrupt(&mut self) -> Option<(Capability, Message)> {
+        let irq = rt::object::create::<Irq>(0).ok()?;
+        let vector = self.control.issue_msi(irq);
+        let vector = vector.inspect_err(|error| log::error!("issuing an interrupt: {error:?}")).ok()?;
+        Some((Capability(irq.slot()), Message { address: vector.address, data: vector.data }))
+    }
+}
