@@ -19,7 +19,8 @@ pub trait PageSource: Send + Sync {
     /// `EFAULT` past the end (the process gets `SIGBUS`); `ENOSPC`, `ENOMEM`, `EIO`.
     fn page(&self, index: u64, for_write: bool) -> Result<Frame>;
 
-    /// Puts those pages from `first` on that need no waiting and no allocation into `out` (pages around a fault).
+    /// Puts those pages from `first` on that need no waiting and no allocation into `out` (pages around a fault):
+    /// the source's own frames, never a stand-in for a hole.
     fn cached_pages(&self, first: u64, out: &mut [Option<Frame>]) {
         let _ = (first, out);
     }
