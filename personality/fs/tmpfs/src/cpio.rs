@@ -227,3 +227,7 @@ fn fill(inode: &Arc<dyn Inode>, data: &[u8]) -> Result<(), Reason> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "cpio_tests.rs"]
+pub(crate) mod tests;
