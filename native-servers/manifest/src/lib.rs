@@ -1,1 +1,194 @@
+//! Manifests: one file declares a system: every task, its program, priority, memory, and each capability it gets.
+//!
+//! People write TOML (`text`, with the feature `std`), the host tool checks it ([`check`]) and puts the binary form into
+//! the boot archive, the root task decodes the same types. Nothing is ambient: what is not written here, a task does not
+//! get.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod check;
+#[cfg(feature = "std")]
+pub mod text;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "std")]
+pub use text::parse;
+
+/// A system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Its tasks, in the order in which they are created.
+    pub tasks: Vec<Task>,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its name, in the log and everywhere; unique.
+    pub name: String,
+    /// Name of its program in the boot archive.
+    pub program: String,
+    /// Where it lives.
+    pub space: Space,
+    /// Priority of its threads; higher runs first.
+    pub priority: u8,
+    /// Whether its threads keep FPU state.
+    pub fpu: bool,
+    /// Bytes of its heap.
+    pub heap_bytes: u64,
+    /// Bytes of its main thread's stack.
+    pub stack_bytes: u64,
+    /// Bytes of memory for kernel objects that it makes itself.
+    pub untyped_bytes: u64,
+    /// log2 of the slots of its CapTable.
+    pub slot_bits: u8,
+    /// Whether the system stops when the task dies.
+    pub essential: bool,
+    /// What happens when it dies.
+    pub restart: Restart,
+    /// Whether it may write to the kernel's log.
+    pub log: bool,
+    /// Whether it may issue interrupts.
+    pub irq_control: bool,
+    /// Whether it sees the options given at boot.
+    pub boot_options: bool,
+    /// Endpoints that it serves.
+    pub serves: Vec<String>,
+    /// Endpoints that it calls.
+    pub calls: Vec<Call>,
+    /// Ports.
+    pub ports: Vec<Ports>,
+    /// Interrupt lines.
+    pub irqs: Vec<Irq>,
+    /// Device memory.
+    pub devices: Vec<Device>,
+    /// Entries of the boot archive that it may read.
+    pub data: Vec<String>,
+    /// Memory for its own purposes.
+    pub ram: Ram,
+    /// Options, before those of the boot.
+    pub options: Vec<(String, String)>,
+}
+
+/// Where a task lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Space {
+    /// In the lower half, as everybody.
+    Ordinary,
+    /// In the upper half's user slot, so that it can serve foreign execution.
+    Master,
+}
+
+/// What happens when a task dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Restart {
+    /// It stays dead.
+    Never,
+}
+
+/// A right to call an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The endpoint.
+    pub endpoint: String,
+    /// What the server sees: unique among the endpoint's callers.
+    pub badge: u64,
+}
+
+/// A right to ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// Name of the grant.
+    pub name: String,
+    /// First port.
+    pub first: u16,
+    /// Last port.
+    pub last: u16,
+}
+
+/// A right to an interrupt line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Irq {
+    /// Name of the grant.
+    pub name: String,
+    /// Line of the I/O APIC.
+    pub line: u64,
+    /// Level-triggered (else edge).
+    pub level: bool,
+    /// Active low (else high).
+    pub active_low: bool,
+}
+
+/// A right to device memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Name of the grant.
+    pub name: String,
+    /// Physical address.
+    pub address: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Memory for a task's own purposes: granted as `ram0`, `ram1`, ...
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ram {
+    /// None.
+    None,
+    /// So many bytes, in one piece.
+    Bytes(u64),
+    /// All that is left when every other task has its own.
+    Rest,
+}
+
+/// What is wrong with a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(pub String);
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for Problem {}
+
+/// The endpoint that the root task serves itself.
+pub const ROOT_ENDPOINT: &str = "system";
+/// Badges are below this: the bits above are the root task's (faults) and the servers' own (events).
+pub const BADGE_END: u64 = 1 << 62;
+/// Highest priority of a task; the root task is above.
+pub const MAX_PRIORITY: u8 = 253;
+
+impl Manifest {
+    /// The binary form.
+    ///
+    /// # Errors
+    /// Never for a manifest that fits memory.
+    pub fn encode(&self) -> Result<Vec<u8>, Problem> {
+        postcard::to_allocvec(self).map_err(|error| Problem(alloc::format!("the manifest cannot be encoded: {error}")))
+    }
+
+    /// Decodes the binary form and checks it as the text form is checked.
+    ///
+    /// # Errors
+    /// The bytes are not a manifest, or not a sound one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Problem> {
+        let (manifest, rest): (Self, _) = postcard::take_from_bytes(bytes)
+            .map_err(|error| Problem(alloc::format!("the manifest cannot be decoded: {error}")))?;
+        if !rest.is_empty() {
+            return Err(Problem("the manifest is followed by something else".into()));
+        }
+        check::check(&manifest)?;
+        Ok(manifest)
+    }
+}

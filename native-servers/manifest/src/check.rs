@@ -1,0 +1,218 @@
+//! What a manifest must satisfy, whatever form it came in.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::{BADGE_END, MAX_PRIORITY, Manifest, Problem, ROOT_ENDPOINT, Ram, Space, Task};
+
+/// Longest name of a task or grant, in bytes (what a StartInfo holds).
+const MAX_NAME: usize = 24;
+/// Longest name of a program (what an archive entry holds).
+const MAX_PROGRAM_NAME: usize = 48;
+/// Most grants of a task (what a StartInfo holds), with some left for pieces of RAM.
+const MAX_GRANTS: usize = 40;
+const PAGE: u64 = 4096;
+/// More of anything is a mistake.
+const MAX_BYTES: u64 = 1 << 40;
+
+/// Checks a manifest.
+///
+/// # Errors
+/// The first thing that is wrong, in the words of who wrote it.
+pub fn check(manifest: &Manifest) -> Result<(), Problem> {
+    let mut names = BTreeSet::new();
+    for task in &manifest.tasks {
+        check_name("task", &task.name)?;
+        if !names.insert(task.name.as_str()) {
+            return Err(Problem(format!("there are two tasks \"{}\"", task.name)));
+        }
+        check_task(task).map_err(|problem| Problem(format!("task \"{}\": {problem}", task.name)))?;
+    }
+    let servers = servers(manifest)?;
+    check_calls(manifest, &servers)?;
+    check_cycles(manifest, &servers)?;
+    check_overlaps(manifest)?;
+    check_single(manifest, "may be a master", |task| task.space == Space::Master)?;
+    check_single(manifest, "may take the rest of memory", |task| task.ram == Ram::Rest)
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), Problem> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(allowed) {
+        let rule = format!("1 to {MAX_NAME} letters, digits, '-', '_' and '.'");
+        return Err(Problem(format!("{what} name \"{name}\": a name is {rule}")));
+    }
+    Ok(())
+}
+
+fn check_task(task: &Task) -> Result<(), Problem> {
+    if task.program.is_empty() || task.program.len() > MAX_PROGRAM_NAME {
+        return Err(Problem(format!("program \"{}\": a name is 1 to {MAX_PROGRAM_NAME} bytes", task.program)));
+    }
+    if task.name == "root" || task.name == "kernel" {
+        return Err(Problem("the name is taken".into()));
+    }
+    if !(1..=MAX_PRIORITY).contains(&task.priority) {
+        return Err(Problem(format!("priority {} is not between 1 and {MAX_PRIORITY}", task.priority)));
+    }
+    if !(6..=16).contains(&task.slot_bits) {
+        return Err(Problem(format!("slot_bits {} is not between 6 and 16", task.slot_bits)));
+    }
+    for (what, bytes, least) in
+        [("heap", task.heap_bytes, PAGE), ("stack", task.stack_bytes, 2 * PAGE), ("untyped", task.untyped_bytes, PAGE)]
+    {
+        check_size(what, bytes, least)?;
+    }
+    if let Ram::Bytes(bytes) = task.ram {
+        check_size("ram", bytes, PAGE)?;
+    }
+    for (key, value) in &task.options {
+        if key.is_empty() || key.contains(['=', '\n']) || value.contains('\n') {
+            return Err(Problem(format!("option \"{key}\": no '=' in the key, no line break in either")));
+        }
+    }
+    check_grants(task)
+}
+
+fn check_size(what: &str, bytes: u64, least: u64) -> Result<(), Problem> {
+    if bytes % PAGE != 0 || bytes < least || bytes > MAX_BYTES {
+        return Err(Problem(format!("{what} of {bytes} bytes: a size is a multiple of 4K, at least {least} bytes")));
+    }
+    Ok(())
+}
+
+/// Names are unique among a task's grants of one kind, and ranges are not empty.
+fn check_grants(task: &Task) -> Result<(), Problem> {
+    let kinds: [(&str, Vec<&str>); 6] = [
+        ("served endpoint", task.serves.iter().map(String::as_str).collect()),
+        ("called endpoint", task.calls.iter().map(|call| call.endpoint.as_str()).collect()),
+        ("ports", task.ports.iter().map(|ports| ports.name.as_str()).collect()),
+        ("interrupt", task.irqs.iter().map(|irq| irq.name.as_str()).collect()),
+        ("device", task.devices.iter().map(|device| device.name.as_str()).collect()),
+        ("data", task.data.iter().map(String::as_str).collect()),
+    ];
+    let mut count = 0;
+    for (kind, names) in kinds {
+        let mut seen = BTreeSet::new();
+        for name in names {
+            check_name(kind, name)?;
+            if !seen.insert(name) {
+                return Err(Problem(format!("{kind} \"{name}\" is there twice")));
+            }
+            count += 1;
+        }
+    }
+    if count > MAX_GRANTS {
+        return Err(Problem(format!("{count} grants; at most {MAX_GRANTS} fit")));
+    }
+    for ports in &task.ports {
+        if ports.first > ports.last {
+            return Err(Problem(format!("ports \"{}\": the first is above the last", ports.name)));
+        }
+    }
+    for device in &task.devices {
+        check_size(&format!("device \"{}\"", device.name), device.bytes, PAGE)?;
+        if device.address % PAGE != 0 || device.address.checked_add(device.bytes).is_none() {
+            return Err(Problem(format!("device \"{}\": the address is not the start of a page", device.name)));
+        }
+    }
+    Ok(())
+}
+
+/// Which task serves each endpoint; the root task has none of these numbers.
+fn servers(manifest: &Manifest) -> Result<BTreeMap<&str, Option<usize>>, Problem> {
+    let mut servers = BTreeMap::from([(ROOT_ENDPOINT, None)]);
+    for (index, task) in manifest.tasks.iter().enumerate() {
+        for endpoint in &task.serves {
+            if let Some(other) = servers.insert(endpoint, Some(index)) {
+                let other = other.map_or("the root task", |other| &manifest.tasks[other].name);
+                let name = &task.name;
+                return Err(Problem(format!("endpoint \"{endpoint}\" is served by \"{other}\" and by \"{name}\"")));
+            }
+        }
+    }
+    Ok(servers)
+}
+
+fn check_calls(manifest: &Manifest, servers: &BTreeMap<&str, Option<usize>>) -> Result<(), Problem> {
+    let mut badges = BTreeMap::new();
+    for (index, task) in manifest.tasks.iter().enumerate() {
+        for call in &task.calls {
+            let (name, endpoint) = (&task.name, call.endpoint.as_str());
+            let Some(server) = servers.get(endpoint) else {
+                return Err(Problem(format!("task \"{name}\" calls endpoint \"{endpoint}\", which nobody serves")));
+            };
+            if *server == Some(index) {
+                return Err(Problem(format!("task \"{name}\" calls endpoint \"{endpoint}\", which it serves itself")));
+            }
+            if call.badge == 0 || call.badge >= BADGE_END {
+                let badge = call.badge;
+                return Err(Problem(format!(
+                    "task \"{name}\", endpoint \"{endpoint}\": badge {badge} is out of range"
+                )));
+            }
+            if let Some(other) = badges.insert((endpoint, call.badge), name) {
+                return Err(Problem(format!(
+                    "tasks \"{other}\" and \"{name}\" have the same badge at endpoint \"{endpoint}\""
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Servers that call one another in a circle wait for one another sooner or later.
+fn check_cycles(manifest: &Manifest, servers: &BTreeMap<&str, Option<usize>>) -> Result<(), Problem> {
+    let callees = |task: usize| {
+        let calls = manifest.tasks[task].calls.iter();
+        calls.filter_map(|call| servers.get(call.endpoint.as_str()).copied().flatten())
+    };
+    for start in 0..manifest.tasks.len() {
+        let mut reached = BTreeSet::new();
+        let mut pending: Vec<usize> = callees(start).collect();
+        while let Some(task) = pending.pop() {
+            if task == start {
+                let name = &manifest.tasks[start].name;
+                return Err(Problem(format!("task \"{name}\" calls, through others, itself: they could wait forever")));
+            }
+            if reached.insert(task) {
+                pending.extend(callees(task));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A resource belongs to one task.
+fn check_overlaps(manifest: &Manifest) -> Result<(), Problem> {
+    let mut ports = Vec::new();
+    let mut irqs = Vec::new();
+    let mut devices = Vec::new();
+    for task in &manifest.tasks {
+        ports.extend(task.ports.iter().map(|range| (u64::from(range.first), u64::from(range.last), &task.name)));
+        irqs.extend(task.irqs.iter().map(|irq| (irq.line, irq.line, &task.name)));
+        devices.extend(task.devices.iter().map(|range| (range.address, range.address + (range.bytes - 1), &task.name)));
+    }
+    for (what, mut ranges) in [("ports", ports), ("interrupt lines", irqs), ("device memory", devices)] {
+        ranges.sort_unstable();
+        for pair in ranges.windows(2) {
+            let [(_, last, one), (first, _, other)] = pair else { continue };
+            if first <= last {
+                return Err(Problem(format!("{what} of \"{one}\" and \"{other}\" overlap at {first:#x}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_single(manifest: &Manifest, what: &str, has: impl Fn(&Task) -> bool) -> Result<(), Problem> {
+    let mut with = manifest.tasks.iter().filter(|task| has(task));
+    match (with.next(), with.next()) {
+        (Some(one), Some(other)) => {
+            Err(Problem(format!("only one task {what}, not \"{}\" and \"{}\"", one.name, other.name)))
+        }
+        _ => Ok(()),
+    }
+}

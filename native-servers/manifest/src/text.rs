@@ -1,0 +1,271 @@
+//! The text form: TOML, with every key known and sizes as `"64K"`.
+//!
+//! ```toml
+//! [[task]]
+//! name = "serial"                 # default: the program's name
+//! program = "serial-driver"
+//! space = "ordinary"              # or "master"
+//! priority = 200
+//! heap = "256K"
+//! stack = "32K"
+//! untyped = "128K"
+//! slot_bits = 8                   # 2^8 capability slots
+//! essential = true                # the system stops when it dies
+//! restart = "never"
+//! fpu = false
+//! log = true
+//! irq_control = false
+//! boot_options = false
+//! serves = ["serial"]
+//! calls = [{ endpoint = "system", badge = 1 }]
+//! ports = [{ name = "uart", first = 0x3f8, last = 0x3ff }]
+//! irqs = [{ name = "uart", line = 4, trigger = "edge", polarity = "high" }]
+//! devices = [{ name = "window", address = 0xc0000000, bytes = "1M" }]
+//! data = ["root.cpio"]
+//! ram = "rest"                    # or a size
+//! options = { log = "debug" }
+//! ```
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::Deserialize;
+
+use crate::{Call, Device, Irq, Manifest, Ports, Problem, Ram, Restart, Space, Task, check};
+
+/// Reads and checks the text form.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn parse(text: &str) -> Result<Manifest, Problem> {
+    let file: File = toml::from_str(text).map_err(|error| Problem(error.to_string()))?;
+    let manifest = Manifest { tasks: file.task.into_iter().map(TaskText::into_task).collect::<Result<_, _>>()? };
+    check::check(&manifest)?;
+    Ok(manifest)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    task: Vec<TaskText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TaskText {
+    name: Option<String>,
+    program: String,
+    #[serde(default)]
+    space: SpaceText,
+    priority: u8,
+    #[serde(default = "default_heap")]
+    heap: Size,
+    #[serde(default = "default_stack")]
+    stack: Size,
+    #[serde(default = "default_untyped")]
+    untyped: Size,
+    #[serde(default = "default_slot_bits")]
+    slot_bits: u8,
+    #[serde(default)]
+    essential: bool,
+    #[serde(default)]
+    restart: RestartText,
+    #[serde(default)]
+    fpu: bool,
+    #[serde(default)]
+    log: bool,
+    #[serde(default)]
+    irq_control: bool,
+    #[serde(default)]
+    boot_options: bool,
+    #[serde(default)]
+    serves: Vec<String>,
+    #[serde(default)]
+    calls: Vec<CallText>,
+    #[serde(default)]
+    ports: Vec<PortsText>,
+    #[serde(default)]
+    irqs: Vec<IrqText>,
+    #[serde(default)]
+    devices: Vec<DeviceText>,
+    #[serde(default)]
+    data: Vec<String>,
+    ram: Option<Size>,
+    #[serde(default)]
+    options: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum SpaceText {
+    #[default]
+    Ordinary,
+    Master,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum RestartText {
+    #[default]
+    Never,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallText {
+    endpoint: String,
+    badge: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PortsText {
+    name: String,
+    first: u16,
+    last: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IrqText {
+    name: String,
+    line: u64,
+    #[serde(default)]
+    trigger: Trigger,
+    #[serde(default)]
+    polarity: Polarity,
+}
+
+#[derive(Deserialize, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Trigger {
+    #[default]
+    Edge,
+    Level,
+}
+
+#[derive(Deserialize, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Polarity {
+    #[default]
+    High,
+    Low,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeviceText {
+    name: String,
+    address: u64,
+    bytes: Size,
+}
+
+/// `"64K"`, `"2M"`, `"1G"`, or a number of bytes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Size {
+    Number(u64),
+    Text(String),
+}
+
+impl Size {
+    fn bytes(&self) -> Result<u64, Problem> {
+        let text = match self {
+            Self::Number(bytes) => return Ok(*bytes),
+            Self::Text(text) => text,
+        };
+        let (digits, shift) = match text.as_bytes().last() {
+            Some(b'K') => (&text[..text.len() - 1], 10),
+            Some(b'M') => (&text[..text.len() - 1], 20),
+            Some(b'G') => (&text[..text.len() - 1], 30),
+            _ => (text.as_str(), 0),
+        };
+        let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+        number.ok_or_else(|| Problem(format!("\"{text}\" is not a size such as \"64K\", \"2M\" or \"1G\"")))
+    }
+}
+
+fn default_heap() -> Size {
+    Size::Number(256 << 10)
+}
+
+fn default_stack() -> Size {
+    Size::Number(32 << 10)
+}
+
+fn default_untyped() -> Size {
+    Size::Number(256 << 10)
+}
+
+fn default_slot_bits() -> u8 {
+    8
+}
+
+impl TaskText {
+    fn into_task(self) -> Result<Task, Problem> {
+        let name = self.name.unwrap_or_else(|| self.program.clone());
+        let named = |problem| Problem(format!("task \"{name}\": {problem}"));
+        let device = |device: DeviceText| {
+            Ok(Device { name: device.name, address: device.address, bytes: device.bytes.bytes().map_err(named)? })
+        };
+        let ram = match &self.ram {
+            None => Ram::None,
+            Some(Size::Text(text)) if text == "rest" => Ram::Rest,
+            Some(size) => Ram::Bytes(size.bytes().map_err(named)?),
+        };
+        Ok(Task {
+            space: match self.space {
+                SpaceText::Ordinary => Space::Ordinary,
+                SpaceText::Master => Space::Master,
+            },
+            priority: self.priority,
+            fpu: self.fpu,
+            heap_bytes: self.heap.bytes().map_err(named)?,
+            stack_bytes: self.stack.bytes().map_err(named)?,
+            untyped_bytes: self.untyped.bytes().map_err(named)?,
+            slot_bits: self.slot_bits,
+            essential: self.essential,
+            restart: match self.restart {
+                RestartText::Never => Restart::Never,
+            },
+            log: self.log,
+            irq_control: self.irq_control,
+            boot_options: self.boot_options,
+            serves: self.serves,
+            calls: self.calls.into_iter().map(CallText::into_call).collect(),
+            ports: self.ports.into_iter().map(PortsText::into_ports).collect(),
+            irqs: self.irqs.into_iter().map(IrqText::into_irq).collect(),
+            devices: self.devices.into_iter().map(device).collect::<Result<_, Problem>>()?,
+            data: self.data,
+            ram,
+            options: self.options.into_iter().collect(),
+            program: self.program,
+            name,
+        })
+    }
+}
+
+impl CallText {
+    fn into_call(self) -> Call {
+        Call { endpoint: self.endpoint, badge: self.badge }
+    }
+}
+
+impl PortsText {
+    fn into_ports(self) -> Ports {
+        Ports { name: self.name, first: self.first, last: self.last }
+    }
+}
+
+impl IrqText {
+    fn into_irq(self) -> Irq {
+        Irq {
+            name: self.name,
+            line: self.line,
+            level: self.trigger == Trigger::Level,
+            active_low: self.polarity == Polarity::Low,
+        }
+    }
+}
