@@ -27,6 +27,8 @@ pub const TASK_BASE: u64 = 0x40_0000;
 pub const MASTER_BASE: u64 = MASTER_START + 0x4000_0000;
 /// The kernel's name in the archive and in the log.
 const KERNEL: &str = "ukernel";
+/// The legacy root's name in the archive.
+const ROOT_ARCHIVE: &str = "root.cpio";
 
 /// A boot archive and what goes with it.
 #[derive(Clone, Debug)]
@@ -60,12 +62,12 @@ pub fn build(programs: &Programs, config: &Config, root: &Tree, path: &Path) -> 
         archive.add_program(name, &placed).with_context(writing)?;
     }
     archive.set_root(system.root())?;
-    archive.add_data("manifest", system.encoded()).with_context(writing)?;
+    archive.add_data("manifest", &system.encoded()?).with_context(writing)?;
     archive.add_data("options", config.option_lines().as_bytes()).with_context(writing)?;
     let kernel = programs.path(build::KERNEL.binary)?;
     let bytes = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
-    archive.add_data(KERNEL, &program::without_debugging(bytes)?).with_context(writing)?;
-    archive.add_stream("root.cpio", |to| cpio::write(root, to).map(drop)).with_context(writing)?;
+    archive.add_data(KERNEL, &bytes).with_context(writing)?;
+    archive.add_stream(ROOT_ARCHIVE, |to| cpio::write(root, to).map(drop)).with_context(writing)?;
     archive.finish().with_context(writing)?;
     let loader = programs.path(build::LOADER.binary)?;
     Ok(Image { archive: path.into(), loader, binaries: binaries(&system, programs)? })
@@ -78,7 +80,7 @@ fn binaries(system: &System, programs: &Programs) -> Result<Vec<Binary>> {
         binaries.push(Binary { name: name.into(), elf: programs.path(build::KERNEL.binary)?, base: 0 });
     }
     for (task, program, base) in system.tasks() {
-        binaries.push(Binary { name: task.clone(), elf: programs.path(program)?, base: *base });
+        binaries.push(Binary { name: task.into(), elf: programs.path(program)?, base });
     }
     Ok(binaries)
 }

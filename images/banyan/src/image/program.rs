@@ -207,23 +207,6 @@ fn seal(elf: &Elf, base: u64, rights: &mut BTreeMap<u64, Rights>) {
     }
 }
 
-/// The file without its sections, symbols and debugging information: what a loader needs.
-///
-/// # Errors
-/// When it is no ELF file.
-pub fn without_debugging(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
-    let elf = Elf::parse(&bytes).context("the kernel is not a well-formed ELF file")?;
-    let headers = elf.header.e_phoff.saturating_add(u64::from(elf.header.e_phnum) * u64::from(elf.header.e_phentsize));
-    let loaded = loaded(&elf).map(|segment| segment.p_offset.saturating_add(segment.p_filesz));
-    let end = loaded.chain([headers, u64::from(elf.header.e_ehsize)]).max().unwrap_or(0);
-    bytes.truncate(usize::try_from(end).unwrap_or(usize::MAX));
-    // ELF64 header: e_shoff at 40; e_shentsize, e_shnum, e_shstrndx from 58 on.
-    for at in (40..48).chain(58..64) {
-        *bytes.get_mut(at).context("the kernel is cut short")? = 0;
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,15 +318,5 @@ mod tests {
                 let _ = place(&bad, HERE);
             }
         }
-    }
-
-    #[test]
-    fn without_debugging_the_rest_is_the_same() {
-        let mut bytes = Sample::default().bytes();
-        let before = place(&bytes, HERE).expect("the file is good");
-        bytes.extend([7; 10000]);
-        let short = without_debugging(bytes).expect("the file is good");
-        assert_eq!(short.len(), 0x3008);
-        assert_eq!(place(&short, HERE).expect("it still is"), before);
     }
 }

@@ -1,7 +1,8 @@
 //! The manifest as far as the image tool needs it: which programs there are, and where each lives.
 
-use super::{MASTER_BASE, TASK_BASE};
+use super::{MASTER_BASE, ROOT_ARCHIVE, TASK_BASE};
 use anyhow::{Context, Result, bail};
+use manifest::{Manifest, Space};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -11,9 +12,7 @@ const ROOT: &str = "root-task";
 
 /// A system.
 pub(super) struct System {
-    encoded: Vec<u8>,
-    /// Task, program, base address.
-    tasks: Vec<(String, String, u64)>,
+    manifest: Manifest,
     programs: BTreeMap<String, u64>,
 }
 
@@ -21,24 +20,22 @@ impl System {
     /// Reads and checks a manifest.
     pub(super) fn load(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read the manifest {}", path.display()))?;
-        let table: toml::Table = text.parse().with_context(|| format!("the manifest {}", path.display()))?;
-        let mut system = Self { encoded: Vec::new(), tasks: Vec::new(), programs: BTreeMap::new() };
-        system.add(ROOT, ROOT, TASK_BASE)?;
-        for task in table.get("task").and_then(toml::Value::as_array).into_iter().flatten() {
-            let field = |name| task.get(name).and_then(toml::Value::as_str);
-            let program = field("program").context("a task of the manifest has no program")?;
-            let base = if field("space") == Some("master") { MASTER_BASE } else { TASK_BASE };
-            system.add(field("name").unwrap_or(program), program, base)?;
-        }
-        Ok(system)
+        Self::parse(&text).with_context(|| format!("the manifest {}", path.display()))
     }
 
-    fn add(&mut self, task: &str, program: &str, base: u64) -> Result<()> {
-        if *self.programs.entry(program.into()).or_insert(base) != base {
-            bail!("{program} is a master in one task and none in another");
+    fn parse(text: &str) -> Result<Self> {
+        let manifest = manifest::parse(text)?;
+        let mut programs = BTreeMap::from([(ROOT.to_string(), TASK_BASE)]);
+        for task in &manifest.tasks {
+            let base = base(task.space);
+            if *programs.entry(task.program.clone()).or_insert(base) != base {
+                bail!("task \"{}\": its program {} lives elsewhere in another task", task.name, task.program);
+            }
+            if let Some(unknown) = task.data.iter().find(|name| *name != ROOT_ARCHIVE) {
+                bail!("task \"{}\": the boot archive has no data named {unknown}", task.name);
+            }
         }
-        self.tasks.push((task.into(), program.into(), base));
-        Ok(())
+        Ok(Self { manifest, programs })
     }
 
     /// The name of the root task's program.
@@ -47,8 +44,8 @@ impl System {
     }
 
     /// The manifest as the root task reads it.
-    pub(super) fn encoded(&self) -> &[u8] {
-        &self.encoded
+    pub(super) fn encoded(&self) -> Result<Vec<u8>> {
+        Ok(self.manifest.encode()?)
     }
 
     /// Each program and its base address.
@@ -56,8 +53,50 @@ impl System {
         &self.programs
     }
 
-    /// Task, program and base address.
-    pub(super) fn tasks(&self) -> &[(String, String, u64)] {
-        &self.tasks
+    /// The name that each task has in the log, its program and its base address.
+    pub(super) fn tasks(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        // The root task has no entry in the manifest; its program and it are known by either name.
+        let root = [("root", ROOT, TASK_BASE), (ROOT, ROOT, TASK_BASE)];
+        let others =
+            self.manifest.tasks.iter().map(|task| (task.name.as_str(), task.program.as_str(), base(task.space)));
+        root.into_iter().chain(others)
+    }
+}
+
+fn base(space: Space) -> u64 {
+    match space {
+        Space::Ordinary => TASK_BASE,
+        Space::Master => MASTER_BASE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        System::parse(text).err().map_or_else(|| "no problem".into(), |error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn masters_live_in_the_upper_half() {
+        let text =
+            "[[task]]\nprogram = \"a\"\npriority = 1\n[[task]]\nprogram = \"b\"\npriority = 2\nspace = \"master\"";
+        let system = System::parse(text).expect("the manifest is sound");
+        assert_eq!(system.programs().get("a"), Some(&TASK_BASE));
+        assert_eq!(system.programs().get("b"), Some(&MASTER_BASE));
+        assert_eq!(system.programs().get(ROOT), Some(&TASK_BASE));
+    }
+
+    #[test]
+    fn data_that_the_archive_lacks_is_named() {
+        let text = "[[task]]\nprogram = \"a\"\npriority = 1\ndata = [\"nothing\"]";
+        assert!(problem(text).contains("no data named nothing"), "{}", problem(text));
+        assert!(problem("what").contains("1 | what"), "{}", problem("what"));
+    }
+
+    #[test]
+    fn the_default_system_is_sound() {
+        assert!(System::load(&super::super::default_manifest()).is_ok());
     }
 }

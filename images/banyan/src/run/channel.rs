@@ -322,15 +322,13 @@ impl Session {
     }
 
     /// Lets the command write `bytes` more to `stream`.
-    ///
-    /// # Errors
-    /// When the channel is gone.
-    pub fn consumed(&self, stream: Stream, bytes: usize) -> io::Result<()> {
+    pub fn consumed(&self, stream: Stream, bytes: usize) {
         let extra = u32::try_from(bytes).expect("at most a window");
         if let Some(inbox) = self.channel.state().sessions.get_mut(&self.id) {
             inbox.granted[usize::from(stream.number()) - 1] += u64::from(extra);
         }
-        self.channel.send(&Frame::new(self.id, Kind::Credit, stream.number(), extra))
+        // When the channel is gone, the next event says why.
+        let _ = self.channel.send(&Frame::new(self.id, Kind::Credit, stream.number(), extra));
     }
 
     /// Sends standard input; waits while the command does not read.
@@ -404,7 +402,7 @@ impl Session {
         loop {
             match self.next(deadline) {
                 Ok(Event::Data(stream, bytes)) => {
-                    self.consumed(stream, bytes.len())?;
+                    self.consumed(stream, bytes.len());
                     collected[usize::from(stream.number()) - 1].extend(bytes);
                 }
                 Ok(Event::Exit(status)) => {

@@ -44,19 +44,16 @@ fn pass_through(session: Session, deadline: Option<Instant>) -> Result<Done> {
     let input = Arc::clone(&session);
     // Nobody waits for this thread: it may hang in a read of a terminal.
     std::thread::spawn(move || send_input(&input));
-    let mut open = [true; 3];
+    let mut closed = Vec::new();
     loop {
         match session.next(deadline) {
             Ok(Event::Data(stream, bytes)) => {
-                let slot = &mut open[usize::from(stream == Stream::Errors) + 2 * usize::from(stream == Stream::Trace)];
-                if *slot && write(stream, &bytes).is_err() {
-                    *slot = false;
-                    if session.close(stream).is_err() {
-                        continue;
-                    }
+                if !closed.contains(&stream) && write(stream, &bytes).is_err() {
+                    closed.push(stream);
+                    // When the channel is gone, the next event says why.
+                    let _ = session.close(stream);
                 }
-                // When the channel is gone, the next event says why.
-                let _ = session.consumed(stream, bytes.len());
+                session.consumed(stream, bytes.len());
             }
             Ok(Event::Exit(status)) => return Ok(Done::Exit(status)),
             Ok(Event::Refused(reason)) => bail!("the system refused the command: {reason}"),
