@@ -251,8 +251,8 @@ impl<M: Machine> Kernel<M> {
         let mut arrived = 0;
         for index in 0..count.min(MAX_CAPS) {
             let source = self.slot(from.0, self.machine.word(from.1, SEND_CAPS_WORD + index));
-            let target = self.slot(to.0, self.machine.word(to.1, RECEIVE_CAPS_WORD + index));
-            let (Ok(source), Ok(target)) = (source, target) else { break };
+            let target = self.optional_slot(to.0, self.machine.word(to.1, RECEIVE_CAPS_WORD + index));
+            let (Ok(source), Ok(Some(target))) = (source, target) else { break };
             if self.copy_cap(source, target, Rights::ALL, None).is_err() {
                 break;
             }

@@ -1,0 +1,60 @@
+//! The tests, in the order in which they run.
+
+mod capabilities;
+mod faults;
+mod foreign;
+mod memory;
+mod messages;
+mod notifications;
+
+use crate::Outcome;
+use crate::world::World;
+
+type Test = fn(&mut World) -> Outcome;
+
+/// Name and function of each test.
+pub const ALL: &[(&str, Test)] = &[
+    ("retype_gives_objects_and_takes_memory", capabilities::retype_gives_objects_and_takes_memory),
+    ("retype_refuses_what_does_not_fit", capabilities::retype_refuses_what_does_not_fit),
+    ("copies_have_no_more_rights", capabilities::copies_have_no_more_rights),
+    ("badges_are_given_once", capabilities::badges_are_given_once),
+    ("revoke_removes_all_descendants", capabilities::revoke_removes_all_descendants),
+    ("moved_capabilities_keep_their_children", capabilities::moved_capabilities_keep_their_children),
+    ("untyped_is_reused_after_revoke", capabilities::untyped_is_reused_after_revoke),
+    ("port_ranges_shrink_only", capabilities::port_ranges_shrink_only),
+    ("mapped_memory_is_the_memory", memory::mapped_memory_is_the_memory),
+    ("windows_are_kept", memory::windows_are_kept),
+    ("write_and_execute_exclude_each_other", memory::write_and_execute_exclude_each_other),
+    ("other_attachments_pages_are_not_replaced", memory::other_attachments_pages_are_not_replaced),
+    ("large_pages_are_whole", memory::large_pages_are_whole),
+    ("tables_return_to_the_pool", memory::tables_return_to_the_pool),
+    ("out_of_tables_can_be_repeated", memory::out_of_tables_can_be_repeated),
+    ("revoked_memory_is_unmapped", memory::revoked_memory_is_unmapped),
+    ("a_call_is_answered", messages::a_call_is_answered),
+    ("long_messages_arrive", messages::long_messages_arrive),
+    ("capabilities_travel", messages::capabilities_travel),
+    ("senders_wait_for_a_receiver", messages::senders_wait_for_a_receiver),
+    ("an_idle_reply_answers_nobody", messages::an_idle_reply_answers_nobody),
+    ("a_destroyed_reply_fails_the_call", messages::a_destroyed_reply_fails_the_call),
+    ("a_destroyed_endpoint_fails_its_senders", messages::a_destroyed_endpoint_fails_its_senders),
+    ("passive_servers_run_on_donated_time", messages::passive_servers_run_on_donated_time),
+    ("bits_accumulate", notifications::bits_accumulate),
+    ("a_waiter_is_woken", notifications::a_waiter_is_woken),
+    ("bound_notifications_reach_receivers", notifications::bound_notifications_reach_receivers),
+    ("timers_signal", notifications::timers_signal),
+    ("timers_signal_in_order_of_time", notifications::timers_signal_in_order_of_time),
+    ("equal_priorities_share_the_processor", notifications::equal_priorities_share_the_processor),
+    ("higher_priorities_run_first", notifications::higher_priorities_run_first),
+    ("a_page_fault_is_told_and_resumed", faults::a_page_fault_is_told_and_resumed),
+    ("kernel_memory_is_out_of_reach", faults::kernel_memory_is_out_of_reach),
+    ("ports_are_out_of_reach", faults::ports_are_out_of_reach),
+    ("the_fpu_must_be_declared", faults::the_fpu_must_be_declared),
+    ("unknown_calls_are_faults", faults::unknown_calls_are_faults),
+    ("stopped_threads_repeat_their_call", faults::stopped_threads_repeat_their_call),
+    ("foreign_calls_exit", foreign::foreign_calls_exit),
+    ("foreign_faults_exit", foreign::foreign_faults_exit),
+    ("kicks_are_latched", foreign::kicks_are_latched),
+    ("kicks_stop_running_foreign_code", foreign::kicks_stop_running_foreign_code),
+    ("hostile_state_pages_are_refused", foreign::hostile_state_pages_are_refused),
+    ("fixups_resume_the_master", foreign::fixups_resume_the_master),
+];

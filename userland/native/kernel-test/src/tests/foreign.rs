@@ -1,0 +1,88 @@
+//! Vcpus: this task as the master of foreign code. The master must be visible in each address space that it serves, so the
+//! tests run theirs from the master slot: the thread that enters is one whose code, stack and data are mapped there too.
+
+use ukernel_abi::vcpu::ExitReason;
+
+use crate::machine::{foreign_code, foreign_spin_offset};
+use crate::master::Master;
+use crate::world::World;
+use crate::{Outcome, check};
+
+/// Where the foreign code is.
+const CODE: u64 = 0x40_0000;
+
+pub fn foreign_calls_exit(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, foreign_code(), CODE)?;
+    for round in 0..3 {
+        let seen = master.enter(world)?;
+        check!(seen.reason == ExitReason::Syscall as u64);
+        check!(seen.state.rax == 39);
+        check!(seen.state.rcx == seen.state.rip);
+        check!(seen.state.rip == CODE + 7);
+        check!(round < 3);
+    }
+    Ok(())
+}
+
+pub fn foreign_faults_exit(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, foreign_code(), CODE)?;
+    master.state(|state| state.rip = 0x1234_5000);
+    let seen = master.enter(world)?;
+    check!(seen.reason == ExitReason::Exception as u64);
+    check!(seen.state.vector == 14);
+    check!(seen.state.fault_address == 0x1234_5000);
+    check!(seen.state.rip == 0x1234_5000);
+    Ok(())
+}
+
+pub fn kicks_are_latched(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, foreign_code(), CODE)?;
+    master.kick()?;
+    check!(master.enter(world)?.reason == ExitReason::Kick as u64);
+    check!(master.enter(world)?.reason == ExitReason::Syscall as u64);
+    Ok(())
+}
+
+pub fn kicks_stop_running_foreign_code(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, foreign_code(), CODE)?;
+    master.state(|state| (state.rip, state.r12) = (CODE + foreign_spin_offset(), 0x1212));
+    master.start(world)?;
+    world_sleep(world)?;
+    check!(!master.returned());
+    master.kick()?;
+    let seen = master.wait(world)?;
+    check!(seen.reason == ExitReason::Kick as u64);
+    check!(seen.state.rip == CODE + foreign_spin_offset());
+    check!(seen.state.r12 == 0x1212);
+    Ok(())
+}
+
+fn world_sleep(world: &mut World) -> Outcome {
+    crate::master::sleep(world, 20)
+}
+
+pub fn hostile_state_pages_are_refused(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, foreign_code(), CODE)?;
+    for bad in [1 << 47, 0x8000_0000_0000_0000, u64::MAX, 0xffff_ffff_8000_0000, 0xffff_8000_0000_0000] {
+        master.state(|state| (state.rip, state.rcx) = (bad, bad));
+        let seen = master.enter(world)?;
+        check!(seen.reason == ExitReason::Exception as u64);
+        check!(seen.state.vector == 13);
+    }
+    // Interrupts stay on and no input/output privilege is given, whatever the flags say.
+    master.state(|state| (state.rip, state.rflags, state.r11) = (CODE, 0x3000, 0x3000));
+    let seen = master.enter(world)?;
+    check!(seen.reason == ExitReason::Syscall as u64);
+    check!(seen.state.rflags & 0x3200 == 0x200);
+    Ok(())
+}
+
+pub fn fixups_resume_the_master(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, foreign_code(), CODE)?;
+    check!(master.load(world, CODE)?.is_some());
+    check!(master.load(world, 0x7000_0000)?.is_none());
+    check!(master.fixup() == 0x7000_0000);
+    check!(master.load(world, 0x1234_0000_0000_0000)?.is_none());
+    check!(master.fixup() == u64::MAX);
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! What a test works with: fresh objects from one untyped, which is revoked behind each test.
+
+use core::fmt::{self, Write};
+
+use ukernel_abi::boot::{RootInfo, slot};
+use ukernel_abi::{Error, PAGE_BYTES, Rights};
+use ukernel_user::object::{MapRange, Object, StartRegisters};
+use ukernel_user::{
+    Attachment, Cap, CapTable, Endpoint, IoPorts, Log, Memory, Notification, SchedContext, Thread, Untyped, VSpace,
+};
+
+use crate::machine::{self, THREADS};
+
+/// Where tests map memory of their own.
+pub const PLAYGROUND: u64 = 0x1000_0000_0000;
+/// Where message pages of test threads are.
+const PAGES: u64 = 0x2000_0000_0000;
+/// Slot of the untyped that tests take from.
+const POT: u64 = slot::FREE_FIRST;
+/// Slot of a notification that nobody signals: threads that are done wait for it.
+const PARKING: u64 = POT + 1;
+/// Bytes of the untyped.
+const POT_BYTES: u64 = 32 << 20;
+
+/// A test's world.
+pub struct World {
+    next_slot: u64,
+    threads: usize,
+    /// What the tests' objects are made of.
+    pub pot: Cap<Untyped>,
+    /// The task's own CapTable.
+    pub table: Cap<CapTable>,
+    /// The task's own VSpace.
+    pub vspace: Cap<VSpace>,
+    /// Frequency of the time-stamp counter.
+    pub tsc_hz: u64,
+}
+
+impl World {
+    /// A fresh world.
+    pub fn new(info: &RootInfo) -> Self {
+        let pot = Cap::new(POT);
+        let largest = (0..info.untyped_count as usize).max_by_key(|index| info.untypeds[*index].bytes).unwrap_or(0);
+        let source: Cap<Untyped> = Cap::new(slot::UNTYPED_FIRST + largest as u64);
+        // The first world makes the pot; it stays.
+        if pot.info().is_err() {
+            source.create::<Untyped>(POT_BYTES, POT).expect("there is memory for the tests");
+        }
+        let table = Cap::new(slot::CAP_TABLE);
+        pot.create::<Notification>(0, PARKING).expect("the pot is full");
+        Self { next_slot: PARKING + 1, threads: 0, pot, table, vspace: Cap::new(slot::VSPACE), tsc_hz: info.tsc_hz }
+    }
+
+    /// Give everything back.
+    pub fn end(self) {
+        self.table.revoke(POT).expect("revoking the tests' own untyped works");
+    }
+
+    /// An empty slot.
+    pub fn slot(&mut self) -> u64 {
+        self.next_slot += 1;
+        self.next_slot - 1
+    }
+
+    /// A new object.
+    pub fn make<T: Object>(&mut self) -> Result<Cap<T>, Error> {
+        self.make_sized(0)
+    }
+
+    /// A new object with a size argument.
+    pub fn make_sized<T: Object>(&mut self, size: u64) -> Result<Cap<T>, Error> {
+        let slot = self.slot();
+        self.pot.create(size, slot)
+    }
+
+    /// A copy of a capability with a badge.
+    pub fn mint<T>(&mut self, source: Cap<T>, rights: Rights, badge: u64) -> Result<Cap<T>, Error> {
+        let slot = self.slot();
+        self.table.mint(slot, self.table, source.slot(), rights, badge)?;
+        Ok(Cap::new(slot))
+    }
+
+    /// Memory attached to a VSpace and mapped from `address` on.
+    pub fn map(
+        &mut self,
+        vspace: Cap<VSpace>,
+        memory: Cap<Memory>,
+        address: u64,
+        rights: Rights,
+    ) -> Result<Cap<Attachment>, Error> {
+        let attachment = self.make::<Attachment>()?;
+        let bytes = memory.size()?;
+        memory.attach(vspace, address, bytes, Rights::ALL, attachment)?;
+        attachment.map(&[MapRange::new(address, rights, 0, bytes / PAGE_BYTES)])?;
+        Ok(attachment)
+    }
+
+    /// A thread of this task that will run `main(argument)`; not started.
+    pub fn thread(
+        &mut self,
+        priority: u8,
+        faults: Cap<Endpoint>,
+        main: extern "C" fn(u64) -> !,
+        argument: u64,
+    ) -> Result<Cap<Thread>, Error> {
+        let index = self.threads;
+        assert!(index < THREADS, "a test uses too many threads");
+        self.threads += 1;
+        let page = self.make_sized::<Memory>(PAGE_BYTES)?;
+        let address = PAGES + index as u64 * PAGE_BYTES;
+        self.map(self.vspace, page, address, Rights::READ.or(Rights::WRITE))?;
+        let (rip, rsp, fs_base) = machine::thread_start(index, address, main);
+        let thread = self.make::<Thread>()?;
+        thread.configure(self.table, self.vspace, faults, page, 0)?;
+        thread.write_registers(&StartRegisters { rip, rsp, rdi: argument, rsi: 0, fs_base })?;
+        thread.set_priority(priority)?;
+        let time = self.make::<SchedContext>()?;
+        time.bind(thread)?;
+        Ok(thread)
+    }
+
+    /// A VSpace with page tables.
+    pub fn vspace(&mut self) -> Result<Cap<VSpace>, Error> {
+        let vspace = self.make::<VSpace>()?;
+        vspace.donate(self.pot, 16)?;
+        Ok(vspace)
+    }
+
+    /// Code in memory of its own, mapped executable at `address` of `vspace`.
+    pub fn load_code(&mut self, vspace: Cap<VSpace>, code: &[u8], address: u64) -> Result<(), Error> {
+        let memory = self.make_sized::<Memory>(PAGE_BYTES)?;
+        let window = self.map(self.vspace, memory, PLAYGROUND + (1 << 30), Rights::READ.or(Rights::WRITE))?;
+        machine::place(code, PLAYGROUND + (1 << 30));
+        window.detach()?;
+        self.map(vspace, memory, address, Rights::READ.or(Rights::EXECUTE)).map(drop)
+    }
+
+    /// An echo server in an address space of its own, running; returns its endpoint.
+    pub fn echo_server(&mut self, priority: u8) -> Result<Cap<Endpoint>, Error> {
+        let vspace = self.vspace()?;
+        self.load_code(vspace, machine::echo_code(), 0x40_0000)?;
+        let endpoint = self.make::<Endpoint>()?;
+        let reply = self.make::<ukernel_user::Reply>()?;
+        let thread = self.make::<Thread>()?;
+        let page = self.make_sized::<Memory>(PAGE_BYTES)?;
+        thread.configure(self.table, vspace, Cap::NULL, page, 0)?;
+        let registers =
+            StartRegisters { rip: 0x40_0000, rdi: reply.slot(), rsi: endpoint.slot(), ..StartRegisters::default() };
+        thread.write_registers(&registers)?;
+        thread.set_priority(priority)?;
+        let time = self.make::<SchedContext>()?;
+        time.bind(thread)?;
+        thread.resume()?;
+        Ok(endpoint)
+    }
+}
+
+/// The end of a test's thread.
+pub fn park() -> ! {
+    loop {
+        let _ = Cap::<Notification>::new(PARKING).wait();
+    }
+}
+
+/// A line for the log, in pieces.
+struct Line {
+    bytes: [u8; 400],
+    length: usize,
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            if let Some(place) = self.bytes.get_mut(self.length) {
+                *place = byte;
+                self.length += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Print a line.
+pub fn say(arguments: fmt::Arguments<'_>) {
+    let mut line = Line { bytes: [0; 400], length: 0 };
+    let written = write!(line, "[kernel-test] {arguments}");
+    if written.is_ok() {
+        // Nothing can be said about a log that does not work.
+        let _ = Cap::<Log>::new(slot::LOG).write(&line.bytes[..line.length]);
+    }
+}
+
+/// End the machine; the emulator's status is `2 * code + 1`.
+pub fn switch_off(code: u32) -> ! {
+    let ports: Cap<IoPorts> = Cap::new(slot::IO_PORTS);
+    loop {
+        let _ = ports.write(0xf4, 4, code);
+    }
+}
