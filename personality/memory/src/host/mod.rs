@@ -1,9 +1,9 @@
 //! The host back end: RAM is an arena, a process's memory is whatever the thread's translator says.
 
-use std::cell::RefCell;
-use std::sync::{Arc, Once};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
+use std::cell::RefCell;
+use std::sync::{Arc, Once};
 
 use crate::{Frame, PAGE_BYTES, USER_END, frames};
 

@@ -83,17 +83,9 @@ pub fn fixups() -> [Fixup; 4] {
             address!(banyan_user_copy_words_end),
             address!(banyan_user_copy_words_fixup),
         ),
-        (
-            address!(banyan_user_copy_tail),
-            address!(banyan_user_copy_tail_end),
-            address!(banyan_user_copy_tail_fixup),
-        ),
-        (banyan_user_load as usize as u64, address!(banyan_user_load_end), address!(banyan_user_word_fixup)),
-        (
-            address!(banyan_user_exchange_access),
-            address!(banyan_user_exchange_end),
-            address!(banyan_user_word_fixup),
-        ),
+        (address!(banyan_user_copy_tail), address!(banyan_user_copy_tail_end), address!(banyan_user_copy_tail_fixup)),
+        (banyan_user_load as *const () as u64, address!(banyan_user_load_end), address!(banyan_user_word_fixup)),
+        (address!(banyan_user_exchange_access), address!(banyan_user_exchange_end), address!(banyan_user_word_fixup)),
     ]
 }
 
