@@ -1,0 +1,27 @@
+//! System calls as text, as strace(1) 6.1 prints them.
+//!
+//! [`calls`] says of each call what its arguments are; [`print`] prints one argument of each kind; [`structures`] the
+//! structures behind pointers; [`names`] holds the names of flags; [`Tracer`] joins entries and exits of several
+//! threads to lines. Memory of the traced process is reached only through [`Memory`]; whatever lies there is text, at
+//! worst strange text: nothing here panics.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod calls;
+mod errors;
+mod memory;
+mod names;
+mod print;
+mod signals;
+mod special;
+mod structures;
+mod tracer;
+
+#[cfg(test)]
+mod tests;
+
+pub use memory::Memory;
+pub use signals::{SignalDetail, SignalEvent};
+pub use tracer::{Call, End, Tracer};
