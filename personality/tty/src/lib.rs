@@ -21,3 +21,6 @@ pub use file::TtyFile;
 pub use job_control::{Caller, JobControl, Pid, TerminalSignal};
 pub use sessions::{OwnTerminal, Sessions};
 pub use terminal::{Output, Tty, WindowSize};
+
+#[cfg(test)]
+mod tests;
