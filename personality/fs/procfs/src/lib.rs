@@ -29,6 +29,8 @@ use alloc::sync::Arc;
 use linux_abi::raw::general as linux;
 use linux_abi::{Errno, Result};
 use node::Node;
+#[cfg(test)]
+use tree::Subject;
 use tree::What;
 use vfs::{DeviceNumber, FileSystem, FileSystemStatistics, FileSystemType, Inode};
 
