@@ -27,6 +27,11 @@ impl<M: Machine> Kernel<M> {
         self.counters.calls += 1;
         let Some(thread) = self.current else { return };
         let number = self.get(thread).context.rax;
+        if number == Call::Call as u64 && self.fast_call(thread)
+            || number == Call::ReplyRecv as u64 && self.fast_reply_recv(thread)
+        {
+            return;
+        }
         let result = match Call::from_number(number) {
             Some(call) => self.dispatch(thread, call),
             None => {

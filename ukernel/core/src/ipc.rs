@@ -261,7 +261,7 @@ impl<M: Machine> Kernel<M> {
         arrived
     }
 
-    fn wait_at(&mut self, endpoint: Ref<Endpoint>, thread: Ref<Thread>, waiters: Waiters) {
+    pub(crate) fn wait_at(&mut self, endpoint: Ref<Endpoint>, thread: Ref<Thread>, waiters: Waiters) {
         let queue = self.push(self.get(endpoint).queue, thread, End::Back);
         let ep = self.get_mut(endpoint);
         (ep.queue, ep.waiters) = (queue, waiters);

@@ -15,6 +15,7 @@ mod call;
 mod capability;
 mod captable;
 mod context;
+mod fastpath;
 mod fault;
 mod interrupt;
 mod invocation;

@@ -16,21 +16,31 @@ pub(crate) struct Queue {
 pub(crate) struct RunQueues {
     queues: [Queue; 256],
     occupied: [u64; 4],
+    /// The highest occupied priority, or -1.
+    highest: i32,
 }
 
 impl RunQueues {
     pub(crate) const fn new() -> Self {
-        Self { queues: [Queue { head: None, tail: None }; 256], occupied: [0; 4] }
+        Self { queues: [Queue { head: None, tail: None }; 256], occupied: [0; 4], highest: -1 }
     }
 
     /// The highest priority with a thread, or -1.
     pub(crate) fn highest(&self) -> i32 {
-        for (index, word) in self.occupied.iter().enumerate().rev() {
-            if *word != 0 {
-                return index as i32 * 64 + 63 - word.leading_zeros() as i32;
-            }
-        }
-        -1
+        self.highest
+    }
+
+    /// The queue of this priority has a thread now.
+    fn note_occupied(&mut self, priority: usize) {
+        self.occupied[priority / 64] |= 1 << (priority % 64);
+        self.highest = self.highest.max(priority as i32);
+    }
+
+    /// The queue of this priority has none any more.
+    fn note_empty(&mut self, priority: usize) {
+        self.occupied[priority / 64] &= !(1 << (priority % 64));
+        let top = self.occupied.iter().enumerate().rev().find(|(_, word)| **word != 0);
+        self.highest = top.map_or(-1, |(index, word)| index as i32 * 64 + 63 - word.leading_zeros() as i32);
     }
 }
 
@@ -102,7 +112,7 @@ impl<M: Machine> Kernel<M> {
         let priority = usize::from(t.priority);
         let queue = self.run_queues.queues[priority];
         self.run_queues.queues[priority] = self.push(queue, thread, end);
-        self.run_queues.occupied[priority / 64] |= 1 << (priority % 64);
+        self.run_queues.note_occupied(priority);
     }
 
     /// Take a thread out of its run queue, if it is in one.
@@ -116,7 +126,7 @@ impl<M: Machine> Kernel<M> {
         let queue = self.unqueue(self.run_queues.queues[priority], thread);
         self.run_queues.queues[priority] = queue;
         if queue.head.is_none() {
-            self.run_queues.occupied[priority / 64] &= !(1 << (priority % 64));
+            self.run_queues.note_empty(priority);
         }
     }
 
