@@ -219,7 +219,7 @@ pub(crate) const RESOURCE: Names = &[
 ];
 
 pub(crate) const USAGE_WHO: Names =
-    &[(linux::RUSAGE_SELF as u32 as u64, "RUSAGE_SELF"), (linux::RUSAGE_CHILDREN as u32 as u64, "RUSAGE_CHILDREN")];
+    &[(linux::RUSAGE_SELF as u64, "RUSAGE_SELF"), (linux::RUSAGE_CHILDREN as u64, "RUSAGE_CHILDREN")];
 
 pub(crate) const CLOCK: Names = &[
     (linux::CLOCK_REALTIME as u64, "CLOCK_REALTIME"),

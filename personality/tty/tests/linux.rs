@@ -36,7 +36,7 @@ impl Generator {
         let special = [3, 4, 8, 9, 9, 10, 13, 18, 19, 21, 22, 23, 26, 28, 0x7f, 0x7f, 0x7f, 0xc3, 0xa9, 0xff, 0, b' '];
         let count = self.next() % 24;
         (0..count)
-            .map(|_| if self.next() % 2 == 0 { self.pick(&special) } else { self.pick(b"abcXYZ_ 19.-") })
+            .map(|_| if self.next().is_multiple_of(2) { self.pick(&special) } else { self.pick(b"abcXYZ_ 19.-") })
             .collect()
     }
 }
@@ -70,7 +70,7 @@ fn settings(generator: &mut Generator) -> Termios {
     termios.c_iflag = generator.flip(termios.c_iflag, &input);
     termios.c_oflag = generator.flip(termios.c_oflag, &output);
     termios.c_lflag = generator.flip(termios.c_lflag, &local);
-    if generator.next() % 4 == 0 {
+    if generator.next().is_multiple_of(4) {
         termios.c_cc[linux::VEOL as usize] = b'.';
         termios.c_cc[linux::VEOL2 as usize] = b'-';
     }

@@ -36,7 +36,7 @@ struct Shared {
 
 impl DevPts {
     /// Makes the file system over the table of pseudo-terminals.
-    pub fn new(table: Arc<PtyTable>) -> Arc<dyn FileSystem> {
+    pub fn make(table: Arc<PtyTable>) -> Arc<dyn FileSystem> {
         let device = vfs::anonymous_device();
         Arc::new(Self(Arc::new(Shared { table, device, mounted_ns: vfs::clock::realtime_ns() })))
     }

@@ -42,7 +42,7 @@ pub struct ProcFs {
 
 impl ProcFs {
     /// Makes the file system over the system's processes.
-    pub fn new(source: Arc<dyn ProcessSource>) -> Arc<dyn FileSystem> {
+    pub fn make(source: Arc<dyn ProcessSource>) -> Arc<dyn FileSystem> {
         Arc::new(Mounted(Arc::new(Self { source, device: vfs::anonymous_device() })))
     }
 }

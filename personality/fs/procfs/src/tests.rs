@@ -75,7 +75,7 @@ impl ProcessSource for Made {
         if self.hides { Err(Errno::EACCES) } else { Ok(()) }
     }
     fn command_line(&self, _pid: Pid) -> Result<Vec<u8>> {
-        Ok(b"sleep\0100\0".to_vec())
+        Ok(b"sleep\0ten\0".to_vec())
     }
     fn environment(&self, _pid: Pid) -> Result<Vec<u8>> {
         Ok(b"A=1\0".to_vec())
@@ -167,7 +167,7 @@ impl ProcessSource for Made {
 
 fn root(source: Made) -> Arc<dyn Inode> {
     source.name.lock().expect("unlocked").extend_from_slice(b"a (b) c");
-    ProcFs::new(Arc::new(source)).root()
+    ProcFs::make(Arc::new(source)).root()
 }
 
 fn find(root: &Arc<dyn Inode>, path: &str) -> Result<Arc<dyn Inode>> {

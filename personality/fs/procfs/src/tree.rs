@@ -1,7 +1,7 @@
 //! What exists in the file system: names, permissions, and who makes the text.
 
 use crate::source::{Inspect, Pid, ProcessSource};
-use crate::{memory, process, sysctl, system};
+use crate::{links, memory, process, sysctl, system};
 use alloc::vec::Vec;
 use linux_abi::Result;
 
@@ -15,14 +15,20 @@ pub(crate) struct SystemFile {
     pub(crate) show: fn(&dyn ProcessSource) -> Vec<u8>,
 }
 
+/// Makes the text of a thread's file.
+pub(crate) type Show = fn(&dyn ProcessSource, Subject) -> Result<Vec<u8>>;
+
+/// Takes what was written to a thread's file.
+pub(crate) type Store = fn(&dyn ProcessSource, Subject, &[u8]) -> Result<()>;
+
 /// A file of each thread.
 pub(crate) struct ThreadFile {
     pub(crate) name: &'static str,
     pub(crate) permissions: u32,
     /// Right that reading needs, beyond the permission bits.
     pub(crate) requires: Option<Inspect>,
-    pub(crate) show: fn(&dyn ProcessSource, Subject) -> Result<Vec<u8>>,
-    pub(crate) store: Option<fn(&dyn ProcessSource, Subject, &[u8]) -> Result<()>>,
+    pub(crate) show: Show,
+    pub(crate) store: Option<Store>,
 }
 
 /// A process, or one thread of it.
@@ -115,23 +121,15 @@ pub(crate) static SYSTEM_FILES: &[SystemFile] = &[
     file("sys/vm/swappiness", sysctl::zero),
 ];
 
-const fn shown(name: &'static str, show: fn(&dyn ProcessSource, Subject) -> Result<Vec<u8>>) -> ThreadFile {
+const fn shown(name: &'static str, show: Show) -> ThreadFile {
     ThreadFile { name, permissions: 0o444, requires: None, show, store: None }
 }
 
-const fn guarded(
-    name: &'static str,
-    permissions: u32,
-    show: fn(&dyn ProcessSource, Subject) -> Result<Vec<u8>>,
-) -> ThreadFile {
+const fn guarded(name: &'static str, permissions: u32, show: Show) -> ThreadFile {
     ThreadFile { name, permissions, requires: Some(Inspect::Read), show, store: None }
 }
 
-const fn writable(
-    name: &'static str,
-    show: fn(&dyn ProcessSource, Subject) -> Result<Vec<u8>>,
-    store: fn(&dyn ProcessSource, Subject, &[u8]) -> Result<()>,
-) -> ThreadFile {
+const fn writable(name: &'static str, show: Show, store: Store) -> ThreadFile {
     ThreadFile { name, permissions: 0o644, requires: None, show, store: Some(store) }
 }
 
@@ -154,8 +152,6 @@ pub(crate) static THREAD_FILES: &[ThreadFile] = &[
     shown("status", process::status),
     shown("wchan", process::wait_channel),
 ];
-
-use crate::links;
 
 /// Names directly below a directory of system files, each once: the name and what it is.
 pub(crate) fn children(directory: &str) -> Vec<(&'static str, What)> {
