@@ -55,4 +55,6 @@ pub const THREAD_FPU_OFFSET: u64 = 896;
 pub const THREAD_FPU_BYTES: u64 = 2048 - THREAD_FPU_OFFSET;
 
 #[cfg(test)]
+extern crate std;
+#[cfg(test)]
 mod tests;

@@ -1,1 +1,8 @@
-//! Tests.
+//! The kernel's logic on a simulated machine.
+
+mod capabilities;
+mod invariants;
+mod messages;
+mod random;
+mod simulation;
+mod spaces;

@@ -1,0 +1,93 @@
+//! Long random sequences of system calls of three threads, with the invariants checked after each.
+
+use proptest::prelude::*;
+use ukernel_abi::invoke::{attachment, cap_table, memory, sched_context, thread, timer, untyped, vspace};
+use ukernel_abi::{Call, MessageInfo};
+
+use super::invariants::check;
+use super::simulation::{FREE, World};
+
+/// One system call: who, what, and arguments that are small numbers, so that they often mean something.
+#[derive(Clone, Debug)]
+struct Step {
+    thread: usize,
+    call: u64,
+    cap: u64,
+    method: u32,
+    words: [u64; 5],
+    reply: u64,
+    endpoint: u64,
+}
+
+const METHODS: &[u32] = &[
+    untyped::RETYPE,
+    untyped::INFO,
+    cap_table::COPY,
+    cap_table::MINT,
+    cap_table::MOVE,
+    cap_table::DELETE,
+    cap_table::REVOKE,
+    thread::SUSPEND,
+    thread::RESUME,
+    thread::SET_PRIORITY,
+    thread::BIND_NOTIFICATION,
+    thread::CONFIGURE,
+    thread::SET_VSPACE,
+    vspace::DONATE,
+    vspace::MAKE_LEGACY,
+    memory::ATTACH,
+    memory::SUB,
+    attachment::MAP,
+    attachment::UNMAP_ALL,
+    attachment::DETACH,
+    sched_context::BIND,
+    sched_context::UNBIND,
+    timer::BIND,
+    timer::ARM,
+];
+
+fn slot() -> impl Strategy<Value = u64> {
+    prop_oneof![1 => 0..FREE, 4 => FREE..FREE + 16]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let call = prop_oneof![3 => Just(Call::Invoke as u64), 2 => 0..13u64];
+    let word = prop_oneof![3 => slot(), 2 => 0..17u64, 1 => Just(4096u64), 1 => any::<u64>()];
+    (0..3usize, call, slot(), prop::sample::select(METHODS), prop::array::uniform5(word), slot(), slot()).prop_map(
+        |(thread, call, cap, method, words, reply, endpoint)| Step {
+            thread,
+            call,
+            cap,
+            method,
+            words,
+            reply,
+            endpoint,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #[test]
+    fn invariants_hold_whatever_threads_do(steps in prop::collection::vec(step(), 1..120)) {
+        let mut world = World::new();
+        let threads = [world.thread(1), world.thread(1), world.thread(2)];
+        for (slot, object) in [(0, 6), (1, 7), (2, 8), (3, 5), (4, 12), (5, 9), (6, 3), (7, 4), (8, 10)] {
+            let size = if object == 5 { 4096 } else { 0 };
+            let object = ukernel_abi::ObjectType::from_number(object).expect("a type");
+            prop_assert_eq!(world.make(threads[0], object, size, FREE + slot), 0);
+        }
+        check(&world);
+        for step in steps {
+            let thread = threads[step.thread];
+            if !world.kernel.get(thread).runnable() {
+                continue;
+            }
+            let context = &mut world.kernel.get_mut(thread).context;
+            (context.r14, context.r15) = (step.reply, step.endpoint);
+            let call = Call::from_number(step.call).expect("a number of a call");
+            world.call(thread, call, step.cap, MessageInfo::new(step.method, 5), &step.words);
+            check(&world);
+        }
+    }
+}
