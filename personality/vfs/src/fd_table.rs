@@ -319,3 +319,7 @@ impl Drop for Reservation<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "fd_table_tests.rs"]
+mod tests;

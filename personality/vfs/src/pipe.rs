@@ -94,13 +94,9 @@ impl Pipe {
         let had_room = state.ring.room() >= ATOMIC_WRITE_BYTES;
         let count = state.ring.read_into(sink);
         let has_room = state.ring.room() >= ATOMIC_WRITE_BYTES;
-        let has_more = state.ring.len() > 0;
         drop(state);
         if has_room && !had_room {
             self.writers.wake_all();
-        }
-        if has_more {
-            self.readers.wake_one();
         }
         Some(count)
     }
