@@ -3,8 +3,6 @@
 ipc::errors! {
     /// Why the machine's state was not changed.
     pub enum SystemError {
-        /// The caller's manifest does not allow it.
-        NotAllowed = 1,
         /// The hardware did not do it.
         Failed = 2,
     }

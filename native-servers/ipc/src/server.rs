@@ -60,6 +60,14 @@ pub trait Dispatch {
     fn notified(&mut self, bits: u64);
 }
 
+impl<'m> Request<'m> {
+    /// Its words.
+    #[must_use]
+    pub const fn words(&self) -> &'m [u64] {
+        self.words
+    }
+}
+
 impl Response {
     /// An empty one.
     #[must_use]

@@ -30,14 +30,16 @@ mod logger;
 pub mod memory;
 pub mod object;
 pub mod own;
+#[expect(unsafe_code, reason = "the page is written as bytes")]
 pub mod start_info;
 pub mod sync;
 pub mod thread;
 pub mod time;
 
 pub use env::Env;
+pub use logger::log_raw;
 #[cfg(not(target_os = "linux"))]
-pub use os::{heap, start, start_root};
+pub use os::{boot_archive, heap, root_info, start, start_root};
 pub use ukernel_abi::Error;
 
 /// Names the main function of a task: `fn(&rt::Env)`.

@@ -35,6 +35,12 @@ pub(crate) fn start(name: &'static str, level: Option<&str>) {
     }
 }
 
+/// Appends a line to the kernel's log as it is, without the task's name: for the root task, which speaks for others.
+pub fn log_raw(line: &str) {
+    // Without the right to log there is nobody to tell.
+    let _ = own::log().write(line.as_bytes());
+}
+
 impl Line {
     /// A line that starts with the task's name.
     pub(crate) fn new() -> Self {

@@ -73,6 +73,51 @@ fn map_with(memory: Cap<Memory>, bytes: u64, rights: Rights, uncached: bool) -> 
     Ok(Mapping { address, bytes, attachment })
 }
 
+/// Copies `bytes` to `memory` from byte `offset` on, through a mapping that is undone at once.
+///
+/// # Errors
+/// As [`map`]; `InvalidArgument`: they do not fit.
+pub fn write(memory: Cap<Memory>, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+    with_mapping(memory, offset, bytes.len(), Rights::READ.or(Rights::WRITE), |at| {
+        // SAFETY: mapped writable for that many bytes, at an address that nobody else knows.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len()) };
+    })
+}
+
+/// Fills `bytes` from `memory`, from byte `offset` on, through a mapping that is undone at once.
+///
+/// # Errors
+/// As [`map`]; `InvalidArgument`: there are not so many.
+pub fn read(memory: Cap<Memory>, offset: u64, bytes: &mut [u8]) -> Result<(), Error> {
+    with_mapping(memory, offset, bytes.len(), Rights::READ, |at| {
+        // SAFETY: mapped readable for that many bytes; others may change them meanwhile, which a copy of bytes survives.
+        unsafe { core::ptr::copy_nonoverlapping(at, bytes.as_mut_ptr(), bytes.len()) };
+    })
+}
+
+fn with_mapping(
+    memory: Cap<Memory>,
+    offset: u64,
+    bytes: usize,
+    rights: Rights,
+    use_it: impl FnOnce(*mut u8),
+) -> Result<(), Error> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    let (first, inside) = (offset / PAGE, offset % PAGE);
+    let pages = (inside + bytes as u64).div_ceil(PAGE);
+    let address = reserve(pages * PAGE)?;
+    let attachment = attach(memory, address, pages * PAGE, rights)?;
+    let mapped = map_range(attachment, MapRange::new(address, rights, first, pages));
+    if mapped.is_ok() {
+        use_it((address + inside) as *mut u8);
+    }
+    attachment.detach()?;
+    object::recycle(attachment);
+    mapped
+}
+
 /// Attaches `memory` to the task's own VSpace.
 ///
 /// # Errors

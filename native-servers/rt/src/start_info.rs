@@ -97,6 +97,9 @@ pub struct StartInfo {
 }
 
 const _: () = assert!(size_of::<StartInfo>() <= 4096);
+// No gaps: see `as_bytes`.
+const _: () = assert!(size_of::<StartInfo>() == MAX_NAME + 22 * 8 + MAX_GRANTS * size_of::<Grant>());
+const _: () = assert!(size_of::<Grant>() == MAX_NAME + 5 * 8);
 
 impl StartInfo {
     /// A page with nothing in it.
@@ -133,6 +136,13 @@ impl StartInfo {
         *place = Grant { name: name_bytes(name)?, kind, slot, extra };
         self.grant_count += 1;
         Some(())
+    }
+
+    /// The page's bytes, to be written where the task will find them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        // SAFETY: words and byte arrays only, without gaps: every byte is initialised.
+        unsafe { core::slice::from_raw_parts((&raw const *self).cast(), size_of::<Self>()) }
     }
 
     /// The valid grants.

@@ -24,7 +24,7 @@ use crate::{cap, object, own};
 
 pub(crate) use clock::{now_ns, tsc_hz};
 use local::{LOCAL_BYTES, Local};
-pub use root::start_root;
+pub use root::{boot_archive, root_info, start_root};
 use stack::Stack;
 pub use start::start;
 

@@ -105,3 +105,25 @@ fn describe(info: &RootInfo, untyped: Cap<Untyped>, local: u64, stack: (u64, u64
         ..StartInfo::EMPTY
     }
 }
+
+/// What the kernel told the root task.
+///
+/// # Panics
+/// In any other task.
+#[must_use]
+pub fn root_info() -> &'static RootInfo {
+    assert_eq!(crate::own::log().slot(), slot::LOG, "only the root task has a RootInfo");
+    // SAFETY: the kernel mapped it there, read-only, for good, in the root task, where we are.
+    unsafe { &*(boot::ROOT_INFO_ADDRESS as *const RootInfo) }
+}
+
+/// The boot archive.
+///
+/// # Panics
+/// In any other task than the root task.
+#[must_use]
+pub fn boot_archive() -> &'static [u8] {
+    let bytes = root_info().archive_bytes as usize;
+    // SAFETY: as in `root_info`.
+    unsafe { core::slice::from_raw_parts(boot::ROOT_ARCHIVE_ADDRESS as *const u8, bytes) }
+}

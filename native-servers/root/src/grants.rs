@@ -1,0 +1,154 @@
+//! Installing the capabilities that a task is granted.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+
+use manifest::Task;
+use rt::start_info::{StartInfo, kind};
+use ukernel_abi::PAGE_BYTES;
+use ukernel_abi::boot::slot;
+use ukernel_abi::invoke::irq_control;
+use ukernel_user::{Cap, CapTable, Endpoint, Error, IoPorts, Irq, IrqControl, Memory, Rights, Untyped};
+
+use crate::archive::Archive;
+use crate::supply::Supply;
+
+/// Slots of every task's CapTable.
+pub mod own_slot {
+    /// The CapTable itself.
+    pub const CAP_TABLE: u64 = 1;
+    /// The VSpace.
+    pub const VSPACE: u64 = 2;
+    /// The main Thread.
+    pub const THREAD: u64 = 3;
+    /// Its SchedContext.
+    pub const SCHED_CONTEXT: u64 = 4;
+    /// Memory for own objects.
+    pub const UNTYPED: u64 = 5;
+    /// The kernel's log.
+    pub const LOG: u64 = 6;
+    /// Where faults are reported.
+    pub const FAULTS: u64 = 7;
+    /// First slot of a grant.
+    pub const FIRST_GRANT: u64 = 8;
+}
+
+const PORTS: Cap<IoPorts> = Cap::new(slot::IO_PORTS);
+const ARCHIVE: Cap<Memory> = Cap::new(slot::ARCHIVE);
+const IRQ_CONTROL: Cap<IrqControl> = Cap::new(slot::IRQ_CONTROL);
+
+/// Endpoints by name, each without a badge.
+pub type Endpoints = BTreeMap<String, Cap<Endpoint>>;
+
+/// Fills a task's CapTable and the list of grants in its StartInfo.
+pub struct Granter<'a> {
+    table: Cap<CapTable>,
+    info: &'a mut StartInfo,
+    next_slot: u64,
+}
+
+/// What could not be granted, and why.
+pub type Refused = String;
+
+impl<'a> Granter<'a> {
+    /// A granter for the task with CapTable `table`.
+    pub fn new(table: Cap<CapTable>, info: &'a mut StartInfo) -> Self {
+        Self { table, info, next_slot: own_slot::FIRST_GRANT }
+    }
+
+    /// First slot that is free.
+    #[must_use]
+    pub fn next_slot(&self) -> u64 {
+        self.next_slot
+    }
+
+    /// Grants all that the manifest says, RAM aside.
+    ///
+    /// # Errors
+    /// The first that could not be granted.
+    pub fn grant_all(
+        &mut self,
+        task: &Task,
+        endpoints: &Endpoints,
+        supply: &Supply,
+        archive: &Archive<'_>,
+    ) -> Result<(), Refused> {
+        self.grant_endpoints(task, endpoints)?;
+        for ports in &task.ports {
+            let made = rt::cap::in_free_slot::<IoPorts>(|slot| PORTS.sub(ports.first, ports.last, slot).map(drop));
+            let extra = [ports.first.into(), ports.last.into(), 0];
+            self.give(&ports.name, kind::PORTS, made, extra)?;
+        }
+        for irq in &task.irqs {
+            self.give(&irq.name, kind::IRQ, issue(supply, irq), [irq.line, 0, 0])?;
+        }
+        for device in &task.devices {
+            let made = supply.device(device.address, device.bytes);
+            self.give(&device.name, kind::DEVICE, made, [device.bytes, device.address, 0])?;
+        }
+        for name in &task.data {
+            let data = archive.data(name).ok_or_else(|| format!("the boot archive has no data \"{name}\""))?;
+            let bytes = data.bytes.next_multiple_of(PAGE_BYTES).max(PAGE_BYTES);
+            let rights = Rights::READ.or(Rights::GRANT);
+            let made = rt::cap::in_free_slot::<Memory>(|slot| ARCHIVE.sub(data.offset, bytes, slot, rights).map(drop));
+            self.give(name, kind::DATA, made, [data.bytes, 0, 0])?;
+        }
+        if task.irq_control {
+            let made = rt::cap::copy(IRQ_CONTROL, Rights::ALL);
+            self.give("irq_control", kind::IRQ_CONTROL, made, [0; 3])?;
+        }
+        Ok(())
+    }
+
+    fn grant_endpoints(&mut self, task: &Task, endpoints: &Endpoints) -> Result<(), Refused> {
+        let find = |name: &str| endpoints.get(name).copied().ok_or(Error::InvalidCapability);
+        for name in &task.serves {
+            let made = find(name).and_then(|endpoint| rt::cap::copy(endpoint, Rights::RECEIVE.or(Rights::GRANT)));
+            self.give(name, kind::SERVED, made, [0; 3])?;
+        }
+        for call in &task.calls {
+            let rights = Rights::SEND.or(Rights::GRANT);
+            let made = find(&call.endpoint).and_then(|endpoint| rt::cap::mint(endpoint, rights, call.badge));
+            self.give(&call.endpoint, kind::ENDPOINT, made, [call.badge, 0, 0])?;
+        }
+        Ok(())
+    }
+
+    /// Grants one piece of RAM, as `ram0`, `ram1`, ...; `false` where there is no room for its name.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub fn grant_ram(&mut self, number: usize, memory: Cap<Memory>, bytes: u64) -> Result<(), Refused> {
+        self.give(&format!("ram{number}"), kind::MEMORY, Ok(memory), [bytes, 0, 0])
+    }
+
+    /// Gives the task memory for its own kernel objects.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub fn grant_untyped(&self, untyped: Cap<Untyped>) -> Result<(), Error> {
+        self.table.move_here(own_slot::UNTYPED, Cap::NULL, untyped.slot())?;
+        rt::cap::free_slot(untyped.slot());
+        Ok(())
+    }
+
+    /// Moves what was `made` to the task's next free slot, and lists it.
+    fn give<T>(&mut self, name: &str, kind: u64, made: Result<Cap<T>, Error>, extra: [u64; 3]) -> Result<(), Refused> {
+        let refused = |error| format!("\"{name}\" cannot be granted: {error:?}");
+        let made = made.map_err(refused)?;
+        self.table.move_here(self.next_slot, Cap::NULL, made.slot()).map_err(refused)?;
+        rt::cap::free_slot(made.slot());
+        let listed = self.info.add_grant(name, kind, self.next_slot, extra);
+        self.next_slot += 1;
+        listed.ok_or_else(|| format!("\"{name}\" cannot be granted: there are too many grants"))
+    }
+}
+
+fn issue(supply: &Supply, line: &manifest::Irq) -> Result<Cap<Irq>, Error> {
+    let irq = supply.create::<Irq>(0)?;
+    let level = if line.level { irq_control::LEVEL } else { 0 };
+    let active_low = if line.active_low { irq_control::ACTIVE_LOW } else { 0 };
+    IRQ_CONTROL.issue_line(irq, line.line, level | active_low)?;
+    Ok(irq)
+}
