@@ -2,18 +2,20 @@
 
 use super::find_program;
 use crate::progress;
-use anyhow::{Context, Error, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use std::process::Command;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(1800);
 const INSTALL: [&str; 3] = ["install", "-y", "--no-install-recommends"];
 
-/// Installs packages that are missing; the package lists are fetched when it does not work without.
+/// Installs packages that are missing, until `usable` says that they do; the package lists are fetched when it does not
+/// work without, or what they had was too old.
 ///
 /// # Errors
-/// When this is no Debian, it may not install, or apt fails; the message has the command to run.
-pub(super) fn install(packages: &[&str]) -> Result<()> {
+/// When this is no Debian, it may not install, apt fails, or even the newest packages do not do; the message has the
+/// command to run.
+pub(super) fn install(packages: &[&str], usable: impl Fn() -> bool) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
@@ -25,17 +27,15 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
         bail!("missing: {names}. Neither root nor password-less sudo: please run\n  {}", command_line(packages));
     }
     progress::say(&format!("installing the packages {names}"));
-    if try_install(packages).is_ok() {
+    if try_install(packages).is_ok() && usable() {
         return Ok(());
     }
     update()?;
-    try_install(packages).with_context(|| format!("please run\n  {}", command_line(packages)))
-}
-
-/// The error for packages that are installed and yet not usable.
-pub(super) fn unusable<const N: usize>(packages: [&str; N]) -> Error {
-    let names = packages.join(" ");
-    anyhow!("{names}: installed but not usable; please run\n  {}", command_line(&packages))
+    try_install(packages).with_context(|| format!("please run\n  {}", command_line(packages)))?;
+    if !usable() {
+        bail!("the packages {names} are installed, but something in them is older than what is needed");
+    }
+    Ok(())
 }
 
 /// Fetches the package lists.

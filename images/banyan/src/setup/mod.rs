@@ -14,7 +14,7 @@ mod stamp;
 
 pub use rust::Rust;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// What building and running uses.
@@ -42,19 +42,31 @@ pub fn ensure() -> Result<Tools> {
     if let Some(tools) = stamp::load() {
         return Ok(tools);
     }
-    install_missing()?;
-    let tools = Tools {
-        rust: rust::find().ok_or_else(|| apt::unusable(rust::PACKAGES))?,
-        linker: linker::find().ok_or_else(|| apt::unusable(linker::PACKAGES))?,
-        qemu: qemu::find().ok_or_else(|| apt::unusable(qemu::PACKAGES))?,
-        busybox: busybox::ensure()?,
-        setpriv: find_program("setpriv"),
+    let found = match Found::look() {
+        Some(found) => found,
+        None => install_missing()?,
     };
+    let busybox = busybox::ensure()?;
+    let Found { rust, linker, qemu } = found;
+    let tools = Tools { rust, linker, qemu, busybox, setpriv: find_program("setpriv") };
     stamp::save(&tools);
     Ok(tools)
 }
 
-fn install_missing() -> Result<()> {
+/// The tools that packages bring.
+struct Found {
+    rust: Rust,
+    linker: PathBuf,
+    qemu: PathBuf,
+}
+
+impl Found {
+    fn look() -> Option<Self> {
+        Some(Self { rust: rust::find()?, linker: linker::find()?, qemu: qemu::find()? })
+    }
+}
+
+fn install_missing() -> Result<Found> {
     let mut packages = Vec::new();
     if rust::find().is_none() && !rust::add_target() {
         packages.extend(rust::PACKAGES);
@@ -65,7 +77,8 @@ fn install_missing() -> Result<()> {
     if qemu::find().is_none() {
         packages.extend(qemu::PACKAGES);
     }
-    apt::install(&packages)
+    apt::install(&packages, || Found::look().is_some())?;
+    Found::look().context("what was just installed is gone again")
 }
 
 /// Looks a program up in `PATH`.
