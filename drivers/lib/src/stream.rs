@@ -25,8 +25,14 @@ pub trait Stream {
 /// The requests that wait; `E` is the contract's error.
 #[derive(Debug)]
 pub struct Requests<E: Encode> {
-    readers: VecDeque<(usize, PendingReply<Result<Vec<u8>, E>>)>,
+    readers: VecDeque<Reader<E>>,
     writers: VecDeque<Writer<E>>,
+}
+
+#[derive(Debug)]
+struct Reader<E: Encode> {
+    max: usize,
+    reply: PendingReply<Result<Vec<u8>, E>>,
 }
 
 #[derive(Debug)]
@@ -73,14 +79,14 @@ impl<E: Encode + Copy + Debug> Requests<E> {
             return Answer::Now(Ok(take(stream, max)));
         }
         let Some(reply) = caller.defer() else { return Answer::Now(Err(busy)) };
-        self.readers.push_back((max, reply));
+        self.readers.push_back(Reader { max, reply });
         Answer::Later
     }
 
     /// Answer what can be answered now.
     pub fn settle(&mut self, stream: &mut impl Stream) {
         while stream.has_input()
-            && let Some((max, reply)) = self.readers.pop_front()
+            && let Some(Reader { max, reply }) = self.readers.pop_front()
         {
             reply.complete(Ok(take(stream, max)));
         }
@@ -95,7 +101,7 @@ impl<E: Encode + Copy + Debug> Requests<E> {
 
     /// Answer all with an error: the device is gone.
     pub fn fail(&mut self, error: E) {
-        self.readers.drain(..).for_each(|(_, reply)| reply.complete(Err(error)));
+        self.readers.drain(..).for_each(|reader| reader.reply.complete(Err(error)));
         self.writers.drain(..).for_each(|writer| writer.reply.complete(Err(error)));
     }
 }

@@ -9,7 +9,7 @@ use rtc_driver::server::ClockServer;
 rt::entry!(main);
 
 fn main(env: &rt::Env) {
-    let mut ports = GrantedPorts(env.ports("rtc").expect("the manifest grants the ports").ports);
+    let mut ports = GrantedPorts(env.ports("cmos").expect("the manifest grants the ports").ports);
     let endpoint = env.served("clock").expect("the manifest grants the endpoint to serve");
     let clock = ClockServer::new(&mut ports, rt::time::now_ns);
     log::info!("time of day at boot: {:?}", clock.boot_time_ns());

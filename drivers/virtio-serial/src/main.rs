@@ -20,7 +20,7 @@ rt::entry!(main);
 
 fn main(env: &rt::Env) {
     let bus = PciBusClient::new(env.endpoint("pci").expect("the manifest grants the device"));
-    let endpoint = env.served("host-link").expect("the manifest grants the endpoint to serve");
+    let endpoint = env.served("link").expect("the manifest grants the endpoint to serve");
     let server = Server::new(endpoint, WAITING).expect("the manifest grants memory for the server's objects");
     let transport = match pci::open(&bus) {
         Ok(transport) => transport,

@@ -69,7 +69,7 @@ mod tests {
         let server = ConsoleServer(buffers.clone());
         for pump in [pump_output::<Echo>, pump_input::<Echo>] {
             let (line, buffers) = (line.clone(), buffers.clone());
-            rt::thread::spawn("pump", 64 << 10, move || pump(&buffers, &*line)).expect("the host has threads");
+            rt::thread::spawn("pump", 64 << 10, move || pump(&buffers, &line)).expect("the host has threads");
         }
         (ConsoleClient::new(Loopback::new(ConsoleDispatcher(server), 1)), line)
     }

@@ -12,11 +12,11 @@ use interfaces::host_channel::{FrameError, FrameReader, Header, Kind, MAX_PAYLOA
 use interfaces::host_session::{Session as Opened, TerminalSize};
 
 /// Sessions at a time; one more is refused.
-pub const MAX_SESSIONS: usize = 64;
+pub const MAX_SESSIONS: usize = 32;
 /// Bytes on their way out, above which output waits.
 const OUTGOING_BYTES: usize = 128 << 10;
 /// Bytes on their way out, above which the host is at fault: it provokes answers without reading them.
-const OUTGOING_LIMIT: usize = 1 << 20;
+const OUTGOING_LIMIT: usize = 256 << 10;
 
 /// How the host broke the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

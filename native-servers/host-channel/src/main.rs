@@ -16,7 +16,7 @@ const WAITING: usize = 256;
 rt::entry!(main);
 
 fn main(env: &rt::Env) {
-    let link = HostLinkClient::new(env.endpoint("host-link").expect("the manifest grants the link"));
+    let link = HostLinkClient::new(env.endpoint("link").expect("the manifest grants the link"));
     let endpoint = env.served("host-channel").expect("the manifest grants the endpoint to serve");
     let shared = Arc::new(Shared::default());
     let (out, into) = (shared.clone(), shared.clone());

@@ -80,7 +80,7 @@ mod tests {
         let server = HostChannelServer(shared.clone());
         for pump in [pump_outgoing::<Wire>, pump_incoming::<Wire>] {
             let (wire, shared) = (wire.clone(), shared.clone());
-            rt::thread::spawn("pump", 64 << 10, move || pump(&shared, &*wire)).expect("the host has threads");
+            rt::thread::spawn("pump", 64 << 10, move || pump(&shared, &wire)).expect("the host has threads");
         }
         (HostChannelClient::new(Loopback::new(HostChannelDispatcher(server), 1)), wire)
     }

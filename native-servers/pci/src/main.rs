@@ -10,7 +10,7 @@ use pci_server::server::PciServer;
 rt::entry!(main);
 
 fn main(env: &rt::Env) {
-    let ports = GrantedPorts(env.ports("pci").expect("the manifest grants the ports").ports);
+    let ports = GrantedPorts(env.ports("config").expect("the manifest grants the ports").ports);
     let control = env.irq_control().expect("the manifest grants the right to issue interrupts");
     let endpoint = env.served("pci").expect("the manifest grants the endpoint to serve");
     let pci = PciServer::new(ports, Kernel::new(control, env.devices("")));
