@@ -14,6 +14,7 @@ extern crate alloc;
 extern crate std;
 
 mod image;
+mod open_file;
 mod prepare;
 mod program;
 mod script;
@@ -25,6 +26,7 @@ mod test_files;
 mod tests;
 
 pub use image::{Entry, load};
+pub use open_file::{OpenImage, mapped_object};
 pub use prepare::{Files, ImageFile, MAX_SCRIPT_DEPTH, Prepared, prepare};
 pub use program::{Program, ProgramKind, Segment};
 pub use stack::{Identity, MAX_STRING_BYTES, StackContents, check_argument_bytes};

@@ -31,7 +31,7 @@ pub(crate) fn parse(head: &[u8]) -> Result<Option<Script>> {
         None => (line, head.len() < HEAD_BYTES),
     };
     let line = trim(line);
-    let path_end = line.iter().position(|byte| is_blank(byte)).unwrap_or(line.len());
+    let path_end = line.iter().position(is_blank).unwrap_or(line.len());
     let (path, rest) = line.split_at(path_end);
     if path.is_empty() || rest.is_empty() && !complete {
         return Err(Errno::ENOEXEC);
@@ -52,7 +52,9 @@ fn trim(line: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn line(text: &[u8]) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
+    type Parts = (Vec<u8>, Option<Vec<u8>>);
+
+    fn line(text: &[u8]) -> Result<Option<Parts>> {
         parse(text).map(|script| script.map(|script| (script.interpreter, script.argument)))
     }
 

@@ -59,8 +59,10 @@ fn string(space: &AddressSpace, addr: u64) -> Vec<u8> {
     bytes[..count].split(|&byte| byte == 0).next().expect("one part at least").to_vec()
 }
 
+type Strings = Vec<Vec<u8>>;
+
 /// The words of the stack: arguments, environment, auxiliary vector.
-fn read_stack(space: &AddressSpace, pointer: u64) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<(u64, u64)>) {
+fn read_stack(space: &AddressSpace, pointer: u64) -> (Strings, Strings, Vec<(u64, u64)>) {
     let count = word(space, pointer);
     let mut at = pointer + 8;
     let mut next = || {

@@ -67,12 +67,17 @@ impl Frame {
         frames::address(self.0)
     }
 
+    /// Address of the byte at `offset`; the caller checks that it is within the page.
+    fn byte(&self, offset: usize) -> *mut u8 {
+        self.address().as_ptr().wrapping_add(offset)
+    }
+
     /// Copies bytes from `offset` on into `into`; bytes past the page's end are left out. Returns how many were copied.
     pub fn read(&self, offset: usize, into: &mut [u8]) -> usize {
         let count = into.len().min((PAGE_BYTES as usize).saturating_sub(offset));
         if count > 0 {
             // SAFETY: within this page, which this reference keeps; the slice has `count` bytes and is none of it.
-            unsafe { copy(self.address().add(offset).as_ptr(), into.as_mut_ptr(), count) };
+            unsafe { copy(self.byte(offset), into.as_mut_ptr(), count) };
         }
         count
     }
@@ -83,7 +88,7 @@ impl Frame {
         let count = from.len().min((PAGE_BYTES as usize).saturating_sub(offset));
         if count > 0 {
             // SAFETY: within this page, which this reference keeps; the slice has `count` bytes and is none of it.
-            unsafe { copy(from.as_ptr(), self.address().add(offset).as_ptr(), count) };
+            unsafe { copy(from.as_ptr(), self.byte(offset), count) };
         }
         count
     }
@@ -93,7 +98,7 @@ impl Frame {
         let count = count.min((PAGE_BYTES as usize).saturating_sub(offset));
         if count > 0 {
             // SAFETY: within this page, which this reference keeps.
-            unsafe { self.address().add(offset).write_bytes(0, count) };
+            unsafe { self.byte(offset).write_bytes(0, count) };
         }
     }
 
@@ -101,7 +106,7 @@ impl Frame {
     pub fn copy_from(&self, other: &Frame) {
         if self.0 != other.0 {
             // SAFETY: two different pages, each kept by its reference.
-            unsafe { copy(other.address().as_ptr(), self.address().as_ptr(), PAGE_BYTES as usize) };
+            unsafe { copy(other.byte(0), self.byte(0), PAGE_BYTES as usize) };
         }
     }
 
@@ -116,7 +121,7 @@ impl Frame {
         }
         // SAFETY: within this page, which this reference keeps. A process may change the bytes meanwhile: sinks copy
         // them and draw no conclusions from them.
-        let bytes = unsafe { core::slice::from_raw_parts(self.address().add(offset).as_ptr(), count) };
+        let bytes = unsafe { core::slice::from_raw_parts(self.byte(offset), count) };
         sink.write(bytes)
     }
 
@@ -132,7 +137,7 @@ impl Frame {
         }
         // SAFETY: within this page, which this reference keeps. A process may change the bytes meanwhile: sources copy
         // into them and draw no conclusions from them.
-        let bytes = unsafe { core::slice::from_raw_parts_mut(self.address().add(offset).as_ptr(), count) };
+        let bytes = unsafe { core::slice::from_raw_parts_mut(self.byte(offset), count) };
         source.read(bytes)
     }
 }

@@ -249,7 +249,7 @@ pub(crate) fn address(number: NonZeroU32) -> NonNull<u8> {
 fn entry(number: u32) -> &'static Entry {
     // SAFETY: numbers come from the pool or from references, so they are below the table's length; the table lives for
     // good, and its entries are atomics.
-    unsafe { &*TABLE.load(Ordering::Relaxed).add(number as usize) }
+    unsafe { &*TABLE.load(Ordering::Relaxed).wrapping_add(number as usize) }
 }
 
 /// Zeroes a frame by 8-byte stores: emulators and processors without fast string operations do these fastest.
@@ -260,7 +260,7 @@ unsafe fn zero_frame(to: NonNull<u8>) {
     let words: NonNull<[u64; 64]> = to.cast();
     for block in 0..PAGE_BYTES as usize / size_of::<[u64; 64]>() {
         // SAFETY: within the frame, and aligned as it is.
-        unsafe { zero_block(words.add(block).as_ptr()) };
+        unsafe { zero_block(words.as_ptr().wrapping_add(block)) };
     }
 }
 

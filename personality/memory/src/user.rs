@@ -210,7 +210,7 @@ pub fn read_c_string(addr: UserAddr, max: usize) -> Result<Vec<u8>> {
 
 /// Whether a 32-bit word can be at `addr`.
 fn check_word(addr: UserAddr) -> Result<()> {
-    if addr.0 % 4 != 0 {
+    if !addr.0.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
     if addr.has_room_for(4) { Ok(()) } else { Err(Errno::EFAULT) }

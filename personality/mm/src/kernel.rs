@@ -154,6 +154,11 @@ impl PageTables for InUse {
     fn map(&self, runs: &[MapRun]) -> Result<()> {
         let tables = self.get();
         tables.used.store(true, Ordering::Relaxed);
+        if let [run] = runs {
+            // The common page fault: no list to be built.
+            let mut parts = (0..tables.attachments.len()).filter_map(|region| Some((region, part_in(region, run)?)));
+            return parts.try_for_each(|(region, range)| tables.map_in(region, &[range]));
+        }
         for region in 0..tables.attachments.len() {
             let mut buffer = [MapRange::new(0, ukernel_user::Rights::NONE, 0, 1); BATCH];
             let mut used = 0;

@@ -39,6 +39,7 @@ pub(crate) struct Page<'a> {
 /// The resident pages of an address space.
 #[derive(Default)]
 pub(crate) struct PageMap {
+    #[expect(clippy::vec_box, reason = "chunks are large, and move in the list when one comes or goes")]
     chunks: Vec<Box<Chunk>>,
     /// Resident pages, without those of zeros that all share.
     resident: u64,

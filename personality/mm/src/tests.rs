@@ -186,8 +186,7 @@ fn mappings_go_top_down_and_hints_count() {
 
 #[test]
 fn stacks_grow_to_their_limit_and_no_further() {
-    let mut limits = Limits::default();
-    limits.stack = 64 * P;
+    let limits = Limits { stack: 64 * P, ..Limits::default() };
     let space = AddressSpace::new(limits).expect("memory");
     let mut request = fixed(STACK_TOP - 4 * P, 4);
     request.grows_down = true;

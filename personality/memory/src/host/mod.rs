@@ -87,7 +87,7 @@ fn walk(addr: u64, bytes: usize, write: bool, mut step: impl FnMut(&Frame, usize
 pub(crate) unsafe fn copy_in(to: *mut u8, addr: u64, bytes: usize) -> usize {
     walk(addr, bytes, false, |frame, offset, done, count| {
         // SAFETY: the caller's promise; `done + count <= bytes`.
-        let into = unsafe { core::slice::from_raw_parts_mut(to.add(done), count) };
+        let into = unsafe { core::slice::from_raw_parts_mut(to.wrapping_add(done), count) };
         frame.read(offset, into);
     })
 }
@@ -97,7 +97,7 @@ pub(crate) unsafe fn copy_in(to: *mut u8, addr: u64, bytes: usize) -> usize {
 pub(crate) unsafe fn copy_out(addr: u64, from: *const u8, bytes: usize) -> usize {
     walk(addr, bytes, true, |frame, offset, done, count| {
         // SAFETY: the caller's promise; `done + count <= bytes`.
-        let bytes = unsafe { core::slice::from_raw_parts(from.add(done), count) };
+        let bytes = unsafe { core::slice::from_raw_parts(from.wrapping_add(done), count) };
         frame.write(offset, bytes);
     })
 }
@@ -109,8 +109,9 @@ fn with_word<R>(addr: u64, write: bool, f: impl FnOnce(&AtomicU32) -> R) -> Opti
         if count == 4
             && let Some(f) = f.take()
         {
+            let word: *const AtomicU32 = frame.address().as_ptr().wrapping_add(offset).cast();
             // SAFETY: aligned (checked by the caller), within the frame, which the reference keeps.
-            result = Some(f(unsafe { &*frame.address().add(offset).cast::<AtomicU32>().as_ptr() }));
+            result = Some(f(unsafe { &*word }));
         }
     });
     result
