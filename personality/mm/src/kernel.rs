@@ -8,11 +8,10 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use guest_memory::native::{region_count, region_frames, region_memory};
-use guest_memory::{PAGE_BYTES, frames};
+use guest_memory::{PAGE_BYTES, USER_END, frames};
 use linux_abi::{Errno, Result};
 use rt::sync::SpinLock;
 use rt::{object, own};
-use ukernel_abi::USER_END;
 use ukernel_user::object::{Incomplete, MapRange, PageRange};
 use ukernel_user::{Attachment, Cap, Error, VSpace};
 

@@ -68,10 +68,14 @@ pub trait PageTables: Send + Sync {
     }
 }
 
+/// Most pages of a run: less than a large page, which could not be taken apart again page by page.
+const MAX_RUN_PAGES: u32 = 256;
+
 /// Adds a page to a list of runs, as part of the last run where it fits.
 pub(crate) fn push_map(runs: &mut alloc::vec::Vec<MapRun>, addr: u64, frame: u32, rights: Rights) {
     if let Some(last) = runs.last_mut()
         && last.rights == rights
+        && last.pages < MAX_RUN_PAGES
         && last.addr + u64::from(last.pages) * guest_memory::PAGE_BYTES == addr
         && last.frame.checked_add(last.pages) == Some(frame)
     {
