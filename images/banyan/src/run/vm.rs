@@ -47,10 +47,18 @@ impl Vm {
             let programs = build::guest(&tools)?;
             (tools, programs)
         };
+        Self::start_built(config, &tools, &programs)
+    }
+
+    /// As [`Vm::start`], with what is installed and built already.
+    ///
+    /// # Errors
+    /// When the root or the manifest is bad, or QEMU does not start.
+    pub fn start_built(config: &Config, tools: &setup::Tools, programs: &build::Programs) -> Result<Self> {
         let files = RunFiles::new()?;
-        let tree = root::load(&config.root, &tools)?;
-        let image = image::build(&programs, config, &tree, &files.archive())?;
-        Self::launch(config, &tools, image, files)
+        let tree = root::load(&config.root, tools)?;
+        let image = image::build(programs, config, &tree, &files.archive())?;
+        Self::launch(config, tools, image, files)
     }
 
     fn launch(config: &Config, tools: &setup::Tools, image: image::Image, files: RunFiles) -> Result<Self> {
