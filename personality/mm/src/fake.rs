@@ -78,8 +78,9 @@ impl PageTables for FakeTables {
         }
     }
 
-    fn clear(&self) {
-        self.pages.lock().clear();
+    fn clear(&self, mapped: &[PageRun]) {
+        self.unmap(mapped);
+        assert!(self.is_empty(), "pages stay mapped that are not resident");
     }
 
     fn fresh(&self) -> Result<Box<dyn PageTables>> {

@@ -23,6 +23,9 @@ const TABLES_AT_ONCE: u64 = 8;
 /// Items of a list that are converted at once, on the stack.
 const BATCH: usize = 32;
 
+/// Runs that are unmapped one by one when an address space goes.
+const FEW_RUNS: usize = 128;
+
 /// VSpaces that no process uses.
 static IDLE: SpinLock<Vec<KernelTables>> = SpinLock::new(Vec::new());
 
@@ -186,7 +189,12 @@ impl PageTables for InUse {
         self.each(runs, |attachment, ranges| report("unmap", attachment.unmap(ranges)));
     }
 
-    fn clear(&self) {
+    fn clear(&self, mapped: &[PageRun]) {
+        // The kernel looks at each entry of each table to find all of an attachment's; few runs are found faster.
+        if mapped.len() <= FEW_RUNS {
+            self.unmap(mapped);
+            self.get().used.store(false, Ordering::Relaxed);
+        }
         self.get().empty();
     }
 

@@ -87,8 +87,8 @@ impl PageTables for Peek {
     fn unmap(&self, runs: &[PageRun]) {
         self.0.unmap(runs);
     }
-    fn clear(&self) {
-        self.0.clear();
+    fn clear(&self, mapped: &[PageRun]) {
+        self.0.clear(mapped);
     }
     fn fresh(&self) -> linux_abi::Result<alloc::boxed::Box<dyn PageTables>> {
         let tables = Arc::new(fake::FakeTables::default());
@@ -225,7 +225,7 @@ impl Process {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn address_spaces_do_what_the_model_does(calls in prop::collection::vec(call(), 1..120)) {

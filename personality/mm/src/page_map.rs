@@ -12,6 +12,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use guest_memory::{Frame, PAGE_BYTES, frames};
 use linux_abi::{Errno, Result};
 
+use crate::page_tables::PageRun;
+
 /// Pages of a chunk.
 const CHUNK_PAGES: u64 = 64;
 /// Bytes of addresses of a chunk.
@@ -120,10 +122,10 @@ const fn index_of(addr: u64) -> usize {
 }
 
 /// Adds a page to a list of runs of pages.
-pub(crate) fn push_run(runs: &mut Vec<crate::PageRun>, addr: u64) {
+pub(crate) fn push_run(runs: &mut Vec<PageRun>, addr: u64) {
     match runs.last_mut() {
         Some(last) if last.addr + last.pages * PAGE_BYTES == addr => last.pages += 1,
-        _ => runs.push(crate::PageRun { addr, pages: 1 }),
+        _ => runs.push(PageRun { addr, pages: 1 }),
     }
 }
 
@@ -213,6 +215,27 @@ impl PageMap {
         chunks.iter().map(|chunk| u64::from((chunk.present & chunk.mask(start, end)).count_ones())).sum()
     }
 
+    /// All resident pages.
+    pub(crate) fn runs(&self) -> Vec<PageRun> {
+        let mut runs = Vec::new();
+        for chunk in &self.chunks {
+            let mut rest = chunk.present;
+            while rest != 0 {
+                let first = rest.trailing_zeros();
+                let pages = (rest >> first).trailing_ones();
+                let addr = chunk.addr(first as usize);
+                match runs.last_mut() {
+                    Some(PageRun { addr: start, pages: count }) if *start + *count * PAGE_BYTES == addr => {
+                        *count += u64::from(pages);
+                    }
+                    _ => runs.push(PageRun { addr, pages: pages.into() }),
+                }
+                rest &= u64::MAX.checked_shl(first + pages).unwrap_or(0);
+            }
+        }
+        runs
+    }
+
     /// The first resident page at or after `start`, before `end`.
     pub(crate) fn next_resident(&self, start: u64, end: u64) -> Option<u64> {
         let chunks = self.chunks.get(self.overlapping(start, end)).unwrap_or_default();
@@ -261,7 +284,7 @@ impl PageMap {
     }
 
     /// Takes write access away from the pages of `start..end` and adds those that had it to `runs`.
-    pub(crate) fn clear_writable(&mut self, start: u64, end: u64, runs: &mut Vec<crate::PageRun>) {
+    pub(crate) fn clear_writable(&mut self, start: u64, end: u64, runs: &mut Vec<PageRun>) {
         let range = self.overlapping(start, end);
         for chunk in self.chunks.get_mut(range).unwrap_or_default() {
             let mask = chunk.writable & chunk.mask(start, end);

@@ -49,8 +49,8 @@ pub trait PageTables: Send + Sync {
     /// Unmaps those pages of the runs that are mapped.
     fn unmap(&self, runs: &[PageRun]);
 
-    /// Unmaps everything.
-    fn clear(&self);
+    /// Unmaps everything: the runs are all that is mapped.
+    fn clear(&self, mapped: &[PageRun]);
 
     /// Empty page tables for another address space.
     ///

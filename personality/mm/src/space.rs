@@ -187,7 +187,7 @@ impl Inner {
 impl Drop for AddressSpace {
     fn drop(&mut self) {
         // The frames go afterwards, with `inner`.
-        self.tables.clear();
+        self.tables.clear(&self.inner.get_mut().pages.runs());
     }
 }
 
