@@ -21,6 +21,7 @@ mod context;
 pub mod credentials;
 mod dentry;
 pub mod device;
+pub mod eventfd;
 mod fd_table;
 pub mod file;
 mod flags;

@@ -34,10 +34,13 @@ pub(crate) struct Directory {
 #[derive(Default)]
 struct Entries {
     cookies: HashMap<Arc<[u8]>, u64>,
-    by_cookie: BTreeMap<u64, (Arc<[u8]>, Arc<dyn Inode>)>,
+    by_cookie: BTreeMap<u64, Entry>,
     last_cookie: u64,
     is_removed: bool,
 }
+
+/// A name and what it names.
+type Entry = (Arc<[u8]>, Arc<dyn Inode>);
 
 impl Entries {
     fn get(&self, name: &[u8]) -> Option<&Arc<dyn Inode>> {

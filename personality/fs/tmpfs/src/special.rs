@@ -11,6 +11,9 @@ use vfs::{AttributeChanges, File, FileKind, Inode, Metadata, NewInode, OpenFlags
 use crate::common::Common;
 use crate::volume::Volume;
 
+/// Longer targets of links are charged as a page, as on Linux: they are paid for with memory like contents.
+const FREE_TARGET_BYTES: usize = 128;
+
 /// An inode that is no directory and no regular file.
 pub(crate) struct Special {
     common: Common,
@@ -31,11 +34,30 @@ impl Special {
             FileKind::Fifo => Content::Fifo(Fifo::new()),
             _ => Content::Node,
         };
-        Ok(Special { common: Common::new(volume, new)?, content })
+        let common = Common::new(volume, new)?;
+        if content.is_charged() {
+            // Before there is an inode whose end would give the page back.
+            volume.charge_page()?;
+        }
+        Ok(Special { common, content })
     }
 
     pub(crate) fn common(&self) -> &Common {
         &self.common
+    }
+}
+
+impl Content {
+    fn is_charged(&self) -> bool {
+        matches!(self, Content::Link(target) if target.len() > FREE_TARGET_BYTES)
+    }
+}
+
+impl Drop for Special {
+    fn drop(&mut self) {
+        if self.content.is_charged() {
+            self.common.volume.release_pages(1);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use guest_memory::{SliceSink, SliceSource};
 use linux_abi::Errno;
 use vfs::mount::{MountFlags, Unmount};
 use vfs::{
-    Allocation, Caller, Credentials, DeviceNumber, FileKind, FsContext, Inode, Metadata, Namespace, NewTime, OpenFile,
+    Allocation, Caller, Credentials, DeviceNumber, FileKind, FsContext, Metadata, Namespace, NewTime, OpenFile,
     OpenFlags, Path, RenameRule, SeekFrom, Timestamp, WalkFlags, resolve,
 };
 

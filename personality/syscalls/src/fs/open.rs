@@ -7,7 +7,9 @@ use guest_memory::{UserAddr, read_bytes, read_c_string, read_value, write_value}
 use linux_abi::raw::general as raw;
 use linux_abi::{Errno, Result};
 use task::Task;
-use vfs::{Descriptor, FdTable, OpenFile, OpenFlags, WalkFlags, anonymous};
+use vfs::anonymous::{self, Reopen};
+use vfs::eventfd::{EventCounter, Taking};
+use vfs::{Descriptor, FdTable, FileKind, OpenFile, OpenFlags, WalkFlags};
 
 use super::{Actor, descriptor_limit, only_flags, read_path};
 use crate::{Args, SysResult};
@@ -153,6 +155,26 @@ pub fn sys_memfd_create(task: &Task, args: &Args) -> SysResult {
     let actor = Actor::of(task);
     let file = tmpfs::memfd::create(actor.caller(), &name, 0o777)?;
     install(&actor.files, descriptor_limit(task), file, args.uint(1) & raw::MFD_CLOEXEC != 0)
+}
+
+/// eventfd(2): the call without flags
+pub fn sys_eventfd(task: &Task, args: &Args) -> SysResult {
+    event_counter(task, args.uint(0), 0)
+}
+
+/// eventfd2(2)
+pub fn sys_eventfd2(task: &Task, args: &Args) -> SysResult {
+    only_flags(args.uint(1), raw::EFD_SEMAPHORE | raw::EFD_CLOEXEC | raw::EFD_NONBLOCK)?;
+    event_counter(task, args.uint(0), args.uint(1))
+}
+
+fn event_counter(task: &Task, value: u32, flags: u32) -> SysResult {
+    let taking = if flags & raw::EFD_SEMAPHORE == 0 { Taking::All } else { Taking::One };
+    let counter = Arc::new(EventCounter::new(u64::from(value), taking));
+    let status = OpenFlags::RDWR | (OpenFlags::from_open(flags) & OpenFlags::NONBLOCK);
+    let class = "anon_inode:[eventfd]";
+    let file = anonymous::open_object(counter, class, FileKind::Regular, status, Reopen::Refused)?;
+    install(&task.files(), descriptor_limit(task), file, flags & raw::EFD_CLOEXEC != 0)
 }
 
 /// Enters a new description at the lowest free number.

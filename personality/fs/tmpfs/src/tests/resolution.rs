@@ -114,7 +114,7 @@ fn mounts_hide_what_is_below_and_are_busy_while_used() {
     let file = world.open("/mnt/new", OpenFlags::CREAT).expect("open");
     assert_eq!(world.rename("/mnt/new", "/new", RenameRule::Replace), Err(Errno::EXDEV));
     assert_eq!(world.rmdir("/mnt"), Err(Errno::EBUSY));
-    assert_eq!(world.find("/mnt/..").expect("find").is_same(&world.fs.root()), true);
+    assert!(world.find("/mnt/..").expect("find").is_same(&world.fs.root()));
     let unmount = |how| world.namespace.unmount(world.find("/mnt").expect("find"), how);
     assert_eq!(unmount(Unmount::IfUnused), Err(Errno::EBUSY));
     drop(file);
