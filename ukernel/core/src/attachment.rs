@@ -80,7 +80,7 @@ impl<M: Machine> Kernel<M> {
         wanted: Rights,
     ) -> Result<(), Error> {
         let Cap::Memory { base, bytes, rights, .. } = self.cap(memory) else { return Err(Error::InvalidCapability) };
-        if self.get(attachment).vspace.is_some() || self.get(vspace).root == PhysAddr(0) {
+        if self.get(attachment).vspace.is_some() {
             return Err(Error::InvalidState);
         }
         // The last page below the hole stays free: a `syscall` there would return to a non-canonical address.

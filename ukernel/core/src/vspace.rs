@@ -269,6 +269,9 @@ impl<M: Machine> Kernel<M> {
         mut pages: u64,
         look: (Rights, bool, u16),
     ) -> Result<(), Error> {
+        if self.get(vspace).root == PhysAddr(0) {
+            return Err(Error::OutOfTables);
+        }
         let flush = self.translates(vspace);
         while pages > 0 {
             let large = (address | to.0) % ukernel_abi::LARGE_PAGE_BYTES == 0 && pages >= ENTRIES as u64;
