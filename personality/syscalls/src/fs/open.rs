@@ -33,6 +33,9 @@ fn open(task: &Task, directory: i32, path: UserAddr, request: &Request) -> SysRe
     if request.flags.is_tmpfile() && !request.flags.is_writable() {
         return Err(Errno::EINVAL);
     }
+    if request.flags.contains(OpenFlags::CREAT | OpenFlags::DIRECTORY) {
+        return Err(Errno::EINVAL);
+    }
     let reserved = actor.files.reserve(0, descriptor_limit(task))?;
     let base = actor.base(directory, &text)?;
     let Request { flags, permissions, resolution } = *request;
