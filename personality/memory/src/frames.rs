@@ -282,3 +282,40 @@ unsafe fn zero_block(block: *mut [u64; 64]) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pool of two regions of 600 and 400 frames, none of them touched.
+    fn pool() -> Pool {
+        let mut pool = Pool { regions: 2, fresh_count: 1000, total: 1000, reserve: 60, heap_limit: 250, ..Pool::EMPTY };
+        pool.fresh[0] = Fresh { next: 2, end: 602 };
+        pool.fresh[1] = Fresh { next: 700, end: 1100 };
+        pool
+    }
+
+    #[test]
+    fn single_frames_leave_the_reserve_to_the_heap() {
+        let mut pool = pool();
+        let mut taken = core::iter::from_fn(|| pool.take());
+        assert_eq!(taken.next(), Some((2, true)));
+        assert_eq!(taken.count(), 939);
+        assert_eq!(pool.stats().available, 0);
+        assert_eq!(pool.take_run(60), Some(1040), "the heap still grows");
+        assert_eq!(pool.take_run(1), None);
+        assert_eq!(pool.take(), None);
+    }
+
+    #[test]
+    fn the_heap_grows_from_the_top_to_its_limit() {
+        let mut pool = pool();
+        assert_eq!(pool.take_run(100), Some(1000));
+        assert_eq!(pool.take_run(100), Some(900));
+        assert_eq!(pool.take_run(51), None);
+        assert_eq!(pool.take_run(u32::MAX), None);
+        assert_eq!(pool.stats().heap, 200);
+        assert_eq!(pool.stats().reserve, 50, "no more than it may still get");
+        assert_eq!(core::iter::from_fn(|| pool.take()).count(), 750);
+    }
+}

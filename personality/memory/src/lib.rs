@@ -35,6 +35,10 @@ mod state_page;
 pub mod user;
 
 #[cfg(test)]
+#[path = "native/copy.rs"]
+#[expect(unsafe_code, reason = "the target's copy routines, tested here without faults")]
+mod native_copy;
+#[cfg(test)]
 mod tests;
 
 #[cfg(target_os = "linux")]

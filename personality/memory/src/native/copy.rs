@@ -14,18 +14,24 @@ global_asm!(
     "mov rcx, rdx",
     "shr rcx, 3",
     "and edx, 7",
+    ".global banyan_user_copy_words",
     "banyan_user_copy_words:",
     "rep movsq",
+    ".global banyan_user_copy_words_end",
     "banyan_user_copy_words_end:",
     "mov ecx, edx",
+    ".global banyan_user_copy_tail",
     "banyan_user_copy_tail:",
     "rep movsb",
+    ".global banyan_user_copy_tail_end",
     "banyan_user_copy_tail_end:",
     "xor eax, eax",
     "ret",
+    ".global banyan_user_copy_words_fixup",
     "banyan_user_copy_words_fixup:",
     "lea rax, [rdx + rcx * 8]",
     "ret",
+    ".global banyan_user_copy_tail_fixup",
     "banyan_user_copy_tail_fixup:",
     "mov rax, rcx",
     "ret",
@@ -33,17 +39,21 @@ global_asm!(
     ".global banyan_user_load",
     "banyan_user_load:",
     "mov eax, [rdi]",
+    ".global banyan_user_load_end",
     "banyan_user_load_end:",
     "ret",
     // rdi: address, esi: expected, edx: new; returns the word found, or all ones.
     ".global banyan_user_exchange",
     "banyan_user_exchange:",
     "mov eax, esi",
+    ".global banyan_user_exchange_access",
     "banyan_user_exchange_access:",
     "lock cmpxchg [rdi], edx",
+    ".global banyan_user_exchange_end",
     "banyan_user_exchange_end:",
     "mov eax, eax",
     "ret",
+    ".global banyan_user_word_fixup",
     "banyan_user_word_fixup:",
     "mov rax, -1",
     "ret",
@@ -123,4 +133,45 @@ pub(crate) unsafe fn load_u32(addr: u64) -> Option<u32> {
 pub(crate) unsafe fn compare_exchange_u32(addr: u64, expected: u32, new: u32) -> Option<u32> {
     // SAFETY: the caller's promise.
     u32::try_from(unsafe { banyan_user_exchange(addr, expected, new) }).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_of_all_lengths_are_exact() {
+        let from: [u8; 64] = core::array::from_fn(|n| n as u8 + 1);
+        for count in 0..=64 {
+            let mut to = [0; 65];
+            // SAFETY: both arrays have `count` bytes; the "process" is this one.
+            assert_eq!(unsafe { copy_in(to.as_mut_ptr(), from.as_ptr() as u64, count) }, 0);
+            assert_eq!((&to[..count], to[count]), (&from[..count], 0));
+            let mut back = [0; 65];
+            // SAFETY: as above.
+            assert_eq!(unsafe { copy_out(back.as_mut_ptr() as u64, to.as_ptr(), count) }, 0);
+            assert_eq!(back, to);
+        }
+    }
+
+    #[test]
+    fn words_are_loaded_and_exchanged() {
+        let mut word = u32::MAX;
+        let addr = &raw mut word as u64;
+        // SAFETY: an aligned word of this process.
+        assert_eq!(unsafe { load_u32(addr) }, Some(u32::MAX));
+        // SAFETY: as above.
+        assert_eq!(unsafe { compare_exchange_u32(addr, 1, 2) }, Some(u32::MAX));
+        // SAFETY: as above.
+        assert_eq!(unsafe { compare_exchange_u32(addr, u32::MAX, 2) }, Some(u32::MAX));
+        // SAFETY: as above.
+        assert_eq!(unsafe { load_u32(addr) }, Some(2));
+    }
+
+    #[test]
+    fn fixups_are_short_ranges_of_code() {
+        for (start, end, target) in fixups() {
+            assert!(start < end && end - start <= 8 && !(start..end).contains(&target));
+        }
+    }
 }
