@@ -37,6 +37,8 @@ impl Space {
     /// `OutOfMemory`, or what the kernel says of the layout.
     pub fn build(supply: &Supply, archive: &Archive<'_>, layout: &Layout) -> Result<Self, Error> {
         let vspace = supply.create::<VSpace>(0)?;
+        // The first of them becomes the root: without it nothing can be attached.
+        vspace.donate(supply.tables(), TABLES_AT_ONCE)?;
         let mut space =
             Self { vspace, thread: Cap::NULL, start_info: Cap::NULL, stack: Cap::NULL, attachments: Vec::new() };
         for piece in &layout.pieces {

@@ -17,7 +17,11 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     // A panic while panicking: no more words.
     if !PANICKING.swap(true, Ordering::SeqCst) {
         let mut line = logger::Line::new();
-        let _ = write!(line, "{info}");
+        // On one line, unlike the message's own form.
+        let _ = match info.location() {
+            Some(at) => write!(line, "panicked at {}:{}: {}", at.file(), at.line(), info.message()),
+            None => write!(line, "panicked: {}", info.message()),
+        };
         line.flush();
         trace();
     }
