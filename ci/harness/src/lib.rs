@@ -1,0 +1,32 @@
+//! System tests: what runs on Banyan, what it is compared with, and the means to do so.
+//!
+//! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
+//! answers come from the crate `reference`); [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
+//! the host tool as a person would.
+
+pub mod abuse;
+pub mod cases;
+pub mod compare;
+pub mod shared;
+pub mod terminal;
+pub mod terminal_tests;
+pub mod tool;
+pub mod tool_tests;
+pub mod workshop;
+
+use libtest_mimic::Trial;
+
+/// All tests.
+#[must_use]
+pub fn tests() -> Vec<Trial> {
+    let mut tests = compare::tests();
+    tests.extend(abuse::tests());
+    tests.extend(terminal_tests::tests());
+    tests.extend(tool_tests::tests());
+    tests
+}
+
+/// A test from a function; an error fails it with its whole chain of causes.
+fn trial(name: impl Into<String>, test: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || test().map_err(|error| format!("{error:#}").into()))
+}

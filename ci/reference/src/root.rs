@@ -16,6 +16,9 @@ const FILES: &[(&str, &str)] = &[
     ("etc/hostname", "banyan\n"),
 ];
 
+/// Programs that Debian's busybox lacks: the host's own, of packages that every Debian has. They are dynamic.
+const HOST_PROGRAMS: &[&str] = &["nice", "nohup", "script", "split", "comm", "cksum", "flock"];
+
 /// Builds the tree anew and returns its folder. `programs` go to `/tests`.
 ///
 /// # Errors
@@ -36,6 +39,9 @@ pub fn build(workshop: &Workshop, name: &str, programs: &[PathBuf]) -> Result<Pa
         fs::write(root.join(path), contents)?;
     }
     install_busybox(&workshop.busybox, &root)?;
+    for program in HOST_PROGRAMS {
+        install_host_program(program, &root)?;
+    }
     for program in programs {
         let file_name = program.file_name().context("a program has a name")?;
         fs::copy(program, root.join("tests").join(file_name))?;
@@ -55,6 +61,23 @@ fn install_busybox(busybox: &Path, root: &Path) -> Result<()> {
         if !link.exists() {
             symlink("/bin/busybox", link)?;
         }
+    }
+    Ok(())
+}
+
+/// Copies a program of the host with its dynamic linker and libraries.
+fn install_host_program(name: &str, root: &Path) -> Result<()> {
+    let program = Path::new("/usr/bin").join(name);
+    let libraries = Command::new("ldd").arg(&program).output()?;
+    if !libraries.status.success() {
+        bail!("ldd {} failed: {}", program.display(), String::from_utf8_lossy(&libraries.stderr));
+    }
+    let libraries = String::from_utf8(libraries.stdout)?;
+    let libraries = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+    for file in libraries.chain(program.to_str()) {
+        let copy = root.join(file.trim_start_matches('/'));
+        fs::create_dir_all(copy.parent().context("files lie in folders")?)?;
+        fs::copy(file, copy).with_context(|| format!("cannot copy {file}"))?;
     }
     Ok(())
 }

@@ -148,6 +148,48 @@ pub fn is_pending(signal: i32) -> bool {
     unsafe { libc::sigismember(&raw const set, signal) == 1 }
 }
 
+/// Gives signal handlers a stack of their own, which is never freed.
+///
+/// # Errors
+/// sigaltstack(2)'s.
+pub fn separate_signal_stack(bytes: usize) -> io::Result<()> {
+    let stack = libc::stack_t { ss_sp: vec![0_u8; bytes].leak().as_mut_ptr().cast(), ss_flags: 0, ss_size: bytes };
+    // SAFETY: the memory is leaked, so that the stack lives for ever.
+    check(unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) }.into()).map(drop)
+}
+
+/// Starts the interval timer: SIGALRM after each `milliseconds`; 0 stops it.
+///
+/// # Errors
+/// setitimer(2)'s.
+pub fn interval_timer(milliseconds: i64) -> io::Result<()> {
+    let period = libc::timeval { tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000 };
+    let timer = libc::itimerval { it_interval: period, it_value: period };
+    // SAFETY: the record is valid; no old value is asked for.
+    check(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, ptr::null_mut()) }.into()).map(drop)
+}
+
+/// waitid(2) for a child: its `si_code` and `si_status`.
+///
+/// # Errors
+/// waitid(2)'s.
+pub fn wait_for_change(pid: i32, options: i32) -> io::Result<(i32, i32)> {
+    // SAFETY: all zeroes is a valid siginfo.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `info` is a valid place for the result.
+    check(unsafe { libc::waitid(libc::P_PID, pid as u32, &raw mut info, options) }.into())?;
+    // SAFETY: waitid fills in the fields of a child's change, or leaves zeroes.
+    Ok((info.si_code, unsafe { info.si_status() }))
+}
+
+/// futex(2) on a word: `operation` with `value`, for at most `milliseconds`; the kernel's result.
+#[must_use]
+pub fn futex(word: &std::sync::atomic::AtomicU32, operation: i32, value: u32, milliseconds: i64) -> i64 {
+    let limit = libc::timespec { tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000 };
+    let arguments = [word.as_ptr() as u64, operation as u64, value.into(), (&raw const limit) as u64, 0, 0];
+    raw_call(libc::SYS_futex as u64, arguments)
+}
+
 /// Arms the alarm clock; the signal ends a process that does not handle it.
 pub fn alarm(seconds: u32) {
     // SAFETY: touches no memory.

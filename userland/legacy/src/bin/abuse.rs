@@ -1,1 +1,201 @@
-fn main() {}
+//! Programs that behave badly on purpose; the system must answer with errors and go on.
+//!
+//! `abuse fuzz SEED CALLS`: random system calls, as a user without rights, in disposable children with an alarm.
+//! `abuse fork-bomb`, `abuse memory`, `abuse fill FILE`: processes, memory, file system until the system says no.
+//! `abuse fork-loop COUNT`: forks and buries COUNT children, one after the other.
+
+use std::fs::File;
+use std::io::Write;
+use std::time::Duration;
+
+use legacy_programs::faults;
+use legacy_programs::random::Random;
+use legacy_programs::sys::{self, Mapping};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+const NOBODY: u32 = 65534;
+/// Calls of one child, if it lives that long.
+const CALLS_PER_CHILD: u64 = 200;
+const ALARM_SECONDS: u32 = 2;
+/// Calls that would only take the test itself apart: they may stop or detach the child for longer than its alarm.
+const LEFT_OUT: &[i64] = &[
+    libc::SYS_alarm,
+    libc::SYS_setitimer,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigaction,
+    libc::SYS_kill,
+    libc::SYS_tkill,
+];
+
+fn main() -> Outcome {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["fuzz", seed, calls] => fuzz(seed.parse()?, calls.parse()?),
+        ["fork-bomb"] => fork_bomb(),
+        ["memory"] => use_memory(),
+        ["fill", path] => fill(path),
+        ["fork-loop", count] => fork_loop(count.parse()?),
+        _ => Err("usage: abuse fuzz SEED CALLS | fork-bomb | memory | fill FILE | fork-loop COUNT".into()),
+    }
+}
+
+fn fuzz(seed: u64, calls: u64) -> Outcome {
+    let mut done = 0;
+    let mut children = 0;
+    while done < calls {
+        let child_seed = seed.wrapping_add(children << 32);
+        let child = sys::spawn(|| wild_child(child_seed))?;
+        bury(child)?;
+        // What counts is what the child set out to do; most die before.
+        done += CALLS_PER_CHILD;
+        children += 1;
+        if children % 50 == 0 {
+            println!("{done} calls in {children} children");
+        }
+    }
+    println!("survived {done} calls");
+    Ok(())
+}
+
+/// Waits for a child, at most a few times its alarm, then kills it.
+fn bury(child: i32) -> Outcome {
+    for _ in 0..ALARM_SECONDS * 300 {
+        if sys::wait(child, libc::WNOHANG)?.0 == child {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    sys::kill(child, libc::SIGKILL)?;
+    sys::wait(child, 0)?;
+    Ok(())
+}
+
+fn wild_child(seed: u64) -> i32 {
+    if sys::become_user(NOBODY).is_err() {
+        return 1;
+    }
+    sys::alarm(ALARM_SECONDS);
+    let mut random = Random::new(seed);
+    let Ok(memory) = Mapping::anonymous(1 << 16, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE) else {
+        return 1;
+    };
+    for _ in 0..CALLS_PER_CHILD {
+        match random.below(400) {
+            0 => faults::jump_to(wild_number(&mut random, &memory)),
+            1 => privileged(&mut random),
+            2 => faults::write_at(wild_number(&mut random, &memory)),
+            _ => wild_call(&mut random, &memory),
+        }
+    }
+    0
+}
+
+fn wild_call(random: &mut Random, memory: &Mapping) {
+    let number = random.below(451);
+    if LEFT_OUT.contains(&(number as i64)) {
+        return;
+    }
+    let arguments = std::array::from_fn(|_| wild_number(random, memory));
+    let _ = sys::raw_call(number, arguments);
+}
+
+/// Small numbers, descriptors, pointers that are good, nearly good and bad, and everything else.
+fn wild_number(random: &mut Random, memory: &Mapping) -> u64 {
+    let good = memory.address() as u64;
+    match random.below(12) {
+        0 => 0,
+        1 => random.below(8),
+        2 => random.below(1 << 16),
+        3 => good + random.below(1 << 16),
+        4 => good + (1 << 16) - random.below(16),
+        5 => good & !0xfff,
+        6 => 0x7fff_ffff_f000 - random.below(1 << 20),
+        7 => 0xffff_8000_0000_0000 + random.below(1 << 47),
+        8 => 0x8000_0000_0000 + random.below(1 << 47),
+        9 => 1 << random.below(64),
+        10 => 0_u64.wrapping_sub(random.below(4096)),
+        _ => random.next_u64(),
+    }
+}
+
+fn privileged(random: &mut Random) {
+    let wild: [fn(); 10] = [
+        faults::halt,
+        faults::disable_interrupts,
+        faults::write_port,
+        faults::read_control_register,
+        faults::write_control_register,
+        faults::read_model_register,
+        faults::load_interrupt_table,
+        faults::software_interrupt,
+        faults::undefined,
+        faults::lose_stack,
+    ];
+    wild[random.below(wild.len() as u64) as usize]();
+}
+
+/// Forks without end, children and grandchildren that wait, until fork fails; then kills them all.
+fn fork_bomb() -> Outcome {
+    rustix::process::setpgid(None, None)?;
+    sys::on_signal(libc::SIGTERM, stay, 0)?;
+    let refused = loop {
+        let child = sys::spawn(|| {
+            drop(sys::default_signal(libc::SIGTERM));
+            drop(sys::fork());
+            loop {
+                std::thread::park();
+            }
+        });
+        if let Err(error) = child {
+            break error;
+        }
+    };
+    println!("refused: {:?}", refused.raw_os_error());
+    sys::kill(0, libc::SIGTERM)?;
+    while sys::wait(-1, 0).is_ok() {}
+    Ok(())
+}
+
+/// The bomb's first process outlives its own signal.
+extern "C" fn stay(_: i32) {}
+
+/// Touches memory until there is none: an error, or the process is killed.
+fn use_memory() -> Outcome {
+    let mut kept = Vec::new();
+    let error = loop {
+        match Mapping::anonymous(16 << 20, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE) {
+            Ok(memory) => {
+                (0..16 << 20).step_by(4096).for_each(|at| memory.write(at, 1));
+                kept.push(memory);
+            }
+            Err(error) => break error,
+        }
+    };
+    println!("refused: {:?}", error.raw_os_error());
+    Ok(())
+}
+
+/// Writes to a file until the file system is full, and removes it.
+fn fill(path: &str) -> Outcome {
+    let mut file = File::create(path)?;
+    let block = vec![0x5a; 1 << 20];
+    let error = loop {
+        if let Err(error) = file.write_all(&block) {
+            break error;
+        }
+    };
+    println!("refused: {:?}", error.raw_os_error());
+    std::fs::remove_file(path)?;
+    Ok(())
+}
+
+fn fork_loop(count: u32) -> Outcome {
+    for _ in 0..count {
+        let child = sys::spawn(|| 0)?;
+        sys::wait(child, 0)?;
+    }
+    println!("forked {count}");
+    Ok(())
+}

@@ -3,7 +3,6 @@
 //! `/batch/NNNN.command` is what `sh -c` gets, `/batch/NNNN.input` its standard input. The answers go to the second
 //! serial port, a header line each, then the bytes: `result NNNN STATUS OUT ERR`, with the wait status and the number of
 //! bytes of standard output and standard error. `done` ends the list, then the machine stops.
-//! With `/batch/interactive` instead, the shell gets the first serial port and the machine stops when it ends.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -19,11 +18,17 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 const LIMIT_SECONDS: u64 = 120;
 const RESULTS: &str = "/dev/ttyS1";
 
-fn main() {
-    if let Err(error) = prepare().and_then(|()| run_batch(Path::new("/batch"))) {
-        eprintln!("linux-init: {error}");
-    }
-    power_off();
+fn main() -> io::Result<()> {
+    let worker = sys::spawn(|| match prepare().and_then(|()| run_batch(Path::new("/batch"))) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("linux-init: {error}");
+            1
+        }
+    })?;
+    // The first process is given all orphans to bury.
+    while sys::wait(-1, 0)?.0 != worker {}
+    power_off()
 }
 
 fn prepare() -> io::Result<()> {
@@ -35,6 +40,9 @@ fn prepare() -> io::Result<()> {
         if !mounted.success() {
             return Err(io::Error::other(format!("cannot mount {kind}")));
         }
+    }
+    for (name, target) in [("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
+        std::os::unix::fs::symlink(format!("/proc/self/{target}"), format!("/dev/{name}"))?;
     }
     Command::new("/bin/busybox").args(["hostname", "banyan"]).status().map(drop)
 }
