@@ -9,7 +9,7 @@
 //! heap = "256K"
 //! stack = "32K"
 //! untyped = "128K"
-//! slot_bits = 8                   # 2^8 capability slots
+//! slot_bits = 10                  # 2^10 capability slots
 //! essential = true                # the system stops when it dies
 //! restart = "never"
 //! fpu = false
@@ -200,7 +200,7 @@ fn default_untyped() -> Size {
 }
 
 fn default_slot_bits() -> u8 {
-    8
+    10
 }
 
 impl TaskText {
