@@ -16,8 +16,8 @@ use driver_lib::virtio::{self, Error, Queue, Transport};
 const FEATURE_MULTIPORT: u64 = 1 << 1;
 /// Ports that we look at.
 pub const MAX_PORTS: u16 = 4;
-/// Descriptors of each queue.
-const QUEUE_SIZE: u16 = 64;
+/// Descriptors of each queue. QEMU's control queues have no more.
+const QUEUE_SIZE: u16 = 32;
 /// DMA memory of the rings of each queue.
 const RINGS_BYTES: usize = 4096;
 /// Data buffers in each direction, and their size. QEMU delivers at most 4 KiB at once.

@@ -10,8 +10,8 @@ use interfaces::{HostChannelDispatcher, HostLinkClient};
 use ipc::Server;
 
 const STACK_BYTES: usize = 64 << 10;
-/// Clients that may wait: some for each of the sessions.
-const WAITING: usize = 256;
+/// Clients that may wait: five for each of two dozen sessions, within the default CapTable.
+const WAITING: usize = 120;
 
 rt::entry!(main);
 
