@@ -77,7 +77,7 @@ fn check_task(task: &Task) -> Result<(), Problem> {
 }
 
 fn check_size(what: &str, bytes: u64, least: u64) -> Result<(), Problem> {
-    if bytes % PAGE != 0 || bytes < least || bytes > MAX_BYTES {
+    if !bytes.is_multiple_of(PAGE) || bytes < least || bytes > MAX_BYTES {
         return Err(Problem(format!("{what} of {bytes} bytes: a size is a multiple of 4K, at least {least} bytes")));
     }
     Ok(())
@@ -114,7 +114,7 @@ fn check_grants(task: &Task) -> Result<(), Problem> {
     }
     for device in &task.devices {
         check_size(&format!("device \"{}\"", device.name), device.bytes, PAGE)?;
-        if device.address % PAGE != 0 || device.address.checked_add(device.bytes).is_none() {
+        if !device.address.is_multiple_of(PAGE) || device.address.checked_add(device.bytes).is_none() {
             return Err(Problem(format!("device \"{}\": the address is not the start of a page", device.name)));
         }
     }

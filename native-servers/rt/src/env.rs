@@ -172,8 +172,8 @@ impl Env {
     /// The value of an option; of several with that key the last, so boot options override the manifest's.
     #[must_use]
     pub fn option(&self, key: &str) -> Option<&'static str> {
-        let lines = self.options.lines().filter_map(|line| line.split_once('='));
-        lines.filter(|(name, _)| *name == key).last().map(|(_, value)| value)
+        let mut from_last = self.options.lines().rev().filter_map(|line| line.split_once('='));
+        from_last.find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
     fn grant(&self, kind: u64, what: &'static str, name: &'static str) -> Result<&'static Grant, NotGranted> {
