@@ -2,9 +2,9 @@
 
 use legacy_programs::{faults, sys};
 
-use crate::{Outcome, report_end};
+use crate::{Outcome, Tests, report_end};
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+pub const TESTS: Tests = &[
     ("faulting-instructions", faulting_instructions),
     ("wild-addresses", wild_addresses),
     ("wild-pointers-to-the-kernel", wild_pointers),

@@ -9,10 +9,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, OFlags, fcntl_getfl, fcntl_setfl, flock};
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
-use crate::{Outcome, describe, error_number};
+use crate::{Outcome, Tests, describe, error_number};
 use legacy_programs::sys;
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+pub const TESTS: Tests = &[
     ("pipe-capacity-and-errors", pipe_capacity),
     ("poll-of-pipes", poll_pipes),
     ("poll-wakes-up", poll_wakes),

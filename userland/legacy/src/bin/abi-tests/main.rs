@@ -12,8 +12,10 @@ mod threads;
 /// What a test returns.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-const TESTS: &[&[(&str, fn() -> Outcome)]] =
-    &[faults::TESTS, files::TESTS, memory::TESTS, processes::TESTS, signals::TESTS, threads::TESTS];
+/// The tests of a family, by name.
+type Tests = &'static [(&'static str, fn() -> Outcome)];
+
+const TESTS: &[Tests] = &[faults::TESTS, files::TESTS, memory::TESTS, processes::TESTS, signals::TESTS, threads::TESTS];
 
 fn main() -> Outcome {
     let wanted = std::env::args().nth(1).unwrap_or_default();

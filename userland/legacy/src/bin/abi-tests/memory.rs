@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use legacy_programs::sys::{self, Mapping};
 use libc::{MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE};
 
-use crate::{Outcome, describe, report_end};
+use crate::{Outcome, Tests, describe, report_end};
 
 const PAGE: usize = 4096;
 const READ_WRITE: i32 = PROT_READ | PROT_WRITE;
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+pub const TESTS: Tests = &[
     ("fresh-pages-are-zero", fresh_pages),
     ("fork-copies-private-memory", copy_on_write),
     ("shared-memory-is-shared", shared_memory),

@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 use legacy_programs::sys;
 use rustix::process::{Resource, Rlimit, getpgid, getpgrp, getppid, getrlimit, getsid, setpgid, setrlimit, setsid};
 
-use crate::{Outcome, describe, error_number, report_end};
+use crate::{Outcome, Tests, describe, error_number, report_end};
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+pub const TESTS: Tests = &[
     ("exit-statuses", exit_statuses),
     ("wait-forms", wait_forms),
     ("waitid", waitid),

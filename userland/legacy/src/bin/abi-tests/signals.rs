@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use legacy_programs::{faults, sys};
 
-use crate::{Outcome, describe, report_end};
+use crate::{Outcome, Tests, describe, report_end};
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+pub const TESTS: Tests = &[
     ("handlers-run", handlers),
     ("blocked-signals-wait", blocked),
     ("interrupted-read", interrupted_read),

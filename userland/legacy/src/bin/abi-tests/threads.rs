@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use legacy_programs::sys::{self, Mapping};
 
-use crate::{Outcome, describe, report_end};
+use crate::{Outcome, Tests, describe, report_end};
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+pub const TESTS: Tests = &[
     ("threads-count-together", count_together),
     ("condition-variables", conditions),
     ("barriers", barriers),
