@@ -16,7 +16,7 @@ pub fn path() -> Result<PathBuf> {
     let tool = folder.join("banyan");
     if !tool.exists() {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo).args(["build", "--quiet", "-p", "banyan"]).status()?;
+        let status = Command::new(cargo).args(["build", "--quiet", "-p", "banyan-cli"]).status()?;
         anyhow::ensure!(status.success() && tool.exists(), "the host tool does not build");
     }
     Ok(tool)
