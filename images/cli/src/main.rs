@@ -33,13 +33,13 @@ fn start(run: &cli::Run) -> Result<i32> {
     if run.gdb {
         say("the machine waits for a debugger: gdb -ex 'target remote :1234'");
     }
+    let vm = Vm::start(&config)?;
     let Some(command) = &run.exec else {
         say("Ctrl-A x leaves");
-        let (vm, leave) = interactive::run(&config, run.timeout)?;
+        let (vm, leave) = interactive::run(vm, run.timeout)?;
         return Ok(left(vm, &leave));
     };
-    let (vm, done) = exec::run(&config, command, run.timeout)?;
-    Ok(match done {
+    Ok(match exec::run(&vm, command, run.timeout)? {
         Done::Exit(status) => status.code(),
         Done::TimedOut => timed_out(vm),
         Done::Ended(end) => ended(vm, &end),

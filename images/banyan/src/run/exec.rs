@@ -1,7 +1,7 @@
 //! One command with this process's own streams, and its exit status as ours.
 
+use super::Vm;
 use super::channel::{End, Event, Session, Status, Stop, Stream};
-use super::{Config, Vm};
 use anyhow::{Result, bail};
 use std::io::{self, Read, Write, stderr, stdin, stdout};
 use std::sync::Arc;
@@ -18,18 +18,16 @@ pub enum Done {
     Ended(End),
 }
 
-/// Starts the system and runs `command` with standard input, output and error passed through.
+/// Runs `command` in a system with standard input, output and error passed through.
 ///
 /// # Errors
-/// When the system cannot be started, or refuses the command.
-pub fn run(config: &Config, command: &str, limit: Option<Duration>) -> Result<(Vm, Done)> {
-    let vm = Vm::start(config)?;
+/// When the system refuses the command.
+pub fn run(vm: &Vm, command: &str, limit: Option<Duration>) -> Result<Done> {
     let deadline = limit.map(|limit| Instant::now() + limit);
-    let done = match vm.wait_ready(deadline) {
-        Ok(()) => pass_through(vm.open(command)?, deadline)?,
-        Err(stop) => stopped(stop),
-    };
-    Ok((vm, done))
+    match vm.wait_ready(deadline) {
+        Ok(()) => pass_through(vm.open(command)?, deadline),
+        Err(stop) => Ok(stopped(stop)),
+    }
 }
 
 fn stopped(stop: Stop) -> Done {

@@ -4,7 +4,7 @@
 //! run: the system stops, the person leaves, the time is over, or a signal asks this process to end.
 
 use super::channel::End;
-use super::{Config, Vm, terminal};
+use super::{Vm, terminal};
 use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
@@ -36,12 +36,12 @@ pub fn window() -> Option<super::Window> {
     terminal::window()
 }
 
-/// Starts the system and connects the terminal until one of them ends it.
+/// Connects the terminal with a system that was started in interactive mode, until one of them ends it.
 ///
 /// # Errors
-/// When the system cannot be started or its serial line not be used.
-pub fn run(config: &Config, limit: Option<Duration>) -> Result<(Vm, Leave)> {
-    let vm = Arc::new(Vm::start(config)?);
+/// When its serial line cannot be used.
+pub fn run(vm: Vm, limit: Option<Duration>) -> Result<(Vm, Leave)> {
+    let vm = Arc::new(vm);
     let deadline = limit.map(|limit| Instant::now() + limit);
     let raw = terminal::make_raw();
     let (sender, leaving) = channel();

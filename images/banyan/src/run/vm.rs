@@ -6,7 +6,8 @@
 use super::channel::{Channel, End, Output, Session, Stop};
 use super::log::RunFiles;
 use super::{Config, Mode, Window, qemu};
-use crate::{build, image, root, setup};
+use crate::root::{self, Root};
+use crate::{build, image, setup};
 use anyhow::{Context, Result, anyhow};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -41,13 +42,13 @@ impl Vm {
     /// When a tool is missing and cannot be installed, something does not build, the root or the manifest is bad, or QEMU
     /// does not start.
     pub fn start(config: &Config) -> Result<Self> {
-        let (tools, programs) = {
-            let _lock = crate::workspace::lock()?;
-            let tools = setup::ensure()?;
-            let programs = build::guest(&tools)?;
-            (tools, programs)
-        };
-        Self::start_built(config, &tools, &programs)
+        let lock = crate::workspace::lock()?;
+        let tools = setup::ensure()?;
+        // What the person gave is looked at before the long step.
+        let config = Config { root: Root::Tree(root::load(&config.root, &tools)?), ..config.clone() };
+        let programs = build::guest(&tools)?;
+        drop(lock);
+        Self::start_built(&config, &tools, &programs)
     }
 
     /// As [`Vm::start`], with what is installed and built already.
