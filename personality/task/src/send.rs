@@ -1,0 +1,145 @@
+//! Sending signals: who gets them, what they do at once, who is woken.
+
+use alloc::sync::Arc;
+
+use crate::exit::begin_group_exit;
+use crate::signal::{Raised, SIG_DFL, SigInfo, SigSet, Signal};
+use crate::{ChildEvent, ExitStatus, INIT, Pid, Process, Task, system};
+
+/// Sends a signal to a process. The rights to do so were checked.
+pub fn send_to_process(process: &Process, info: SigInfo) {
+    if process.pid == INIT {
+        system().hooks.signal_to_init(info.signal);
+        return;
+    }
+    let signal = info.signal;
+    before_sending(process, signal);
+    let Some(first) = process.first_task() else { return };
+    if is_dropped(process, &first, signal) {
+        return;
+    }
+    if signal == Signal::SIGKILL {
+        begin_group_exit(process, ExitStatus::Signal(signal));
+        return;
+    }
+    let limit = process.signal_limit();
+    if process.pending.lock().raise(info, limit) == Raised::Merged {
+        return;
+    }
+    if let Some(task) = taker(process, signal) {
+        task.notify();
+    }
+}
+
+/// Sends a signal to one thread.
+pub fn send_to_task(task: &Task, info: SigInfo) {
+    let signal = info.signal;
+    before_sending(&task.process, signal);
+    if is_dropped(&task.process, task, signal) {
+        return;
+    }
+    if signal == Signal::SIGKILL {
+        begin_group_exit(&task.process, ExitStatus::Signal(signal));
+        return;
+    }
+    let limit = task.process.signal_limit();
+    let mut signals = task.signals.lock();
+    let raised = signals.pending.raise(info, limit);
+    let blocked = signals.blocked.contains(signal);
+    drop(signals);
+    if raised != Raised::Merged && !blocked {
+        task.notify();
+    }
+}
+
+/// Sends a signal to all processes of a group; how many there are.
+pub fn send_to_group(group: Pid, info: &SigInfo) -> usize {
+    let members = system().tree().group_members(group);
+    for process in &members {
+        send_to_process(process, info.clone());
+    }
+    members.len()
+}
+
+/// Raises a signal that a fault of the task's program caused: it cannot be blocked or ignored.
+pub fn force_signal(task: &Task, info: SigInfo) {
+    let signal = info.signal;
+    let actions = task.process.actions();
+    let mut table = actions.lock();
+    let mut action = table.get(signal);
+    let mut signals = task.signals.lock();
+    if signals.blocked.contains(signal) || table.ignores(signal) {
+        action.handler = SIG_DFL;
+        table.set(signal, action);
+        signals.blocked.remove(signal);
+    }
+    drop(table);
+    // A fault must not get lost because one of its kind is pending.
+    signals.pending.discard(SigSet::of(signal));
+    let limit = task.process.signal_limit().max(1);
+    signals.pending.raise(info, limit);
+    drop(signals);
+    task.notify_self();
+}
+
+/// Stop signals and continuing cancel each other when they are sent, whatever is blocked (signal(7)).
+fn before_sending(process: &Process, signal: Signal) {
+    if signal == Signal::SIGCONT {
+        discard_everywhere(process, SigSet::STOPPING);
+        resume(process, Some(ChildEvent::Continued));
+    } else if signal == Signal::SIGKILL {
+        resume(process, None);
+    } else if SigSet::STOPPING.contains(signal) {
+        discard_everywhere(process, SigSet::of(Signal::SIGCONT));
+    }
+}
+
+fn discard_everywhere(process: &Process, signals: SigSet) {
+    process.pending.lock().discard(signals);
+    for task in process.task_list() {
+        task.signals.lock().pending.discard(signals);
+    }
+}
+
+/// Lets a stopped process run on.
+fn resume(process: &Process, report: Option<ChildEvent>) {
+    let was_stopped = process.group.lock().stopped.take().is_some();
+    if !was_stopped {
+        return;
+    }
+    let parent = {
+        let mut tree = system().tree();
+        let Some(entry) = tree.get_mut(process.pid) else { return };
+        entry.is_stopped = false;
+        entry.stop_report = None;
+        entry.continue_report = report.is_some();
+        let parent = entry.parent;
+        tree.get(parent).map(|entry| entry.process.clone())
+    };
+    process.resumed.wake_all();
+    if let (Some(parent), Some(event)) = (parent, report) {
+        tell_parent(process, &parent, event);
+    }
+}
+
+/// Tells a parent that a child stopped or continued.
+pub(crate) fn tell_parent(child: &Process, parent: &Arc<Process>, event: ChildEvent) {
+    let quiet = parent.actions().lock().get(Signal::SIGCHLD).has(linux_abi::raw::general::SA_NOCLDSTOP);
+    if !quiet && parent.pid != INIT {
+        send_to_process(parent, crate::exit::child_info(child, Signal::SIGCHLD, event));
+    }
+    parent.children.wake_all();
+}
+
+/// A signal that is ignored and not blocked leaves no trace.
+fn is_dropped(process: &Process, task: &Task, signal: Signal) -> bool {
+    if SigSet::UNBLOCKABLE.contains(signal) || task.signals.lock().blocked.contains(signal) {
+        return false;
+    }
+    process.actions().lock().ignores(signal)
+}
+
+/// The thread that is to take a signal of its process: one that does not block it, the first if it does not.
+fn taker(process: &Process, signal: Signal) -> Option<Arc<Task>> {
+    process.task_list().into_iter().find(|task| !task.signals.lock().blocked.contains(signal))
+}
