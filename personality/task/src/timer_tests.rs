@@ -1,0 +1,58 @@
+//! The timers of a process that has no threads.
+
+use super::*;
+use crate::Limits;
+use crate::signal::Actions;
+
+fn process() -> Arc<Process> {
+    Arc::new(Process::new(7, Limits::initial(10), Arc::new(Mutex::new(Actions::default()))))
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+#[test]
+fn a_timer_tells_what_is_left_and_setting_it_returns_the_old_setting() {
+    let process = process();
+    let new = Setting { value_ns: 1000 * SECOND, interval_ns: 5 };
+    assert_eq!(set_interval(&process, IntervalTimer::Real, new), Setting::default());
+    let left = interval(&process, IntervalTimer::Real);
+    assert!(left.value_ns > 900 * SECOND && left.value_ns <= 1000 * SECOND && left.interval_ns == 5);
+    let old = set_interval(&process, IntervalTimer::Real, Setting::default());
+    assert!(old.value_ns > 900 * SECOND);
+    assert_eq!(interval(&process, IntervalTimer::Real), Setting::default());
+}
+
+#[test]
+fn cancelling_leaves_nothing_in_the_queue() {
+    let process = process();
+    set_interval(&process, IntervalTimer::Real, Setting { value_ns: 1 << 60, interval_ns: 0 });
+    let notice = Notice { signal: None, thread: None, value: None };
+    let id = create(&process, TimerClock::Monotonic, notice).expect("the first timer");
+    set_timer(&process, id, Setting { value_ns: u64::MAX, interval_ns: 1 }, true).expect("it exists");
+    cancel_all(&process);
+    let weak = Arc::downgrade(&process);
+    assert!(!QUEUE.lock().entries.values().any(|(owner, _)| owner.ptr_eq(&weak)));
+    assert_eq!(timer(&process, id), Err(Errno::EINVAL));
+}
+
+#[test]
+fn a_periodic_timer_counts_what_it_missed() {
+    let process = process();
+    let notice = Notice { signal: None, thread: None, value: None };
+    let id = create(&process, TimerClock::Monotonic, notice).expect("the first timer");
+    let start = rt::time::now_ns();
+    set_timer(&process, id, Setting { value_ns: start.saturating_sub(10 * SECOND).max(1), interval_ns: SECOND }, true)
+        .expect("it exists");
+    let key = process.timers.lock().timer(Slot::Posix(id)).and_then(|timer| timer.key).expect("it is armed");
+    expire(&process, Slot::Posix(id), key);
+    assert!(overruns(&process, id).is_ok_and(|count| count >= 1));
+    assert!(timer(&process, id).is_ok_and(|left| left.value_ns <= SECOND && left.interval_ns == SECOND));
+    delete(&process, id).expect("it exists");
+}
+
+#[test]
+fn sleeping_lasts_until_the_deadline() {
+    let deadline = rt::time::now_ns() + 5_000_000;
+    assert_eq!(sleep_until(deadline), Ok(()));
+    assert!(rt::time::now_ns() >= deadline);
+}
