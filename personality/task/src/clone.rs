@@ -87,9 +87,10 @@ pub fn clone(task: &Task, request: &CloneRequest) -> Result<Pid> {
     check_process_limit(task)?;
     let system = system();
     let tid = system.tree().reserve_number()?;
-    let made = system.workers.take().and_then(|seat| {
-        make(task, request, tid, seat.clone()).inspect_err(|_| system.workers.give_back(seat))
-    });
+    let made = system
+        .workers
+        .take()
+        .and_then(|seat| make(task, request, tid, seat.clone()).inspect_err(|_| system.workers.give_back(seat)));
     let (child, gate) = made.inspect_err(|_| system.tree().cancel_number(tid))?;
     if request.has(raw::CLONE_PARENT_SETTID) {
         // As on Linux, a bad address does not undo the child.
@@ -123,7 +124,8 @@ type Made = (Arc<Task>, Option<Arc<VforkGate>>);
 fn make(parent: &Task, request: &CloneRequest, tid: Pid, seat: Arc<Seat>) -> Result<Made> {
     let resources = share(parent, request)?;
     let space = resources.space.clone();
-    let process = if request.has(raw::CLONE_THREAD) { parent.process.clone() } else { new_process(parent, request, tid) };
+    let process =
+        if request.has(raw::CLONE_THREAD) { parent.process.clone() } else { new_process(parent, request, tid) };
     let child = Task::new(tid, process.clone(), seat, resources);
     *child.name.lock() = *parent.name.lock();
     copy_signals(parent, &child, request);
@@ -249,9 +251,10 @@ pub fn spawn(request: Spawn, before_start: impl FnOnce(&Arc<Process>)) -> Result
     let caller = Caller { fs: &request.fs, credentials: &request.credentials };
     let file = caller.open_program(None, &request.path, WalkFlags::FOLLOW)?;
     let tid = system.tree().reserve_number()?;
-    let made = system.workers.take().and_then(|seat| {
-        spawn_at(&request, file, tid, seat.clone()).inspect_err(|_| system.workers.give_back(seat))
-    });
+    let made = system
+        .workers
+        .take()
+        .and_then(|seat| spawn_at(&request, file, tid, seat.clone()).inspect_err(|_| system.workers.give_back(seat)));
     let child = made.inspect_err(|_| system.tree().cancel_number(tid))?;
     let process = child.process.clone();
     {
@@ -281,7 +284,8 @@ fn spawn_at(request: &Spawn, file: Arc<vfs::OpenFile>, tid: Pid, seat: Arc<Seat>
         environment: request.environment.clone(),
     };
     let loaded = exec::load(&program, &fs, &credentials, &limits)?;
-    let task = Task::new(tid, Arc::new(process), seat, Resources { files, fs, credentials, space: loaded.space.clone() });
+    let task =
+        Task::new(tid, Arc::new(process), seat, Resources { files, fs, credentials, space: loaded.space.clone() });
     exec::take_over(&task, &loaded);
     *task.start_fpu.lock() = Some(Box::new(FpuState::initial()));
     Ok(Arc::new(task))

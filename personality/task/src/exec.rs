@@ -51,7 +51,12 @@ impl Files for Opener<'_> {
 }
 
 /// Loads a program; nothing of the caller changes.
-pub(crate) fn load(request: &ExecRequest, fs: &FsContext, credentials: &Credentials, limits: &Limits) -> Result<Loaded> {
+pub(crate) fn load(
+    request: &ExecRequest,
+    fs: &FsContext,
+    credentials: &Credentials,
+    limits: &Limits,
+) -> Result<Loaded> {
     let image = OpenImage::new(request.file.clone(), request.path.clone())?;
     let mut opener = Opener { fs, credentials };
     let prepared = elf_loader::prepare(&mut opener, &request.path, image, request.arguments.clone())?;

@@ -67,9 +67,8 @@ fn release_memory(task: &Task) {
     if clear != 0 {
         let addr = UserAddr(clear);
         // A bad address is the program's own business.
-        if guest_memory::write_value(addr, &0u32).is_ok() {
-            futex::wake(&task.address_space(), addr, 1);
-        }
+        let cleared = guest_memory::write_value(addr, &0u32);
+        let _ = cleared.and_then(|()| futex::wake(&task.address_space(), addr, 1));
     }
     open_vfork_gate(task);
 }
@@ -94,9 +93,11 @@ fn end_process(process: &Arc<Process>, status: ExitStatus) {
         system.hooks.session_leader_ended(session);
     }
     let heirs = leave_family(process);
-    for (group, info) in heirs.orphaned.iter().flat_map(|group| {
-        [Signal::SIGHUP, Signal::SIGCONT].map(|signal| (*group, SigInfo::kernel(signal)))
-    }) {
+    for (group, info) in heirs
+        .orphaned
+        .iter()
+        .flat_map(|group| [Signal::SIGHUP, Signal::SIGCONT].map(|signal| (*group, SigInfo::kernel(signal))))
+    {
         send_to_group(group, &info);
     }
     if heirs.any {
@@ -126,7 +127,8 @@ fn leave_family(process: &Arc<Process>) -> Heirs {
     {
         orphaned.push(group);
     }
-    let groups: alloc::vec::Vec<Pid> = tree.iter().filter(|(_, entry)| entry.parent == process.pid).map(|(_, entry)| entry.group).collect();
+    let groups: alloc::vec::Vec<Pid> =
+        tree.iter().filter(|(_, entry)| entry.parent == process.pid).map(|(_, entry)| entry.group).collect();
     let before: alloc::vec::Vec<bool> = groups.iter().map(|group| tree.is_orphaned(*group, None)).collect();
     let (children, heir) = tree.reparent_children(process.pid);
     for (group, was) in groups.iter().zip(before) {

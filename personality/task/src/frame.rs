@@ -6,7 +6,7 @@
 //! ```
 
 use guest_memory::fpu::FpuState;
-use guest_memory::{State, USER_END, UserAddr, read_bytes, read_value, write_bytes};
+use guest_memory::{State, USER_END, UserAddr, read_bytes, write_bytes};
 use linux_abi::raw::general as raw;
 use linux_abi::{Errno, Result};
 
@@ -36,23 +36,8 @@ const AUTODISARM: u32 = 1 << 31;
 /// Indices of `struct sigcontext`, in words, in order.
 fn registers(state: &State) -> [u64; 17] {
     [
-        state.r8,
-        state.r9,
-        state.r10,
-        state.r11,
-        state.r12,
-        state.r13,
-        state.r14,
-        state.r15,
-        state.rdi,
-        state.rsi,
-        state.rbp,
-        state.rbx,
-        state.rdx,
-        state.rax,
-        state.rcx,
-        state.rsp,
-        state.rip,
+        state.r8, state.r9, state.r10, state.r11, state.r12, state.r13, state.r14, state.r15, state.rdi, state.rsi,
+        state.rbp, state.rbx, state.rdx, state.rax, state.rcx, state.rsp, state.rip,
     ]
 }
 const FLAGS_WORD: usize = 17;
@@ -97,7 +82,8 @@ pub fn push(task: &Task, info: &SigInfo, action: &Action, mask: SigSet, stack: A
     }
     let fpu_at = pointer.checked_sub(FpuState::frame_bytes() as u64).ok_or(Errno::EFAULT)? & !63;
     // As after a call: the handler finds its return address at a multiple of 16, less 8.
-    let at = (fpu_at.checked_sub(FRAME_BYTES as u64).ok_or(Errno::EFAULT)? & !15).checked_sub(8).ok_or(Errno::EFAULT)?;
+    let at =
+        (fpu_at.checked_sub(FRAME_BYTES as u64).ok_or(Errno::EFAULT)? & !15).checked_sub(8).ok_or(Errno::EFAULT)?;
     if on_stack && !stack.holds(at) {
         return Err(Errno::EFAULT);
     }
@@ -233,12 +219,4 @@ fn restore_stack(task: &Task, frame: &Frame) {
             AlternateStack { start, bytes, disarms: flags & AUTODISARM != 0 }
         };
     }
-}
-
-/// Reads a 64-bit mask.
-///
-/// # Errors
-/// `EFAULT`.
-pub fn read_mask(addr: UserAddr) -> Result<SigSet> {
-    read_value::<u64>(addr).map(SigSet)
 }

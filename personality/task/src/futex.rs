@@ -79,7 +79,9 @@ impl Key {
         let areas = space.report();
         let area = areas.iter().find(|area| (area.start..area.end).contains(&address)).filter(|area| area.shared)?;
         let object = area.object.as_ref()?;
-        Some(Self::Object(object.device, object.inode, area.offset.wrapping_add(address - area.start)))
+        // Anonymous memory keeps no file open, and its numbers are not those of any file system.
+        let device = if object.keep.is_some() { object.device } else { u64::MAX };
+        Some(Self::Object(device, object.inode, area.offset.wrapping_add(address - area.start)))
     }
 
     const fn bucket(self) -> usize {

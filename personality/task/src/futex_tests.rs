@@ -76,6 +76,7 @@ fn wake_op_changes_the_second_word() {
     assert_eq!(wake_op(&space, words, (1, 1), add_3_if_equal_7), Ok(0));
     assert_eq!(read_value::<u32>(OTHER), Ok(10));
     assert_eq!(wake_op(&space, words, (1, 1), 7 << 28), Err(Errno::ENOSYS));
-    let shift = Operation::decode((raw::FUTEX_OP_OR | raw::FUTEX_OP_OPARG_SHIFT) << 28 | 4 << 12 | 0xfff).expect("good");
+    let shift =
+        Operation::decode((raw::FUTEX_OP_OR | raw::FUTEX_OP_OPARG_SHIFT) << 28 | 4 << 12 | 0xfff).expect("good");
     assert_eq!((shift.operand, shift.compared), (16, -1));
 }

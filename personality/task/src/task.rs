@@ -282,7 +282,8 @@ impl Task {
     pub fn check_pending(&self) {
         let shared = self.process.pending.lock().set();
         let signals = self.signals.lock();
-        let ready = !signals.pending.set().without(signals.blocked).is_empty() || !shared.without(signals.blocked).is_empty();
+        let ready =
+            !signals.pending.set().without(signals.blocked).is_empty() || !shared.without(signals.blocked).is_empty();
         drop(signals);
         if ready {
             self.notify_self();

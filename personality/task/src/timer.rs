@@ -208,9 +208,7 @@ fn now_on(clock: TimerClock, process: &Process) -> u64 {
 fn schedule(process: &Arc<Process>, slot: Slot, clock: TimerClock, deadline_ns: u64, now: u64) -> Key {
     let at = match clock {
         TimerClock::Monotonic => deadline_ns,
-        TimerClock::Processor => {
-            rt::time::now_ns().saturating_add(deadline_ns.saturating_sub(now).max(MIN_LOOK_NS))
-        }
+        TimerClock::Processor => rt::time::now_ns().saturating_add(deadline_ns.saturating_sub(now).max(MIN_LOOK_NS)),
     };
     let mut queue = QUEUE.lock();
     queue.serial += 1;
@@ -273,7 +271,12 @@ impl Notice {
     fn info(&self, id: i32, overrun: i32) -> Option<SigInfo> {
         const SI_TIMER: i32 = -2;
         let value = self.value.unwrap_or(id as u64);
-        self.signal.map(|signal| SigInfo { signal, errno: 0, code: SI_TIMER, fields: Fields::Timer { id, overrun, value } })
+        self.signal.map(|signal| SigInfo {
+            signal,
+            errno: 0,
+            code: SI_TIMER,
+            fields: Fields::Timer { id, overrun, value },
+        })
     }
 }
 

@@ -69,7 +69,9 @@ impl Signal {
             Self::SIGCHLD | Self::SIGURG | Self::SIGWINCH => DefaultAction::Ignore,
             Self::SIGCONT => DefaultAction::Continue,
             Self::SIGSTOP | Self::SIGTSTP | Self::SIGTTIN | Self::SIGTTOU => DefaultAction::Stop,
-            Self::SIGQUIT | Self::SIGILL | Self::SIGTRAP | Self::SIGABRT | Self::SIGBUS | Self::SIGFPE => DefaultAction::Core,
+            Self::SIGQUIT | Self::SIGILL | Self::SIGTRAP | Self::SIGABRT | Self::SIGBUS | Self::SIGFPE => {
+                DefaultAction::Core
+            }
             Self::SIGSEGV | Self::SIGXCPU | Self::SIGXFSZ | Self::SIGSYS => DefaultAction::Core,
             _ => DefaultAction::Terminate,
         }
