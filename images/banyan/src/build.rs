@@ -26,7 +26,9 @@ pub struct Program {
 pub const LOADER: Program = Program { package: "loader", binary: "loader" };
 /// The kernel.
 pub const KERNEL: Program = Program { package: "ukernel", binary: "ukernel" };
-/// Everything that is built for the target.
+/// A root task that is nothing but the kernel's tests; no part of the system.
+pub const KERNEL_TEST: Program = same("kernel-test");
+/// Everything that the system is built of.
 pub const PROGRAMS: [Program; 10] = [
     LOADER,
     KERNEL,
@@ -69,18 +71,26 @@ impl Programs {
     }
 }
 
-/// Builds all programs; takes a moment when nothing has changed.
+/// Builds the system; takes a moment when nothing has changed.
 ///
 /// The caller holds [`workspace::lock`](crate::workspace::lock).
 ///
 /// # Errors
 /// When something does not build; the message has the compiler's words.
 pub fn guest(tools: &Tools) -> Result<Programs> {
+    programs(tools, &PROGRAMS)
+}
+
+/// As [`guest`], for these programs alone.
+///
+/// # Errors
+/// As [`guest`].
+pub fn programs(tools: &Tools, programs: &[Program]) -> Result<Programs> {
     let mut command = cargo(tools);
-    for program in PROGRAMS {
+    for program in programs {
         command.args(["-p", program.package, "--bin", program.binary]);
     }
-    let features: Vec<String> = PROGRAMS.iter().map(|program| format!("{}/native", program.package)).collect();
+    let features: Vec<String> = programs.iter().map(|program| format!("{}/native", program.package)).collect();
     command.args(["--features", &features.join(",")]);
     progress::run(&mut command, "building the system", LIMIT).context("the system does not build")?;
     Ok(Programs::in_folder(&workspace::guest().join(TARGET).join("release")))

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use banyan::root::Root;
 use banyan::run::{Config, Mode, interactive};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +24,31 @@ pub struct Cli {
 pub enum Word {
     /// Build everything and run it: a shell on this terminal, or one command
     Run(Run),
+    /// Measure beside Debian's Linux, under the same emulator
+    Bench(Bench),
+}
+
+/// What to measure, and how to give the results.
+#[derive(Args, Debug)]
+pub struct Bench {
+    /// Which benchmark
+    #[arg(value_enum)]
+    pub name: Benchmark,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Fail where a figure is above its ceiling
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// A benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Benchmark {
+    /// From the emulator's start to the first byte of a command's output
+    Boot,
+    /// Instructions of Linux calls
+    Abi,
 }
 
 /// How to run.

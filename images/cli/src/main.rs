@@ -1,6 +1,7 @@
 //! `banyan`: what `cargo run` starts. It reads the command line; the library `banyan` does the work.
 
 mod cli;
+mod subject;
 
 use anyhow::Result;
 use banyan::progress::{say, tail};
@@ -17,15 +18,31 @@ const FAILED: i32 = 125;
 
 fn main() {
     let cli = cli::Cli::parse();
-    let run = match cli.command {
-        Some(cli::Word::Run(run)) => run,
-        None => cli.run,
+    let result = match &cli.command {
+        Some(cli::Word::Bench(bench)) => measure(bench),
+        Some(cli::Word::Run(run)) => start(run),
+        None => start(&cli.run),
     };
-    let status = start(&run).unwrap_or_else(|error| {
+    let status = result.unwrap_or_else(|error| {
         say(&format!("{error:#}"));
         FAILED
     });
     exit(status);
+}
+
+fn measure(what: &cli::Bench) -> Result<i32> {
+    let subject = subject::Banyan::new()?;
+    let workshop = subject.workshop();
+    let format = if what.json { bench::Format::Json } else { bench::Format::Table };
+    let report = match what.name {
+        cli::Benchmark::Boot => bench::boot::run(&subject, &workshop, format)?,
+        cli::Benchmark::Abi => bench::abi::run(&subject, &workshop, format)?,
+    };
+    print!("{}", report.text);
+    for violation in &report.violations {
+        say(violation);
+    }
+    Ok(i32::from(what.check && !report.violations.is_empty()))
 }
 
 fn start(run: &cli::Run) -> Result<i32> {

@@ -183,4 +183,7 @@ pub mod vcpu {
 pub mod log {
     /// Append `w0` bytes (at most 3,792) of the message, little-endian from `w1` on, as one line.
     pub const WRITE: u32 = 0xd01;
+    /// The kernel's counters since boot: `w0` system calls (Vcpu entries aside), `w1` thread switches, `w2` interrupts, `w3`
+    /// faults, `w4` writes of CR3.
+    pub const COUNTERS: u32 = 0xd02;
 }

@@ -68,7 +68,7 @@ impl ObjectType {
         match self {
             Self::Memory if size & MEMORY_UNCLEARED != 0 => self.bytes(size & !MEMORY_UNCLEARED),
             Self::Untyped | Self::Memory => {
-                if size == 0 || size % crate::PAGE_BYTES != 0 || size > 1 << 46 {
+                if size == 0 || !size.is_multiple_of(crate::PAGE_BYTES) || size > 1 << 46 {
                     None
                 } else {
                     Some(size)

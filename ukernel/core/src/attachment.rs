@@ -177,7 +177,7 @@ impl<M: Machine> Kernel<M> {
     /// One pair of `attachment::UNMAP`.
     pub(crate) fn unmap_pair(&mut self, attachment: Ref<Attachment>, address: u64, pages: u64) -> Result<(), Error> {
         let vspace = self.attached(attachment)?;
-        if address % PAGE_BYTES != 0 {
+        if !address.is_multiple_of(PAGE_BYTES) {
             return Err(Error::InvalidArgument);
         }
         let (start, end) = self.range(attachment, address, pages)?;

@@ -316,7 +316,7 @@ impl<M: Machine> Kernel<M> {
             }
             _ => return Err(Error::InvalidMethod),
         };
-        if call.length % 2 != 0 || call.length > attachment::MAX_PAIRS * 2 {
+        if !call.length.is_multiple_of(2) || call.length > attachment::MAX_PAIRS * 2 {
             return Err(Error::InvalidMessage);
         }
         for done in 0..call.length / 2 {
@@ -493,7 +493,7 @@ impl<M: Machine> Kernel<M> {
             }
             vcpu::SET_FIXUPS => {
                 let count = call.length / 3;
-                if call.length % 3 != 0 || count > MAX_FIXUPS {
+                if !call.length.is_multiple_of(3) || count > MAX_FIXUPS {
                     return Err(Error::InvalidMessage);
                 }
                 let mut fixups = [[0; 3]; MAX_FIXUPS];
@@ -513,6 +513,11 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn invoke_log(&mut self, call: Invocation) -> Answer {
+        if call.method == log::COUNTERS {
+            let c = self.counters;
+            let root_writes = self.machine.root_writes();
+            return Ok(self.give(&call, &[c.calls, c.switches, c.interrupts, c.faults, root_writes]));
+        }
         let [bytes] = self.args(&call)?;
         if call.method != log::WRITE {
             return Err(Error::InvalidMethod);

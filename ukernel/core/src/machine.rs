@@ -102,6 +102,8 @@ pub trait Machine {
     fn reload(&mut self, thread: Ref<Thread>);
     /// The tables that the processor translates through are about to go: use the kernel's own.
     fn retire_root(&mut self);
+    /// How often another root page table was loaded.
+    fn root_writes(&self) -> u64;
     /// Store the processor's segment bases (and whatever else is kept in the processor) to the running thread's context.
     fn save_bases(&mut self, thread: Ref<Thread>);
     /// Load the segment bases from the running thread's context.

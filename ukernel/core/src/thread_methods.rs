@@ -58,7 +58,7 @@ impl<M: Machine> Kernel<M> {
         if !rights.contains(Rights::READ.or(Rights::WRITE)) {
             return Err(Error::InsufficientRights);
         }
-        if device || offset % PAGE_BYTES != 0 || offset >= bytes {
+        if device || !offset.is_multiple_of(PAGE_BYTES) || offset >= bytes {
             return Err(Error::InvalidArgument);
         }
         Ok(base.offset(offset))

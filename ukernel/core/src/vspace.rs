@@ -274,7 +274,7 @@ impl<M: Machine> Kernel<M> {
         }
         let flush = self.translates(vspace);
         while pages > 0 {
-            let large = (address | to.0) % ukernel_abi::LARGE_PAGE_BYTES == 0 && pages >= ENTRIES as u64;
+            let large = (address | to.0).is_multiple_of(ukernel_abi::LARGE_PAGE_BYTES) && pages >= ENTRIES as u64;
             let done = if large && self.map_large(vspace, address, to, look)? {
                 ENTRIES as u64
             } else {
@@ -372,7 +372,7 @@ impl<M: Machine> Kernel<M> {
             } else {
                 let next = (at | (span(LARGE_LEVEL) - 1)).wrapping_add(1);
                 if walk.entry.own() == number {
-                    if at % span(LARGE_LEVEL) == 0 && next <= end {
+                    if at.is_multiple_of(span(LARGE_LEVEL)) && next <= end {
                         self.sweep_large(vspace, walk, at, what);
                     } else {
                         result = Err(Error::InvalidArgument);

@@ -110,6 +110,7 @@ impl IoApic {
         apic
     }
 
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "index and data register are used as one")]
     fn read(&self, register: u32) -> u32 {
         // SAFETY: the index and data registers of an I/O APIC, in the direct map.
         unsafe {
@@ -118,6 +119,7 @@ impl IoApic {
         }
     }
 
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "index and data register are used as one")]
     fn write(&self, register: u32, value: u32) {
         // SAFETY: as in `read`.
         unsafe {

@@ -46,6 +46,8 @@ pub struct PerCpu {
     pub(crate) context: *mut Context,
     /// The running thread's Vcpu, or `no_vcpu`.
     pub(crate) vcpu: *mut Vcpu,
+    /// How often CR3 was written.
+    pub(crate) root_writes: u64,
     /// Interrupts that arrived in a window, by vector.
     pub(crate) pending: [u64; 4],
     no_vcpu: Vcpu,
@@ -86,6 +88,7 @@ static mut CPU: PerCpu = PerCpu {
     stack_top: 0,
     context: core::ptr::null_mut(),
     vcpu: core::ptr::null_mut(),
+    root_writes: 0,
     pending: [0; 4],
     no_vcpu: Vcpu::new(),
     tss: TaskState {
@@ -167,13 +170,14 @@ fn load_tables() {
         let limit = size_of::<TaskState>() as u64 - 1;
         (*cpu).gdt[5] = limit | (tss & 0xff_ffff) << 16 | 0x89 << 40 | (tss >> 24 & 0xff) << 56;
         (*cpu).gdt[6] = tss >> 32;
+        let table = &raw mut IDT;
         for vector in 0..256 {
             let ist = match vector {
                 8 => 1,
                 2 => 2,
                 _ => 0,
             };
-            (*(&raw mut IDT))[vector] = gate(entry::stub_address(vector), ist);
+            (*table)[vector] = gate(entry::stub_address(vector), ist);
         }
         let gdt = Pointer { limit: 7 * 8 - 1, base: &raw const (*cpu).gdt as u64 };
         let idt = Pointer { limit: 256 * 16 - 1, base: &raw const IDT as u64 };
@@ -262,6 +266,14 @@ pub(crate) fn set_root(root: PhysAddr) {
     let frame = PhysFrame::containing_address(x86_64::PhysAddr::new(root.0));
     // SAFETY: each root that the kernel makes has the kernel's half.
     unsafe { Cr3::write(frame, Cr3Flags::empty()) };
+    // SAFETY: the per-CPU block is touched only by its own processor, with interrupts off.
+    unsafe { (*per_cpu()).root_writes += 1 };
+}
+
+/// How often CR3 was written since boot.
+pub(crate) fn root_writes() -> u64 {
+    // SAFETY: as in `set_root`.
+    unsafe { (*per_cpu()).root_writes }
 }
 
 /// The base of `fs`, and the user's base of `gs`.

@@ -50,8 +50,10 @@ pub(crate) fn stub_address(vector: usize) -> u64 {
 
 /// Continue the running thread in user space.
 pub fn resume() -> ! {
+    // SAFETY: the per-CPU block is touched only by its own processor, with interrupts off.
+    let context = unsafe { (*per_cpu()).context };
     // SAFETY: the kernel has made a thread the running one; its context is complete.
-    unsafe { banyan_resume((*per_cpu()).context) }
+    unsafe { banyan_resume(context) }
 }
 
 /// Wait for an interrupt, with nobody running.
@@ -183,6 +185,7 @@ global_asm!(
     "rdfsbase rbx",
     "mov [rax + {S_FS}], rbx",
     "mov rdx, [rsp + {MASTER_GS}]",
+    "inc qword ptr gs:[{ROOT_WRITES}]",
     "swapgs",
     "rdgsbase rbx",
     "wrgsbase rdx",
@@ -244,6 +247,7 @@ global_asm!(
     "rdfsbase rcx",
     "mov [rsp + {MASTER_FS}], rcx",
     "wrfsbase r10",
+    "inc qword ptr gs:[{ROOT_WRITES}]",
     "swapgs",
     "rdgsbase rcx",
     "wrgsbase r12",
@@ -361,6 +365,7 @@ global_asm!(
     CONTEXT = const offset_of!(PerCpu, context),
     VCPU = const offset_of!(PerCpu, vcpu),
     PENDING = const offset_of!(PerCpu, pending),
+    ROOT_WRITES = const offset_of!(PerCpu, root_writes),
     WORDS = const offset_of!(Context, words),
     RDI = const offset_of!(Context, rdi),
     RSI = const offset_of!(Context, rsi),

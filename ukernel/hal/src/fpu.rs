@@ -64,10 +64,9 @@ impl State {
         self.forget(thread);
         let area = area(thread);
         // SAFETY: the area is in the thread's object, which nobody refers to as anything else.
-        unsafe {
-            core::ptr::write_bytes(area as *mut u8, 0, THREAD_FPU_BYTES as usize);
-            ((area + MXCSR_OFFSET) as *mut u32).write(MXCSR_INITIAL);
-        }
+        unsafe { core::ptr::write_bytes(area as *mut u8, 0, THREAD_FPU_BYTES as usize) };
+        // SAFETY: the field is inside that area, and aligned.
+        unsafe { ((area + MXCSR_OFFSET) as *mut u32).write(MXCSR_INITIAL) };
     }
 
     /// The registers' contents are nobody's, if they were this thread's.

@@ -149,6 +149,10 @@ impl Machine for Hardware {
         self.set_root(self.kernel_root);
     }
 
+    fn root_writes(&self) -> u64 {
+        cpu::root_writes()
+    }
+
     fn save_bases(&mut self, thread: Ref<Thread>) {
         let (fs_base, gs_base) = cpu::bases();
         let context = &mut self.get_mut(thread).context;

@@ -21,6 +21,7 @@ pub mod apic;
 #[expect(unsafe_code, reason = "the time-stamp counter, and ports")]
 pub mod clock;
 #[expect(unsafe_code, reason = "control registers, descriptor tables")]
+#[expect(clippy::multiple_unsafe_ops_per_block, reason = "registers and tables are valid only as a whole sequence")]
 pub mod cpu;
 #[expect(unsafe_code, reason = "the way in and out of the kernel")]
 pub mod entry;

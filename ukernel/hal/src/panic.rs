@@ -25,13 +25,12 @@ pub fn report(info: &PanicInfo) -> ! {
 /// Print return addresses, from this frame upwards.
 pub fn trace(mut frame: u64) {
     for _ in 0..MAX_FRAMES {
-        if frame < crate::DIRECT_MAP || frame % 8 != 0 {
+        if frame < crate::DIRECT_MAP || !frame.is_multiple_of(8) {
             return;
         }
         // SAFETY: the kernel is compiled with frame pointers, so `frame` points to the caller's frame pointer and the return
         // address on a mapped kernel stack; the outermost frame's is zero.
-        let (next, address) =
-            unsafe { ((frame as *const u64).read_volatile(), ((frame + 8) as *const u64).read_volatile()) };
+        let [next, address] = unsafe { (frame as *const [u64; 2]).read_volatile() };
         if address == 0 {
             return;
         }

@@ -58,7 +58,7 @@ pub fn root_program(memory: &impl Physical, start: u64, bytes: u64) -> Option<Ro
 fn check(segment: &Segment, archive_bytes: u64, lowest: u64) -> Option<u64> {
     let file_end = segment.offset.checked_add(segment.file_bytes)?;
     let end = segment.address.checked_add(segment.memory_bytes)?.checked_next_multiple_of(PAGE_BYTES)?;
-    let aligned = (segment.address | segment.offset) % PAGE_BYTES == 0;
+    let aligned = (segment.address | segment.offset).is_multiple_of(PAGE_BYTES);
     let sized = segment.memory_bytes >= segment.file_bytes && segment.memory_bytes > 0;
     let rights = Rights::from_bits(segment.rights);
     let exclusive = !rights.contains(Rights::WRITE.or(Rights::EXECUTE)) && rights.contains(Rights::READ);

@@ -16,7 +16,7 @@ use crate::{progress, workspace};
 use anyhow::{Context, Result};
 use archive::Archive;
 use program::Placement;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use system::System;
 use ukernel_abi::MASTER_START;
@@ -56,29 +56,56 @@ pub fn build(programs: &Programs, config: &Config, root: &Tree, path: &Path) -> 
     let mut archive = Archive::new(file, system.programs().len() + 4);
     let writing = || format!("cannot write the boot archive {}", path.display());
     for (name, base) in system.programs() {
-        let elf = programs.path(name)?;
-        let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
-        let placed = program::place(&bytes, Placement { base: *base }).with_context(|| elf.display().to_string())?;
-        archive.add_program(name, &placed).with_context(writing)?;
+        add_program(&mut archive, programs, name, *base).with_context(writing)?;
     }
     archive.set_root(system.root())?;
     archive.add_data("manifest", &system.encoded()?).with_context(writing)?;
     archive.add_data("options", config.option_lines().as_bytes()).with_context(writing)?;
-    let kernel = programs.path(build::KERNEL.binary)?;
-    let bytes = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
-    archive.add_data(KERNEL, &bytes).with_context(writing)?;
+    add_kernel(&mut archive, programs).with_context(writing)?;
     archive.add_stream(ROOT_ARCHIVE, |to| cpio::write(root, to).map(drop)).with_context(writing)?;
     archive.finish().with_context(writing)?;
     let loader = programs.path(build::LOADER.binary)?;
     Ok(Image { archive: path.into(), loader, binaries: binaries(&system, programs)? })
 }
 
+/// Writes a boot archive of the kernel and one root task to `path`.
+///
+/// # Errors
+/// When a program cannot be read or placed, or the file cannot be written.
+pub fn build_single(programs: &Programs, root: build::Program, path: &Path) -> Result<Image> {
+    let mut archive = Archive::new(progress::create(path)?, 2);
+    let writing = || format!("cannot write the boot archive {}", path.display());
+    add_program(&mut archive, programs, root.binary, TASK_BASE).with_context(writing)?;
+    archive.set_root(root.binary)?;
+    add_kernel(&mut archive, programs).with_context(writing)?;
+    archive.finish().with_context(writing)?;
+    let mut binaries = kernel_binaries(programs)?;
+    binaries.push(Binary { name: root.binary.into(), elf: programs.path(root.binary)?, base: TASK_BASE });
+    Ok(Image { archive: path.into(), loader: programs.path(build::LOADER.binary)?, binaries })
+}
+
+fn add_program(archive: &mut Archive<File>, programs: &Programs, name: &str, base: u64) -> Result<()> {
+    let elf = programs.path(name)?;
+    let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let placed = program::place(&bytes, Placement { base }).with_context(|| elf.display().to_string())?;
+    archive.add_program(name, &placed)
+}
+
+fn add_kernel(archive: &mut Archive<File>, programs: &Programs) -> Result<()> {
+    let kernel = programs.path(build::KERNEL.binary)?;
+    let bytes = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
+    archive.add_data(KERNEL, &bytes)
+}
+
+/// The kernel under both names that it has in the log.
+fn kernel_binaries(programs: &Programs) -> Result<Vec<Binary>> {
+    let elf = programs.path(build::KERNEL.binary)?;
+    Ok(["kernel", KERNEL].map(|name| Binary { name: name.into(), elf: elf.clone(), base: 0 }).into())
+}
+
 /// Every program under every name that it has in the log.
 fn binaries(system: &System, programs: &Programs) -> Result<Vec<Binary>> {
-    let mut binaries = Vec::new();
-    for name in ["kernel", KERNEL] {
-        binaries.push(Binary { name: name.into(), elf: programs.path(build::KERNEL.binary)?, base: 0 });
-    }
+    let mut binaries = kernel_binaries(programs)?;
     for (task, program, base) in system.tasks() {
         binaries.push(Binary { name: task.into(), elf: programs.path(program)?, base });
     }

@@ -31,6 +31,7 @@ pub struct Vm {
     files: RunFiles,
     image: image::Image,
     strace: bool,
+    started: Instant,
 }
 
 impl Vm {
@@ -69,8 +70,9 @@ impl Vm {
         let mut command = dies_with_us(tools);
         command.args(qemu::arguments(config, &image.loader, &image.archive, files.log()));
         command.stdin(OwnedFd::from(theirs)).stdout(OwnedFd::from(their_serial)).stderr(Stdio::piped());
+        let started = Instant::now();
         let (child, watcher) = watch(command, Arc::clone(&channel))?;
-        let vm = Self { channel, serial, child, watcher: Some(watcher), files, image, strace: config.strace };
+        let vm = Self { channel, serial, child, watcher: Some(watcher), files, image, strace: config.strace, started };
         if config.mode == Mode::Exec {
             vm.files.keep_serial(vm.serial()?);
         }
@@ -110,6 +112,11 @@ impl Vm {
     /// When the channel is gone or the command line too long.
     pub fn open(&self, command: &str) -> Result<Session> {
         self.channel.open(command, self.strace)
+    }
+
+    /// When QEMU was started.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// The system's serial line: in interactive mode, its console.

@@ -74,6 +74,9 @@ impl Machine for Simulation {
     fn switch(&mut self, _: Option<Ref<Thread>>, _: Option<Ref<Thread>>) {}
     fn reload(&mut self, _: Ref<Thread>) {}
     fn retire_root(&mut self) {}
+    fn root_writes(&self) -> u64 {
+        0
+    }
     fn save_bases(&mut self, _: Ref<Thread>) {}
     fn load_bases(&mut self, _: Ref<Thread>) {}
     fn reset_fpu(&mut self, _: Ref<Thread>) {}

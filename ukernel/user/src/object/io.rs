@@ -138,6 +138,15 @@ impl Cap<IoPorts> {
 pub const MAX_LOG_BYTES: usize = 3792;
 
 impl Cap<Log> {
+    /// The kernel's counters: system calls, thread switches, interrupts, faults, writes of CR3.
+    ///
+    /// # Errors
+    /// Only those of every method.
+    pub fn counters(self) -> Result<[u64; 5], Error> {
+        let [calls, switches, interrupts, faults, root_writes, _] = invoke(self.slot(), log::COUNTERS, &[])?;
+        Ok([calls, switches, interrupts, faults, root_writes])
+    }
+
     /// Appends a line; what is past [`MAX_LOG_BYTES`] is cut off.
     ///
     /// # Errors

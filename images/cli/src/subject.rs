@@ -1,0 +1,74 @@
+//! This system, as the benchmarks run it.
+
+use anyhow::{Context, Result, bail};
+use banyan::root::Root;
+use banyan::run::channel::{Event, Stop};
+use banyan::run::{Config, Mode, Vm};
+use banyan::{build, setup, workspace};
+use bench::Subject;
+use reference::Workshop;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Longest that one measurement may take.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// The built system, and where Linux's side finds its things.
+pub struct Banyan {
+    tools: setup::Tools,
+    programs: build::Programs,
+}
+
+impl Banyan {
+    /// Builds everything.
+    pub fn new() -> Result<Self> {
+        let _lock = workspace::lock()?;
+        let tools = setup::ensure()?;
+        let programs = build::guest(&tools)?;
+        Ok(Self { tools, programs })
+    }
+
+    /// Where Linux's side works.
+    pub fn workshop(&self) -> Workshop {
+        Workshop {
+            source: workspace::source(),
+            folder: workspace::target().join("bench"),
+            qemu: self.tools.qemu.clone(),
+            busybox: self.tools.busybox.clone(),
+        }
+    }
+}
+
+impl Subject for Banyan {
+    fn time_to_first_byte(&self) -> Result<Duration> {
+        let config = Config::new(Mode::Exec);
+        let vm = Vm::start_built(&config, &self.tools, &self.programs)?;
+        let deadline = Some(Instant::now() + LIMIT);
+        vm.wait_ready(deadline).map_err(failed)?;
+        let session = vm.open("echo hello")?;
+        loop {
+            match session.next(deadline).map_err(failed)? {
+                Event::Data(..) => return Ok(vm.started().elapsed()),
+                Event::Exit(status) => bail!("the command ended with status {} and no output", status.code()),
+                Event::Refused(reason) => bail!("the system refused the command: {reason}"),
+            }
+        }
+    }
+
+    fn run_counted(&self, root: &Path, command: &str) -> Result<String> {
+        let mut config = Config::new(Mode::Exec);
+        config.root = Root::Path(root.into());
+        config.count_instructions = true;
+        let vm = Vm::start_built(&config, &self.tools, &self.programs)?;
+        let output = vm.exec(command, &[], LIMIT)?;
+        if output.status.code() != 0 {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            bail!("{command} ended with status {}: {errors}", output.status.code());
+        }
+        String::from_utf8(output.stdout).context("the benchmark prints text")
+    }
+}
+
+fn failed(stop: Stop) -> anyhow::Error {
+    anyhow::anyhow!("the system stopped before the measurement: {stop:?}")
+}
