@@ -48,6 +48,8 @@ pub struct PerCpu {
     pub(crate) vcpu: *mut Vcpu,
     /// How often CR3 was written.
     pub(crate) root_writes: u64,
+    /// 1 where an interrupt arrived in a window.
+    pub(crate) noted: u64,
     /// Interrupts that arrived in a window, by vector.
     pub(crate) pending: [u64; 4],
     no_vcpu: Vcpu,
@@ -89,6 +91,7 @@ static mut CPU: PerCpu = PerCpu {
     context: core::ptr::null_mut(),
     vcpu: core::ptr::null_mut(),
     root_writes: 0,
+    noted: 0,
     pending: [0; 4],
     no_vcpu: Vcpu::new(),
     tss: TaskState {
@@ -276,22 +279,32 @@ pub(crate) fn root_writes() -> u64 {
     unsafe { (*per_cpu()).root_writes }
 }
 
-/// The base of `fs`, and the user's base of `gs`.
-pub(crate) fn bases() -> (u64, u64) {
-    let (fs, gs);
-    // SAFETY: between the two swaps nothing uses `gs`.
-    unsafe {
-        asm!("rdfsbase {}", "swapgs", "rdgsbase {}", "swapgs", out(reg) fs, out(reg) gs, options(nostack, preserves_flags));
-    }
-    (fs, gs)
+/// The base of `fs`.
+pub(crate) fn fs_base() -> u64 {
+    let base;
+    // SAFETY: reading it has no effect; the feature is on.
+    unsafe { asm!("rdfsbase {}", out(reg) base, options(nostack, nomem, preserves_flags)) };
+    base
 }
 
-/// Set the bases; they must be canonical.
-pub(crate) fn set_bases(fs: u64, gs: u64) {
+/// Set the base of `fs`; it must be canonical.
+pub(crate) fn set_fs_base(base: u64) {
+    // SAFETY: the kernel uses no `fs`, and checks user values for being canonical.
+    unsafe { asm!("wrfsbase {}", in(reg) base, options(nostack, preserves_flags)) };
+}
+
+/// The user's base of `gs`.
+pub(crate) fn gs_base() -> u64 {
+    let base;
+    // SAFETY: between the two swaps nothing uses `gs`.
+    unsafe { asm!("swapgs", "rdgsbase {}", "swapgs", out(reg) base, options(nostack, preserves_flags)) };
+    base
+}
+
+/// Set the user's base of `gs`; it must be canonical.
+pub(crate) fn set_gs_base(base: u64) {
     // SAFETY: between the two swaps nothing uses `gs`; the kernel checks user values for being canonical.
-    unsafe {
-        asm!("wrfsbase {}", "swapgs", "wrgsbase {}", "swapgs", in(reg) fs, in(reg) gs, options(nostack, preserves_flags));
-    }
+    unsafe { asm!("swapgs", "wrgsbase {}", "swapgs", in(reg) base, options(nostack, preserves_flags)) };
 }
 
 /// Forbid or allow FPU instructions.

@@ -67,14 +67,24 @@ pub fn look_for_interrupts() -> bool {
     // SAFETY: the handlers only note the interrupt.
     unsafe { asm!("sti", "nop", "cli", options(nostack)) };
     // SAFETY: the per-CPU block is touched only by its own processor, and interrupts are off again.
-    unsafe { (*per_cpu()).pending.iter().any(|word| *word != 0) }
+    unsafe { (*per_cpu()).noted != 0 }
 }
 
 /// The next interrupt that was noted in a window.
+#[inline]
 pub fn take_pending() -> Option<u8> {
     // SAFETY: as in `look_for_interrupts`.
-    let pending = unsafe { &mut (*per_cpu()).pending };
-    let (index, word) = pending.iter_mut().enumerate().rev().find(|(_, word)| **word != 0)?;
+    let noted = unsafe { (*per_cpu()).noted };
+    if noted == 0 { None } else { take_noted() }
+}
+
+fn take_noted() -> Option<u8> {
+    // SAFETY: as in `look_for_interrupts`.
+    let cpu = unsafe { &mut *per_cpu() };
+    let Some((index, word)) = cpu.pending.iter_mut().enumerate().rev().find(|(_, word)| **word != 0) else {
+        cpu.noted = 0;
+        return None;
+    };
     let bit = 63 - word.leading_zeros();
     *word &= !(1 << bit);
     Some(index as u8 * 64 + bit as u8)
@@ -350,6 +360,7 @@ global_asm!(
     "mov rax, [rsp + 8]",
     "dec rax",
     "bts qword ptr gs:[{PENDING}], rax",
+    "mov qword ptr gs:[{NOTED}], 1",
     "pop rax",
     "add rsp, 16",
     "iretq",
@@ -365,6 +376,7 @@ global_asm!(
     CONTEXT = const offset_of!(PerCpu, context),
     VCPU = const offset_of!(PerCpu, vcpu),
     PENDING = const offset_of!(PerCpu, pending),
+    NOTED = const offset_of!(PerCpu, noted),
     ROOT_WRITES = const offset_of!(PerCpu, root_writes),
     WORDS = const offset_of!(Context, words),
     RDI = const offset_of!(Context, rdi),

@@ -117,14 +117,25 @@ impl Machine for Hardware {
         cpu::set_root(cpu::root());
     }
 
+    // Only threads with a Vcpu keep a `gs` base of their own: the others find it zero, and what they set is lost.
     fn switch(&mut self, from: Option<Ref<Thread>>, to: Option<Ref<Thread>>) {
+        let mut from_vcpu = false;
         if let Some(from) = from {
-            self.save_bases(from);
+            let t = self.get_mut(from);
+            t.context.fs_base = cpu::fs_base();
+            from_vcpu = t.vcpu.is_some();
+            if from_vcpu {
+                t.context.gs_base = cpu::gs_base();
+            }
         }
         if let Some(to) = to {
             self.reload(to);
-            self.load_bases(to);
-            let fpu = self.get(to).fpu;
+            let t = self.get(to);
+            cpu::set_fs_base(t.context.fs_base);
+            if t.vcpu.is_some() || from_vcpu {
+                cpu::set_gs_base(if t.vcpu.is_some() { t.context.gs_base } else { 0 });
+            }
+            let fpu = t.fpu;
             self.fpu.load(to, fpu);
         }
     }
@@ -154,14 +165,15 @@ impl Machine for Hardware {
     }
 
     fn save_bases(&mut self, thread: Ref<Thread>) {
-        let (fs_base, gs_base) = cpu::bases();
+        let (fs_base, gs_base) = (cpu::fs_base(), cpu::gs_base());
         let context = &mut self.get_mut(thread).context;
         (context.fs_base, context.gs_base) = (fs_base, gs_base);
     }
 
     fn load_bases(&mut self, thread: Ref<Thread>) {
         let context = &self.get(thread).context;
-        cpu::set_bases(context.fs_base, context.gs_base);
+        cpu::set_fs_base(context.fs_base);
+        cpu::set_gs_base(context.gs_base);
     }
 
     fn reset_fpu(&mut self, thread: Ref<Thread>) {
