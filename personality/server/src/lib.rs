@@ -1,1 +1,39 @@
+//! The personality's program: what joins its parts and lets Linux programs run.
+//!
+//! * [`start`]: from the manifest's grants to a system in which a program can start
+//! * [`seats`] are the threads that serve tasks, [`service`] is their loop, [`fault`] what exceptions become, [`oom`] what
+//!   happens when memory runs out, [`trace`] the text of traced calls
+//! * [`console`] and [`session`]: where commands come from and where their output goes; [`power`]: the end
+//! * [`jobs`] and [`processes`]: processes as terminals and `/proc` see them
+//!
+//! Locks here are leaves, except that a trace's lock is held while its text is sent.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod console;
+mod current;
+mod fault;
+mod hooks;
+mod jobs;
+mod load;
+mod oom;
+mod power;
+mod processes;
+mod program;
+mod seats;
+mod service;
+mod session;
+mod snapshot;
+mod start;
+mod trace;
+mod world;
+
+#[cfg(not(target_os = "linux"))]
+mod hardware;
+#[cfg(target_os = "linux")]
+#[path = "hardware_host.rs"]
+mod hardware;
+
+pub use start::run;
