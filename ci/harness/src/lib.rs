@@ -2,11 +2,12 @@
 //!
 //! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
 //! answers come from the crate `reference`); [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
-//! the host tool as a person would.
+//! the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`.
 
 pub mod abuse;
 pub mod cases;
 pub mod compare;
+pub mod kernel_tests;
 pub mod shared;
 pub mod terminal;
 pub mod terminal_tests;
