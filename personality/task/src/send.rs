@@ -45,7 +45,7 @@ pub fn send_to_task(task: &Task, info: SigInfo) {
     let limit = task.process.signal_limit();
     let mut signals = task.signals.lock();
     let raised = signals.pending.raise(info, limit);
-    let blocked = signals.blocked.contains(signal);
+    let blocked = signals.blocked.without(signals.waited).contains(signal);
     drop(signals);
     if raised != Raised::Merged && !blocked {
         task.notify();
@@ -141,5 +141,9 @@ fn is_dropped(process: &Process, task: &Task, signal: Signal) -> bool {
 
 /// The thread that is to take a signal of its process: one that does not block it, the first if it does not.
 fn taker(process: &Process, signal: Signal) -> Option<Arc<Task>> {
-    process.task_list().into_iter().find(|task| !task.signals.lock().blocked.contains(signal))
+    let takes = |task: &Arc<Task>| {
+        let signals = task.signals.lock();
+        !signals.blocked.without(signals.waited).contains(signal)
+    };
+    process.task_list().into_iter().find(takes)
 }

@@ -39,6 +39,8 @@ pub struct TaskSignals {
     pub pending: Pending,
     /// Blocked.
     pub blocked: SigSet,
+    /// Blocked, but waited for by sigtimedwait(2).
+    pub waited: SigSet,
     /// The mask to go back to, while a call has set another one.
     pub saved: Option<SigSet>,
     /// The alternate stack.
@@ -225,7 +227,8 @@ impl Task {
         self.notify_self();
     }
 
-    pub(crate) fn requested_exit(&self) -> Option<ExitStatus> {
+    /// What the thread asked for by [`request_exit`](Self::request_exit).
+    pub fn requested_exit(&self) -> Option<ExitStatus> {
         *self.exiting.lock()
     }
 
