@@ -1,8 +1,10 @@
 //! The tests, in the order in which they run.
 
 mod capabilities;
+mod endings;
 mod faults;
 mod foreign;
+mod interrupts;
 mod memory;
 mod messages;
 mod notifications;
@@ -57,4 +59,19 @@ pub const ALL: &[(&str, Test)] = &[
     ("kicks_stop_running_foreign_code", foreign::kicks_stop_running_foreign_code),
     ("hostile_state_pages_are_refused", foreign::hostile_state_pages_are_refused),
     ("fixups_resume_the_master", foreign::fixups_resume_the_master),
+    ("a_thread_outlives_its_table", endings::a_thread_outlives_its_table),
+    ("a_table_can_be_revoked_from_inside", endings::a_table_can_be_revoked_from_inside),
+    ("destroyed_threads_leave_an_endpoint", endings::destroyed_threads_leave_an_endpoint),
+    ("destroyed_threads_leave_a_notification", endings::destroyed_threads_leave_a_notification),
+    ("a_thread_without_vspace_waits_for_one", endings::a_thread_without_vspace_waits_for_one),
+    ("destroyed_vspaces_stop_their_threads", endings::destroyed_vspaces_stop_their_threads),
+    ("a_thread_can_delete_itself", endings::a_thread_can_delete_itself),
+    ("long_revocations_let_others_run", endings::long_revocations_let_others_run),
+    ("memory_is_reused_when_its_last_user_is_gone", endings::memory_is_reused_when_its_last_user_is_gone),
+    ("time_is_bound_once", endings::time_is_bound_once),
+    ("message_vectors_are_given_once", interrupts::message_vectors_are_given_once),
+    ("message_vectors_run_out_and_come_back", interrupts::message_vectors_run_out_and_come_back),
+    ("interrupt_lines_have_one_owner", interrupts::interrupt_lines_have_one_owner),
+    ("interrupts_want_a_right_to_signal", interrupts::interrupts_want_a_right_to_signal),
+    ("interrupts_signal_until_unbound", interrupts::interrupts_signal_until_unbound),
 ];
