@@ -54,7 +54,7 @@ impl Cap<Irq> {
     /// Signals `notification`, with that capability's badge, at each interrupt.
     ///
     /// # Errors
-    /// `InvalidState`: not issued yet.
+    /// Only those of every method.
     pub fn bind(self, notification: Cap<Notification>) -> Result<(), Error> {
         invoke(self.slot(), irq::BIND, &[notification.slot()]).map(drop)
     }
