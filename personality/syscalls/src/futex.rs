@@ -23,8 +23,8 @@ pub fn sys_futex(task: &Task, args: &Args) -> SysResult {
     let second_count = || count(args.uint(3));
     let woken = match command {
         raw::FUTEX_WAIT | raw::FUTEX_WAIT_BITSET => return wait(task, args, command, scope, by_wall_clock),
-        raw::FUTEX_WAKE => futex::wake_bits(&space, address, scope, u32::MAX, count(args.uint(2))?.max(1))?,
-        raw::FUTEX_WAKE_BITSET => futex::wake_bits(&space, address, scope, args.uint(5), count(args.uint(2))?.max(1))?,
+        raw::FUTEX_WAKE => futex::wake_bits(&space, address, scope, u32::MAX, at_least_one(args.int(2)))?,
+        raw::FUTEX_WAKE_BITSET => futex::wake_bits(&space, address, scope, args.uint(5), at_least_one(args.int(2)))?,
         raw::FUTEX_REQUEUE => {
             let (woken, _) = futex::requeue(&space, words, (count(args.uint(2))?, second_count()?), None)?;
             woken
@@ -34,13 +34,20 @@ pub fn sys_futex(task: &Task, args: &Args) -> SysResult {
             let (woken, moved) = futex::requeue(&space, words, counts, Some(args.uint(5)))?;
             woken + moved
         }
-        raw::FUTEX_WAKE_OP => futex::wake_op(&space, words, (count(args.uint(2))?, second_count()?), args.uint(5))?,
+        raw::FUTEX_WAKE_OP => {
+            futex::wake_op(&space, words, (at_least_one(args.int(2)), at_least_one(args.int(3))), args.uint(5))?
+        }
         _ => return Err(Errno::ENOSYS),
     };
     Ok(woken as u64)
 }
 
-/// A number of threads, which Linux takes as `int`.
+/// A number of threads to wake: Linux looks at it only after the first.
+fn at_least_one(count: i32) -> usize {
+    count.max(1) as usize
+}
+
+/// A number of threads, which must not be negative.
 fn count(raw: u32) -> Result<usize> {
     i32::try_from(raw).map(|count| count as usize).map_err(|_| Errno::EINVAL)
 }

@@ -9,7 +9,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 use guest_memory::{UserAddr, atomic_load_u32, compare_exchange_u32, fault_in, read_value};
 use guest_memory::{try_compare_exchange_u32, try_load_u32};
@@ -60,14 +60,16 @@ enum Key {
     Object(u64, u64, u64),
 }
 
+fn check(address: UserAddr) -> Result<()> {
+    if !address.0.is_multiple_of(4) {
+        return Err(Errno::EINVAL);
+    }
+    if address.has_room_for(4) { Ok(()) } else { Err(Errno::EFAULT) }
+}
+
 impl Key {
     fn new(space: &Arc<AddressSpace>, address: UserAddr, scope: Scope) -> Result<Self> {
-        if !address.0.is_multiple_of(4) {
-            return Err(Errno::EINVAL);
-        }
-        if !address.has_room_for(4) {
-            return Err(Errno::EFAULT);
-        }
+        check(address)?;
         let shared = match scope {
             Scope::Private => None,
             Scope::Shared => Self::of_object(space, address.0),
@@ -141,6 +143,31 @@ impl Pair {
     }
 }
 
+/// Number of threads that wait or are about to; with none, a wake-up needs neither key nor bucket.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a thread in [`WAITING`] from before it looks at the word: who changes the word first and then finds nobody
+/// counted knows that later waiters will see the change.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        WAITING.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn nobody_waits() -> bool {
+    fence(Ordering::SeqCst);
+    WAITING.load(Ordering::SeqCst) == 0
+}
+
 /// Takes at most `count` waiters of a key out.
 fn take(bucket: &mut Bucket, key: Key, bits: u32, count: usize) -> Vec<Arc<Node>> {
     let mut taken = Vec::new();
@@ -203,6 +230,7 @@ pub fn wait(space: &Arc<AddressSpace>, wait: &FutexWait) -> Result<()> {
     if wait.bits == 0 {
         return Err(Errno::EINVAL);
     }
+    let _counted = Counted::new();
     let key = Key::new(space, wait.address, wait.scope)?;
     let index = key.bucket();
     let node = Arc::new(Node {
@@ -234,8 +262,12 @@ pub fn wait(space: &Arc<AddressSpace>, wait: &FutexWait) -> Result<()> {
 /// # Errors
 /// `EINVAL`, `EFAULT` for the address; `EINVAL` for no bits.
 pub fn wake_bits(space: &Arc<AddressSpace>, address: UserAddr, scope: Scope, bits: u32, count: usize) -> Result<usize> {
+    check(address)?;
     if bits == 0 {
         return Err(Errno::EINVAL);
+    }
+    if nobody_waits() {
+        return Ok(0);
     }
     let key = Key::new(space, address, scope)?;
     let taken = take(&mut bucket(key.bucket()).lock(), key, bits, count);
