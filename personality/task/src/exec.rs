@@ -97,6 +97,7 @@ pub fn execute(task: &Task, request: ExecRequest) -> Result<()> {
     let limits = *task.process.limits.lock();
     let loaded = load(&request, &task.fs(), &task.credentials(), &limits)?;
     become_alone(task)?;
+    crate::timer::delete_posix_timers(&task.process);
     futex::end_robust_list(task);
     task.clear_child_tid.store(0, Ordering::Relaxed);
     task.seat.machine.enter_space(loaded.space.page_tables().slot())?;

@@ -48,7 +48,7 @@ fn range(file: &OpenFile, lock: &raw::flock) -> Result<(u64, u64)> {
 fn owner(task: &Task, file: &OpenFile, command: u32, lock: &raw::flock) -> Result<LockOwner> {
     match command {
         raw::F_GETLK | raw::F_SETLK | raw::F_SETLKW => {
-            Ok(LockOwner::Process { table: task.files().id(), pid: task.pid() as i32 })
+            Ok(LockOwner::Process { table: task.files().id(), pid: task.pid() })
         }
         _ if lock.l_pid != 0 => Err(Errno::EINVAL),
         _ => Ok(LockOwner::Description(file.id())),
