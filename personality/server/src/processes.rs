@@ -242,11 +242,11 @@ impl ProcessSource for Source {
     }
 
     fn host_name(&self) -> Vec<u8> {
-        syscalls::host_name()
+        syscalls::system::host_name()
     }
 
     fn domain_name(&self) -> Vec<u8> {
-        syscalls::domain_name()
+        syscalls::system::domain_name()
     }
 
     fn random(&self, into: &mut [u8]) {
@@ -277,7 +277,8 @@ impl Source {
         let uptime_ns = rt::time::now_ns();
         let files = self.file_pages();
         let anonymous = self.anonymous_pages();
-        let (threads, running) = (system().tree().thread_count() as u32, load::count_running(&self.seats));
+        let threads = system().tree().thread_count() as u32;
+        let running = load::count_running(&self.seats);
         SystemSnapshot {
             memory_total: frames.total * 4096,
             memory_free: frames.free * 4096,

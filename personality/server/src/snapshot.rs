@@ -70,6 +70,8 @@ impl Source {
             (None, Some(_)) => place.usage,
             (None, None) => process.usage(),
         };
+        // Here, as a guard within the structure below would be held until its end.
+        let resident_limit = process.limits.lock().get(raw::RLIMIT_RSS).map_or(u64::MAX, |(soft, _)| soft);
         let mut flags = if place.has_executed || process.pid == INIT { 0 } else { PF_FORKNOEXEC };
         flags |= if process.is_exiting() || place.ended.is_some() { PF_EXITING } else { 0 };
         Snapshot {
@@ -89,7 +91,7 @@ impl Source {
             nice: process.nice.load(Ordering::Relaxed),
             threads: tasks.len().max(1) as u32,
             start_ns: thread.map_or(process.start_ns, |task| task.start_ns),
-            resident_limit: process.limits.lock().get(raw::RLIMIT_RSS).map_or(u64::MAX, |(soft, _)| soft),
+            resident_limit,
             exit_signal: place.exit_signal,
             exit_code: place.ended.map_or(0, |status| ChildEvent::Ended(status).wait_status()),
             umask: resources.as_ref().map_or(0o022, |r| r.fs.umask()),
