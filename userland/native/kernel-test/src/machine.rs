@@ -225,6 +225,26 @@ pub fn use_fpu() {
     unsafe { asm!("pxor xmm0, xmm0", options(nostack, nomem)) };
 }
 
+/// Put a value into an FPU register.
+pub fn set_fpu_value(value: u64) {
+    // SAFETY: as in `use_fpu`.
+    unsafe { asm!("movq xmm7, {}", in(reg) value, options(nostack, nomem, preserves_flags)) };
+}
+
+/// The value of that register.
+pub fn fpu_value() -> u64 {
+    let value;
+    // SAFETY: as in `use_fpu`.
+    unsafe { asm!("movq {}, xmm7", out(reg) value, options(nostack, preserves_flags)) };
+    value
+}
+
+/// Set the base of `gs`, which this program does not use.
+pub fn set_gs_base(base: u64) {
+    // SAFETY: nothing here is reached through `gs`.
+    unsafe { asm!("wrgsbase {}", in(reg) base, options(nostack, preserves_flags)) };
+}
+
 /// Read a port without having the right to.
 pub fn touch_port() {
     // SAFETY: it faults.

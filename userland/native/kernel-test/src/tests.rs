@@ -8,6 +8,7 @@ mod interrupts;
 mod memory;
 mod messages;
 mod notifications;
+mod registers;
 
 use crate::Outcome;
 use crate::world::World;
@@ -74,4 +75,9 @@ pub const ALL: &[(&str, Test)] = &[
     ("interrupt_lines_have_one_owner", interrupts::interrupt_lines_have_one_owner),
     ("interrupts_want_a_right_to_signal", interrupts::interrupts_want_a_right_to_signal),
     ("interrupts_signal_until_unbound", interrupts::interrupts_signal_until_unbound),
+    ("foreign_code_can_be_stepped", foreign::foreign_code_can_be_stepped),
+    ("forbidden_instructions_exit", foreign::forbidden_instructions_exit),
+    ("fpu_state_is_each_threads_own", registers::fpu_state_is_each_threads_own),
+    ("foreign_registers_are_kept", registers::foreign_registers_are_kept),
+    ("foreign_segment_bases_survive_others", registers::foreign_segment_bases_survive_others),
 ];

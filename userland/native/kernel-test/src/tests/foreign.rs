@@ -86,3 +86,50 @@ pub fn fixups_resume_the_master(world: &mut World) -> Outcome {
     check!(master.fixup() == u64::MAX);
     Ok(())
 }
+
+pub fn foreign_code_can_be_stepped(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, foreign_code(), CODE)?;
+    // The trap flag: an exception behind each instruction.
+    master.state(|state| state.rflags = 0x302);
+    let seen = master.enter(world)?;
+    check!(seen.reason == ExitReason::Exception as u64);
+    check!(seen.state.vector == 1);
+    check!(seen.state.rip == CODE + 5 && seen.state.rax == 39);
+    Ok(())
+}
+
+/// Bytes between instructions in the page of what foreign code must not do.
+const SPACING: usize = 16;
+/// Instructions, and the exceptions that they are.
+const FORBIDDEN: [(&[u8], u64); 13] = [
+    (&[0xf4], 13),                  // hlt
+    (&[0xfa], 13),                  // cli
+    (&[0xfb], 13),                  // sti
+    (&[0xec], 13),                  // in al, dx
+    (&[0xee], 13),                  // out dx, al
+    (&[0xcd, 0x80], 13),            // int 0x80
+    (&[0xcd, 0x20], 13),            // int 0x20
+    (&[0x0f, 0x30], 13),            // wrmsr
+    (&[0x0f, 0x20, 0xd8], 13),      // mov rax, cr3
+    (&[0x0f, 0x01, 0xf8], 13),      // swapgs
+    (&[0x48, 0x0f, 0x07], 13),      // sysret
+    (&[0x0f, 0x0b], 6),             // ud2
+    (&[0x31, 0xc9, 0xf7, 0xf1], 0), // xor ecx, ecx; div ecx
+];
+
+pub fn forbidden_instructions_exit(world: &mut World) -> Outcome {
+    let mut page = [0x90; FORBIDDEN.len() * SPACING];
+    for (place, (bytes, _)) in page.chunks_mut(SPACING).zip(FORBIDDEN) {
+        place[..bytes.len()].copy_from_slice(bytes);
+    }
+    let mut master = Master::new(world, &page, CODE)?;
+    for (index, (_, vector)) in FORBIDDEN.iter().enumerate() {
+        let start = CODE + (index * SPACING) as u64;
+        master.state(|state| (state.rip, state.rflags) = (start, 0x202));
+        let seen = master.enter(world)?;
+        check!(seen.reason == ExitReason::Exception as u64);
+        check!(seen.state.vector == *vector);
+        check!(seen.state.rip >= start && seen.state.rip < start + 4);
+    }
+    Ok(())
+}
