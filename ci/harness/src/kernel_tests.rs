@@ -85,8 +85,7 @@ fn log() -> Result<&'static str> {
 fn boot() -> Result<String> {
     let lock = workspace::lock()?;
     let tools = setup::ensure()?;
-    build::programs(&tools, &[build::LOADER, build::KERNEL])?;
-    let programs = build::programs(&tools, &[build::KERNEL_TEST])?;
+    let programs = build::programs(&tools, &[build::LOADER, build::KERNEL, build::KERNEL_TEST])?;
     drop(lock);
     let folder = workspace::own("kernel-test")?;
     let run = std::process::id();
