@@ -48,7 +48,7 @@ pub(crate) fn make_root(env: &Env) -> Result<Arc<Namespace>> {
         log::warn!("root.cpio stays mapped: {error:?}");
     }
     rt::cap::delete(grant.memory.slot());
-    Ok(Namespace::new(root, "rootfs"))
+    Ok(Namespace::new(root, "tmpfs"))
 }
 
 /// Adds `/dev`, `/dev/pts`, `/proc` and the types that mount(2) knows.

@@ -24,6 +24,8 @@ pub struct Waiter {
     woken: AtomicBool,
     interrupted: AtomicBool,
     blocked_ns: AtomicU64,
+    /// Since when the thread is parked, or 0.
+    parked_since_ns: AtomicU64,
 }
 
 static WAITERS: Mutex<Vec<Arc<Waiter>>> = Mutex::new(Vec::new());
@@ -41,6 +43,7 @@ impl Waiter {
             woken: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
             blocked_ns: AtomicU64::new(0),
+            parked_since_ns: AtomicU64::new(0),
         });
         waiters.push(waiter.clone());
         rt::thread::set_local(waiters.len());
@@ -81,9 +84,13 @@ impl Waiter {
         self.interrupted.load(Ordering::Acquire)
     }
 
-    /// Time that the thread has spent in [`park`](Self::park) since it started.
+    /// Time that the thread has spent in [`park`](Self::park) since it started, the present park included.
     pub fn blocked_ns(&self) -> u64 {
-        self.blocked_ns.load(Ordering::Relaxed)
+        let present = match self.parked_since_ns.load(Ordering::Relaxed) {
+            0 => 0,
+            since => rt::time::now_ns().saturating_sub(since),
+        };
+        self.blocked_ns.load(Ordering::Relaxed) + present
     }
 
     /// Waits until woken or `deadline_ns` (monotonic); returns at once where a wake-up was latched.
@@ -93,7 +100,9 @@ impl Waiter {
             return Woken::Woken;
         }
         let start = rt::time::now_ns();
+        self.parked_since_ns.store(start, Ordering::Relaxed);
         let woken = self.park_until_woken(deadline_ns);
+        self.parked_since_ns.store(0, Ordering::Relaxed);
         let blocked = rt::time::now_ns().saturating_sub(start);
         self.blocked_ns.fetch_add(blocked, Ordering::Relaxed);
         woken
