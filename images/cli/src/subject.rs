@@ -46,12 +46,10 @@ impl Subject for Banyan {
         let deadline = Some(Instant::now() + LIMIT);
         vm.wait_ready(deadline).map_err(failed)?;
         let session = vm.open("echo hello")?;
-        loop {
-            match session.next(deadline).map_err(failed)? {
-                Event::Data(..) => return Ok(vm.started().elapsed()),
-                Event::Exit(status) => bail!("the command ended with status {} and no output", status.code()),
-                Event::Refused(reason) => bail!("the system refused the command: {reason}"),
-            }
+        match session.next(deadline).map_err(failed)? {
+            Event::Data(..) => Ok(vm.started().elapsed()),
+            Event::Exit(status) => bail!("the command ended with status {} and no output", status.code()),
+            Event::Refused(reason) => bail!("the system refused the command: {reason}"),
         }
     }
 

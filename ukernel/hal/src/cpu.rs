@@ -180,7 +180,7 @@ fn load_tables() {
                 2 => 2,
                 _ => 0,
             };
-            (*table)[vector] = gate(entry::stub_address(vector), ist);
+            (*table)[vector] = gate(entry::stub_address(vector), ist, usable_by_programs(vector));
         }
         let gdt = Pointer { limit: 7 * 8 - 1, base: &raw const (*cpu).gdt as u64 };
         let idt = Pointer { limit: 256 * 16 - 1, base: &raw const IDT as u64 };
@@ -217,9 +217,15 @@ struct Pointer {
     base: u64,
 }
 
+/// Privilege that an `int` instruction needs for a gate: breakpoints (`int3`) and `into` are for programs, too.
+const fn usable_by_programs(vector: usize) -> u64 {
+    if vector == 3 || vector == 4 { 3 } else { 0 }
+}
+
 /// An interrupt gate (Intel SDM 3A, 6.14.1).
-fn gate(handler: u64, ist: u64) -> [u64; 2] {
-    let low = handler & 0xffff | u64::from(KERNEL_CODE) << 16 | ist << 32 | 0x8e << 40 | (handler >> 16 & 0xffff) << 48;
+fn gate(handler: u64, ist: u64, privilege: u64) -> [u64; 2] {
+    let kind = 0x8e | privilege << 5;
+    let low = handler & 0xffff | u64::from(KERNEL_CODE) << 16 | ist << 32 | kind << 40 | (handler >> 16 & 0xffff) << 48;
     [low, handler >> 32]
 }
 

@@ -80,6 +80,7 @@ fn open_raw(path: &str) -> io::Result<File> {
 /// Runs a command to its end: wait status, standard output, standard error.
 fn run(command: &str, input: Vec<u8>) -> io::Result<(i32, Vec<u8>, Vec<u8>)> {
     let mut shell = Command::new("/bin/sh");
+    shell.arg0("sh");
     shell.arg("-c").arg(command).env_clear().envs(environment()).current_dir("/root");
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = shell.spawn()?;

@@ -101,7 +101,8 @@ pub fn foreign_code_can_be_stepped(world: &mut World) -> Outcome {
 /// Bytes between instructions in the page of what foreign code must not do.
 const SPACING: usize = 16;
 /// Instructions, and the exceptions that they are.
-const FORBIDDEN: [(&[u8], u64); 13] = [
+const FORBIDDEN: [(&[u8], u64); 14] = [
+    (&[0xcc], 3),                   // int3
     (&[0xf4], 13),                  // hlt
     (&[0xfa], 13),                  // cli
     (&[0xfb], 13),                  // sti
