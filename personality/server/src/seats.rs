@@ -97,7 +97,7 @@ impl Seats {
     }
 
     fn make(self: &Arc<Self>) -> Result<Arc<Seat>> {
-        if self.places.lock().len() >= self.limit {
+        if self.places.lock().len() >= self.limit || !has_kernel_memory() {
             return Err(Errno::EAGAIN);
         }
         let birth = Arc::new(Birth::default());
@@ -116,6 +116,12 @@ impl Seats {
         self.places.lock().insert(key(&seat), place.clone());
         Ok((seat, place))
     }
+}
+
+/// Whether there is kernel memory for another seat: a quarter is kept for the page tables of the programs that run, which
+/// could not go on otherwise.
+fn has_kernel_memory() -> bool {
+    rt::own::untyped().info().is_ok_and(|(left, total)| left > total / 4)
 }
 
 /// Seats are never dropped, so their addresses name them.
