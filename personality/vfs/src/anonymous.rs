@@ -138,7 +138,7 @@ fn new_metadata(mount: &Mount, kind: FileKind, credentials: &Credentials) -> Met
 pub fn make_pipe(flags: OpenFlags, credentials: &Credentials) -> Result<(Arc<OpenFile>, Arc<OpenFile>)> {
     let mount = pipes();
     let metadata = new_metadata(mount, FileKind::Fifo, credentials);
-    let fifo = Fifo::new();
+    let fifo = Fifo::unnamed();
     let (reader, writer) = fifo.open_both()?;
     let name = alloc::format!("pipe:[{}]", metadata.inode);
     let inode = AnonymousInode { metadata: Mutex::new(metadata), kind: FileKind::Fifo, content: Content::Pipe(fifo) };

@@ -286,13 +286,21 @@ fn interrupted(_error: WaitError) -> Errno {
 #[derive(Default)]
 pub struct Fifo {
     pipe: Mutex<Weak<Pipe>>,
+    /// It has no name: opening it again (through `/proc/PID/fd`) waits for nobody.
+    is_unnamed: bool,
 }
 
 impl Fifo {
     /// Makes a FIFO that nobody has open.
     #[must_use]
     pub const fn new() -> Fifo {
-        Fifo { pipe: Mutex::new(Weak::new()) }
+        Fifo { pipe: Mutex::new(Weak::new()), is_unnamed: false }
+    }
+
+    /// Makes what is behind an unnamed pipe.
+    #[must_use]
+    pub const fn unnamed() -> Fifo {
+        Fifo { pipe: Mutex::new(Weak::new()), is_unnamed: true }
     }
 
     /// Makes both ends at once, as `pipe(2)` does.
@@ -329,15 +337,18 @@ impl Fifo {
             (true, true) => Direction::Both,
             (false, false) => return Err(Errno::EINVAL),
         };
-        if direction == Direction::Write && flags.is_nonblocking() && pipe.state.lock().reader_count == 0 {
+        let waits = !self.is_unnamed;
+        if waits && direction == Direction::Write && flags.is_nonblocking() && pipe.state.lock().reader_count == 0 {
             return Err(Errno::ENXIO);
         }
-        let end = Arc::new(pipe.open_end(direction));
+        let mut end = pipe.open_end(direction);
         pipe.announce(direction);
-        if !flags.is_nonblocking() {
+        if self.is_unnamed {
+            end.writers_seen = 0;
+        } else if !flags.is_nonblocking() {
             pipe.wait_for_peer(direction)?;
         }
-        Ok(end)
+        Ok(Arc::new(end))
     }
 }
 

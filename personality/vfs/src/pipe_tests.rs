@@ -134,3 +134,14 @@ fn the_capacity_can_change_but_not_below_the_contents() {
     assert_eq!(writer.pipe().set_capacity(1), Ok(4096));
     assert_eq!(read(&reader, 100, BLOCKING), Ok(vec![3; 72]));
 }
+
+#[test]
+fn an_unnamed_pipe_is_opened_again_without_waiting() {
+    let fifo = Fifo::unnamed();
+    let (reader, writer) = fifo.open_both().expect("open");
+    drop(writer);
+    let again = fifo.open(BLOCKING).expect("open");
+    assert_eq!(read(&again, 1, BLOCKING), Ok(Vec::new()));
+    assert_eq!(poll(&again), PollEvents::HUP);
+    drop(reader);
+}
