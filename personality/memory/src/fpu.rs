@@ -94,18 +94,17 @@ impl FpuState {
     ///
     /// # Errors
     /// `EFAULT`.
-    pub fn write_frame(&self, addr: UserAddr) -> Result<()> {
+    pub fn write_frame(mut self, addr: UserAddr) -> Result<()> {
         let mask = components();
         if mask == 0 {
             return user::write_bytes(addr, self.0.get(..LEGACY_BYTES).unwrap_or_default());
         }
-        let mut copy = self.clone();
         let size = area_bytes(mask);
-        copy.put(SOFTWARE_AT, &MAGIC1.to_le_bytes());
-        copy.put(SOFTWARE_AT + 4, &(size as u32 + 4).to_le_bytes());
-        copy.put(SOFTWARE_AT + 8, &u64::from(mask).to_le_bytes());
-        copy.put(SOFTWARE_AT + 16, &(size as u32).to_le_bytes());
-        user::write_bytes(addr, copy.0.get(..size).unwrap_or_default())?;
+        self.put(SOFTWARE_AT, &MAGIC1.to_le_bytes());
+        self.put(SOFTWARE_AT + 4, &(size as u32 + 4).to_le_bytes());
+        self.put(SOFTWARE_AT + 8, &u64::from(mask).to_le_bytes());
+        self.put(SOFTWARE_AT + 16, &(size as u32).to_le_bytes());
+        user::write_bytes(addr, self.0.get(..size).unwrap_or_default())?;
         user::write_bytes(addr.checked_add(size as u64).ok_or(Errno::EFAULT)?, &MAGIC2.to_le_bytes())
     }
 
@@ -214,7 +213,7 @@ mod tests {
         let _memory = FlatMemory::install(0x10000, 2);
         let state = FpuState::save();
         let addr = UserAddr::new(0x10fc0);
-        state.write_frame(addr).expect("mapped");
+        state.clone().write_frame(addr).expect("mapped");
         let back = FpuState::read_frame(addr).expect("mapped");
         let size = area_bytes(components());
         assert_eq!(state.0[..SOFTWARE_AT], back.0[..SOFTWARE_AT]);
@@ -229,7 +228,7 @@ mod tests {
         let keep = FpuState::save();
         user::write_bytes(addr, &[0xff; 2048]).expect("mapped");
         FpuState::read_frame(addr).expect("mapped").restore();
-        keep.write_frame(addr).expect("mapped");
+        keep.clone().write_frame(addr).expect("mapped");
         user::write_bytes(addr.offset(HEADER_AT as u64), &[0xff; 64]).expect("mapped");
         user::write_bytes(addr.offset(MXCSR_AT as u64), &[0xff; 4]).expect("mapped");
         FpuState::read_frame(addr).expect("mapped").restore();

@@ -259,7 +259,14 @@ impl ProcessSource for Source {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let frames = guest_memory::frames::stats();
+        // Zero where the manifest grants no log capability.
+        let [kernel_calls, switches, interrupts, faults, cr3_writes] = rt::own::log().counters().unwrap_or_default();
         vec![
+            ("kernel_calls", kernel_calls),
+            ("thread_switches", switches),
+            ("interrupts", interrupts),
+            ("kernel_faults", faults),
+            ("cr3_writes", cr3_writes),
             ("frames_total", frames.total),
             ("frames_free", frames.free),
             ("frames_heap", frames.heap),

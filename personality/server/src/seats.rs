@@ -110,7 +110,8 @@ impl Seats {
     fn sit_down(&self) -> Result<(Arc<Seat>, Arc<Place>)> {
         let state = StatePage::new().map_err(|_| Errno::EAGAIN)?;
         let vcpu = hardware::make_vcpu(&state)?;
-        let seat = Arc::new(Seat { state, waiter: Waiter::current(), machine: Box::new(Hardware(vcpu)) });
+        let (waiter, index) = (Waiter::current(), Waiter::current_index());
+        let seat = Arc::new(Seat { state, waiter, index, machine: Box::new(Hardware(vcpu)) });
         let thread = rt::thread::raw().thread;
         let place = Arc::new(Place { next: Mutex::new(None), called: Condvar::new(), thread });
         self.places.lock().insert(key(&seat), place.clone());

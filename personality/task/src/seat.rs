@@ -30,6 +30,8 @@ pub struct Seat {
     pub state: StatePage,
     /// Wakes the thread.
     pub waiter: Arc<Waiter>,
+    /// The thread's number ([`Waiter::current_index`]).
+    pub index: usize,
     /// Its hardware.
     pub machine: Box<dyn Machine>,
 }

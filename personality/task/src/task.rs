@@ -205,9 +205,11 @@ impl Task {
 
     /// Tells it to attend to something, wherever it is.
     pub fn notify(&self) {
-        self.work.store(true, Ordering::Release);
-        self.seat.waiter.interrupt();
-        self.seat.machine.kick();
+        self.notify_self();
+        // The own program does not run now: a kick would only end its next entry.
+        if sync::Waiter::current_index() != self.seat.index {
+            self.seat.machine.kick();
+        }
     }
 
     /// The same, for the thread itself.

@@ -274,6 +274,11 @@ pub(crate) fn limits(source: &dyn ProcessSource, subject: Subject) -> Result<Vec
 }
 
 /// `oom_score`: the adjustment on the scale from 0 to 2000, with the share of memory in use.
+/// `loginuid`: nobody logs in here, which Linux shows as all ones.
+pub(crate) fn login_uid(source: &dyn ProcessSource, subject: Subject) -> Result<Vec<u8>> {
+    source.process(subject.pid).map(|_| format!("{}", u32::MAX).into_bytes())
+}
+
 pub(crate) fn oom_score(source: &dyn ProcessSource, subject: Subject) -> Result<Vec<u8>> {
     let facts = source.process(subject.pid)?;
     let total = source.system().memory_total.max(1);

@@ -141,6 +141,7 @@ pub(crate) static THREAD_FILES: &[ThreadFile] = &[
     guarded("environ", 0o400, process::environment),
     guarded("io", 0o400, process::io),
     shown("limits", process::limits),
+    shown("loginuid", process::login_uid),
     guarded("maps", 0o444, memory::maps),
     shown("mountinfo", links::mount_info),
     shown("mounts", links::mounts),

@@ -25,6 +25,10 @@ use crate::volume::Volume;
 /// What Linux's tmpfs shows as the size of a directory entry.
 const ENTRY_SIZE_BYTES: u64 = 20;
 
+/// Cookie of a directory's first entry. One would have to add an entry a microsecond for twelve days to use them up.
+const HIGHEST_COOKIE: u64 = 1 << 40;
+const _: () = assert!(FIRST_COOKIE < HIGHEST_COOKIE);
+
 /// A directory.
 pub(crate) struct Directory {
     common: Common,
@@ -50,7 +54,8 @@ impl Entries {
 
     fn insert(&mut self, name: &[u8], inode: Arc<dyn Inode>) {
         let name: Arc<[u8]> = name.into();
-        self.last_cookie = self.last_cookie.max(FIRST_COOKIE - 1) + 1;
+        // Downwards: the youngest entry is listed first, as on Linux, and one that comes during a listing is not in it.
+        self.last_cookie = if self.last_cookie == 0 { HIGHEST_COOKIE } else { self.last_cookie - 1 };
         self.cookies.insert(name.clone(), self.last_cookie);
         self.by_cookie.insert(self.last_cookie, (name, inode));
     }
@@ -316,7 +321,7 @@ impl File for Directory {
     }
 
     fn size(&self) -> Result<u64> {
-        Ok(self.entries.lock().last_cookie + 1)
+        Ok(HIGHEST_COOKIE + 1)
     }
 
     fn read_directory(&self, cookie: u64, emit: &mut EmitEntry<'_>) -> Result<()> {
