@@ -99,7 +99,7 @@ pub fn clone(task: &Task, request: &CloneRequest) -> Result<Pid> {
     system.forks.fetch_add(1, Ordering::Relaxed);
     system.workers.start(child);
     if let Some(gate) = gate {
-        gate.wait();
+        gate.wait(&task.process);
     }
     Ok(tid)
 }

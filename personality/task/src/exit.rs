@@ -23,9 +23,9 @@ impl VforkGate {
         self.queue.wake_all();
     }
 
-    /// Waits for the child to let go.
-    pub(crate) fn wait(&self) {
-        self.queue.wait_uninterruptible(|| self.open.load(Ordering::Acquire).then_some(()));
+    /// Waits for the child to let go, or for the end of the waiting process.
+    pub(crate) fn wait(&self, process: &Process) {
+        self.queue.wait_uninterruptible(|| (self.open.load(Ordering::Acquire) || process.is_exiting()).then_some(()));
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::exit::begin_group_exit;
-use crate::signal::{Raised, SIG_DFL, SigInfo, SigSet, Signal};
+use crate::signal::{DefaultAction, Raised, SIG_DFL, SigInfo, SigSet, Signal};
 use crate::{ChildEvent, ExitStatus, INIT, Pid, Process, Task, system};
 
 /// Sends a signal to a process. The rights to do so were checked.
@@ -18,7 +18,9 @@ pub fn send_to_process(process: &Process, info: SigInfo) {
     if is_dropped(process, &first, signal) {
         return;
     }
-    if signal == Signal::SIGKILL {
+    let taker = taker(process, signal);
+    let open = process.task_list().iter().any(|task| !task.signals.lock().blocked.contains(signal));
+    if signal == Signal::SIGKILL || open && is_deadly(process, signal) {
         begin_group_exit(process, ExitStatus::Signal(signal));
         return;
     }
@@ -26,7 +28,7 @@ pub fn send_to_process(process: &Process, info: SigInfo) {
     if process.pending.lock().raise(info, limit) == Raised::Merged {
         return;
     }
-    if let Some(task) = taker(process, signal) {
+    if let Some(task) = taker {
         task.notify();
     }
 }
@@ -38,7 +40,8 @@ pub fn send_to_task(task: &Task, info: SigInfo) {
     if is_dropped(&task.process, task, signal) {
         return;
     }
-    if signal == Signal::SIGKILL {
+    let open = !task.signals.lock().blocked.contains(signal);
+    if signal == Signal::SIGKILL || open && is_deadly(&task.process, signal) {
         begin_group_exit(&task.process, ExitStatus::Signal(signal));
         return;
     }
@@ -137,6 +140,15 @@ fn is_dropped(process: &Process, task: &Task, signal: Signal) -> bool {
         return false;
     }
     process.actions().lock().ignores(signal)
+}
+
+/// Whether a signal that nobody blocks ends the process at once, wherever its threads wait; a stopped one keeps it for when it
+/// is continued.
+fn is_deadly(process: &Process, signal: Signal) -> bool {
+    let action = process.actions().lock().get(signal);
+    action.handler == SIG_DFL
+        && signal.default_action() == DefaultAction::Terminate
+        && process.group.lock().stopped.is_none()
 }
 
 /// The thread that is to take a signal of its process: one that does not block it, the first if it does not.

@@ -18,6 +18,8 @@ const NOBODY: u32 = 65534;
 /// Calls of one child, if it lives that long.
 const CALLS_PER_CHILD: u64 = 200;
 const ALARM_SECONDS: u32 = 2;
+/// Children that run side by side: many just wait for their alarm.
+const AT_ONCE: usize = 10;
 /// Calls that would only take the test itself apart: they may stop or detach the child for longer than its alarm.
 const LEFT_OUT: &[i64] = &[
     libc::SYS_alarm,
@@ -45,15 +47,18 @@ fn fuzz(seed: u64, calls: u64) -> Outcome {
     let mut done = 0;
     let mut children = 0;
     while done < calls {
-        let child_seed = seed.wrapping_add(children << 32);
-        let child = sys::spawn(|| wild_child(child_seed))?;
-        bury(child)?;
-        // What counts is what the child set out to do; most die before.
-        done += CALLS_PER_CHILD;
-        children += 1;
-        if children % 50 == 0 {
-            println!("{done} calls in {children} children");
+        let mut alive = Vec::new();
+        for _ in 0..AT_ONCE {
+            let child_seed = seed.wrapping_add(children << 32);
+            alive.push(sys::spawn(|| wild_child(child_seed))?);
+            children += 1;
+            // What counts is what the child set out to do; most die before.
+            done += CALLS_PER_CHILD;
         }
+        for child in alive {
+            bury(child)?;
+        }
+        println!("{done} calls in {children} children");
     }
     println!("survived {done} calls");
     Ok(())
