@@ -124,7 +124,7 @@ pub(crate) fn cpuinfo(source: &dyn ProcessSource) -> Vec<u8> {
     for index in 0..processors {
         let _infallible = write!(
             text,
-            "processor\t: {index}\nmodel name\t: x86-64 processor\ncpu MHz\t\t: {mega}.{thousandths:03}\n\
+            "processor\t: {index}\nmodel name\t: x86-64 CPU\ncpu MHz\t\t: {mega}.{thousandths:03}\n\
              physical id\t: 0\nsiblings\t: {processors}\ncore id\t\t: {index}\ncpu cores\t: {processors}\n\
              bogomips\t: {}.{:02}\nclflush size\t: 64\ncache_alignment\t: 64\n\n",
             twice / 100,
