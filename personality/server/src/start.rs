@@ -72,6 +72,7 @@ fn start(env: &Env, host: HostChannelClient) -> Result<World> {
     world::mount_all(&namespace, ptys, ProcFs::make(Arc::new(source)))?;
     task::timer::start_timer_thread()?;
     syscalls::set_reboot(reboot);
+    syscalls::set_current(current::task);
     console::start_pumps(env, &tty, screen, host);
     Ok(World { namespace, console: tty, ends })
 }

@@ -23,4 +23,5 @@ pub mod time;
 
 pub use args::{Args, Handler, SysResult};
 pub use dispatch::{dispatch, unknown_calls};
+pub use signal::signalfd::set_current;
 pub use system::{Reboot, set_reboot};

@@ -252,8 +252,10 @@ calls! {
     273 set_robust_list Full process::family::sys_set_robust_list, "";
     274 get_robust_list Full process::family::sys_get_robust_list, "";
     280 utimensat Full fs::times::sys_utimensat, "";
+    282 signalfd Full signal::signalfd::sys_signalfd, "";
     284 eventfd Full fs::open::sys_eventfd, "";
     285 fallocate Full fs::attributes::sys_fallocate, "";
+    289 signalfd4 Full signal::signalfd::sys_signalfd4, "";
     290 eventfd2 Full fs::open::sys_eventfd2, "";
     292 dup3 Full fs::descriptor::sys_dup3, "";
     293 pipe2 Full fs::open::sys_pipe2, "";

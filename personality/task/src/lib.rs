@@ -40,7 +40,7 @@ pub use frame::return_from_signal;
 pub use limits::{LIMIT_COUNT, Limits};
 pub use process::{GroupState, Process};
 pub use seat::{Machine, Seat, Workers};
-pub use send::{force_signal, send_to_group, send_to_process, send_to_task};
+pub use send::{force_signal, send_to_group, send_to_process, send_to_task, signal_arrivals};
 pub use status::{ChildEvent, ExitStatus};
 pub use system::{Hooks, System, TraceSink, set_system, system};
 pub use task::{AlternateStack, Resources, Task, TaskSignals};

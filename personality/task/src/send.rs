@@ -2,9 +2,20 @@
 
 use alloc::sync::Arc;
 
+use sync::WaitQueue;
+
 use crate::exit::begin_group_exit;
 use crate::signal::{DefaultAction, Raised, SIG_DFL, SigInfo, SigSet, Signal};
 use crate::{ChildEvent, ExitStatus, INIT, Pid, Process, Task, system};
+
+/// Woken whenever a signal became pending.
+static ARRIVALS: WaitQueue = WaitQueue::new();
+
+/// Where those wait who look for pending signals, blocked ones too (signalfd(2)); a signal that a thread raises for itself
+/// is not told, as it does not wait then.
+pub fn signal_arrivals() -> &'static WaitQueue {
+    &ARRIVALS
+}
 
 /// Sends a signal to a process. The rights to do so were checked.
 pub fn send_to_process(process: &Process, info: SigInfo) {
@@ -28,6 +39,7 @@ pub fn send_to_process(process: &Process, info: SigInfo) {
     if process.pending.lock().raise(info, limit) == Raised::Merged {
         return;
     }
+    ARRIVALS.wake_all();
     if let Some(task) = taker {
         task.notify();
     }
@@ -50,7 +62,11 @@ pub fn send_to_task(task: &Task, info: SigInfo) {
     let raised = signals.pending.raise(info, limit);
     let blocked = signals.blocked.without(signals.waited).contains(signal);
     drop(signals);
-    if raised != Raised::Merged && !blocked {
+    if raised == Raised::Merged {
+        return;
+    }
+    ARRIVALS.wake_all();
+    if !blocked {
         task.notify();
     }
 }

@@ -6,7 +6,7 @@ use sync::{Waiter, Woken};
 use task::Task;
 use task::signal::{SigInfo, SigSet};
 
-use super::{check_size, read_set};
+use super::{check_size, read_set, take};
 use crate::time::Timespec;
 use crate::{Args, SysResult};
 
@@ -51,10 +51,4 @@ fn wait(task: &Task, wanted: SigSet, deadline_ns: Option<u64>) -> Result<SigInfo
         }
         timed_out = waiter.park(deadline_ns) == Woken::TimedOut;
     }
-}
-
-fn take(task: &Task, wanted: SigSet) -> Option<SigInfo> {
-    let others = SigSet(!wanted.0);
-    let own = task.signals.lock().pending.take_next(others);
-    own.or_else(|| task.process.pending.lock().take_next(others))
 }
