@@ -85,10 +85,16 @@ fn editing() -> Result<()> {
     Ok(())
 }
 
+/// A key typed before the shell has put the program into the foreground would be the shell's, here as on Linux.
+fn until_it_runs() {
+    std::thread::sleep(std::time::Duration::from_secs(3));
+}
+
 fn interrupt() -> Result<()> {
     let mut terminal = shell()?;
     terminal.type_keys("sleep 100\r")?;
     terminal.wait_for("\n")?;
+    until_it_runs();
     terminal.type_keys(CONTROL_C)?;
     terminal.wait_for(PROMPT)?;
     expect(&mut terminal, "echo $?", "130\n")
@@ -98,6 +104,7 @@ fn job_control() -> Result<()> {
     let mut terminal = shell()?;
     terminal.type_keys("sleep 1000\r")?;
     terminal.wait_for("\n")?;
+    until_it_runs();
     terminal.type_keys(CONTROL_Z)?;
     terminal.wait_for("Stopped")?;
     terminal.wait_for(PROMPT)?;
