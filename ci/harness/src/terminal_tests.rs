@@ -174,6 +174,7 @@ fn cooked() -> Result<()> {
     let mut terminal = shell()?;
     terminal.type_keys("cat\r")?;
     terminal.wait_for("\n")?;
+    until_it_runs();
     terminal.type_keys("wrong\x15right\r")?;
     terminal.wait_for("right\r\nright\r\n")?;
     terminal.type_keys(CONTROL_D)?;

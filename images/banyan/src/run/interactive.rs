@@ -10,8 +10,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use std::io::{Read, Write, stdin, stdout};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 const ESCAPE: u8 = 1;
@@ -48,8 +49,11 @@ pub fn run(vm: Vm, limit: Option<Duration>) -> Result<(Vm, Leave)> {
     watch_signals(&vm, sender.clone())?;
     let output = copy_out(vm.serial().context("cannot use the serial line")?);
     copy_in(vm.serial().context("cannot use the serial line")?, sender.clone());
-    watch_end(Arc::downgrade(&vm), deadline, sender);
+    let over = Arc::new(AtomicBool::new(false));
+    watch_end(Arc::downgrade(&vm), Arc::clone(&over), deadline, sender);
     let leave = leaving.recv().expect("the thread that watches for the end sends last");
+    // Else that thread would hold the system most of the time, and `reclaim` might never get it.
+    over.store(true, Ordering::Relaxed);
     if matches!(leave, Leave::Ended(_)) {
         // What the system wrote last is still on its way through QEMU.
         let _ = output.recv_timeout(LAST_WORDS);
@@ -70,9 +74,9 @@ fn reclaim(mut vm: Arc<Vm>) -> Vm {
     }
 }
 
-fn watch_end(vm: std::sync::Weak<Vm>, deadline: Option<Instant>, leave: Sender<Leave>) {
+fn watch_end(vm: Weak<Vm>, over: Arc<AtomicBool>, deadline: Option<Instant>, leave: Sender<Leave>) {
     std::thread::spawn(move || {
-        loop {
+        while !over.load(Ordering::Relaxed) {
             let Some(vm) = vm.upgrade() else { return };
             if let Some(end) = vm.wait(Some(Instant::now() + Duration::from_millis(100))) {
                 drop(vm);
