@@ -210,12 +210,13 @@ fn enter_family(parent: &Task, request: &CloneRequest, process: &Arc<Process>, c
         tree.cancel_number(tid);
         return Ok(());
     }
-    let of = if request.has(raw::CLONE_PARENT) {
-        tree.get(parent.pid()).map_or(INIT, |entry| entry.parent)
+    // A sibling cannot choose what its parent is sent: it ends as the caller itself will (clone(2), CLONE_PARENT).
+    let (of, exit_signal) = if request.has(raw::CLONE_PARENT) {
+        tree.get(parent.pid()).map_or((INIT, None), |entry| (entry.parent, entry.exit_signal))
     } else {
-        parent.pid()
+        (parent.pid(), request.exit_signal)
     };
-    tree.add_child(tid, process.clone(), of, request.exit_signal)?;
+    tree.add_child(tid, process.clone(), of, exit_signal)?;
     process.tasks.lock().push(child.clone());
     tree.add_thread(tid, child.clone());
     Ok(())

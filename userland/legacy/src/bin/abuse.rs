@@ -78,7 +78,8 @@ fn bury(child: i32) -> Outcome {
 }
 
 fn wild_child(seed: u64) -> i32 {
-    if sys::become_user(NOBODY).is_err() {
+    // What becomes of the child's groups and of its stopped descendants is nothing to the test or to its streams.
+    if step_aside().is_err() || sys::become_user(NOBODY).is_err() {
         return 1;
     }
     sys::alarm(ALARM_SECONDS);
@@ -95,6 +96,15 @@ fn wild_child(seed: u64) -> i32 {
         }
     }
     0
+}
+
+fn step_aside() -> Outcome {
+    rustix::process::setsid()?;
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
 }
 
 fn wild_call(random: &mut Random, memory: &Mapping) {
