@@ -1,5 +1,7 @@
 //! Before a program runs on: group exits and stops, signals, interrupted calls.
 
+use core::sync::atomic::Ordering;
+
 use guest_memory::State;
 use linux_abi::Errno;
 use linux_abi::raw::general as raw;
@@ -48,8 +50,8 @@ pub fn attend(task: &Task, mut interrupted: Option<Interrupted>) -> Verdict {
             }
             Wish::Run => {}
         }
-        let Some((info, action)) = next_signal(task) else { break };
-        if act(task, &info, action, &mut interrupted) == Next::Run {
+        let Some(taken) = next_signal(task) else { break };
+        if act(task, &taken, &mut interrupted) == Next::Run {
             // Further signals are delivered before the handler's first instruction, on top of it, as on Linux.
             continue;
         }
@@ -97,16 +99,30 @@ fn wait_while_stopped(task: &Task) {
     task.check_pending();
 }
 
+/// A signal that is no longer pending.
+struct Taken {
+    info: SigInfo,
+    action: Action,
+    /// [`Process::continues`] when it was taken.
+    continues: u64,
+}
+
 /// The most urgent signal that is not blocked: those that faults raised first, then the thread's, then the process's.
-fn next_signal(task: &Task) -> Option<(SigInfo, Action)> {
+fn next_signal(task: &Task) -> Option<Taken> {
     let mut signals = task.signals.lock();
     let blocked = signals.blocked;
     let urgent = SigSet(!SigSet::SYNCHRONOUS.0 | blocked.0);
     let own = signals.pending.take_next(urgent).or_else(|| signals.pending.take_next(blocked));
+    // Read under the lock that the signal is taken under: whoever continues the process discards pending stops first.
+    let mut continues = task.process.continues.load(Ordering::Relaxed);
     drop(signals);
-    let info = own.or_else(|| task.process.pending.lock().take_next(blocked))?;
+    let info = own.or_else(|| {
+        let mut pending = task.process.pending.lock();
+        continues = task.process.continues.load(Ordering::Relaxed);
+        pending.take_next(blocked)
+    })?;
     let action = task.process.actions().lock().get(info.signal);
-    Some((info, action))
+    Some(Taken { info, action, continues })
 }
 
 #[derive(PartialEq, Eq)]
@@ -115,8 +131,8 @@ enum Next {
     Look,
 }
 
-fn act(task: &Task, info: &SigInfo, action: Action, interrupted: &mut Option<Interrupted>) -> Next {
-    let signal = info.signal;
+fn act(task: &Task, taken: &Taken, interrupted: &mut Option<Interrupted>) -> Next {
+    let (signal, action) = (taken.info.signal, &taken.action);
     match action.handler {
         SIG_IGN => Next::Look,
         SIG_DFL => {
@@ -124,23 +140,24 @@ fn act(task: &Task, info: &SigInfo, action: Action, interrupted: &mut Option<Int
                 DefaultAction::Terminate | DefaultAction::Core => {
                     begin_group_exit(&task.process, ExitStatus::Signal(signal));
                 }
-                DefaultAction::Stop => stop(task, signal),
+                DefaultAction::Stop => stop(task, signal, taken.continues),
                 DefaultAction::Ignore | DefaultAction::Continue => {}
             }
             Next::Look
         }
         _ => {
             if let Some(call) = interrupted.take() {
-                finish_call(task, call, &action);
+                finish_call(task, call, action);
             }
-            run_handler(task, info, &action);
+            run_handler(task, &taken.info, action);
             Next::Run
         }
     }
 }
 
-/// Stops the process, unless nobody could continue it (signal(7) and setpgid(2): orphaned process groups).
-fn stop(task: &Task, signal: Signal) {
+/// Stops the process, unless nobody could continue it (signal(7) and setpgid(2): orphaned process groups), or it was
+/// continued since it took the signal.
+fn stop(task: &Task, signal: Signal, continues: u64) {
     let process = &task.process;
     let parent = {
         let mut tree = system().tree();
@@ -150,7 +167,7 @@ fn stop(task: &Task, signal: Signal) {
             return;
         }
         let mut state = process.group.lock();
-        if state.exiting.is_some() {
+        if state.exiting.is_some() || process.continues.load(Ordering::Relaxed) != continues {
             return;
         }
         let first = state.stopped.replace(signal).is_none();

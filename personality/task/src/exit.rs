@@ -46,18 +46,28 @@ pub fn end_task(task: &Task, status: ExitStatus) {
     release_memory(task);
     drop(task.take_resources());
     process.ended_usage.lock().add(&usage);
-    let last = {
-        let mut tasks = process.tasks.lock();
-        tasks.retain(|other| !core::ptr::eq(&**other, task));
-        tasks.is_empty()
-    };
-    let removed = system().tree().remove_thread(task.tid());
+    let (last, removed) = leave_process(task);
     process.alone.wake_all();
     if last {
         let status = process.group.lock().exiting.unwrap_or(status);
         end_process(&process, status);
+    } else if !process.pending.lock().is_empty() {
+        // This thread may have been the one told of them.
+        process.notify_all();
     }
     drop(removed);
+}
+
+/// Takes a thread out of its process and out of the tree; whether it was the last.
+///
+/// Both under the tree's lock: a thread that executes another program takes the number of the first one as soon as it is alone,
+/// and must not lose it to the first one's removal.
+fn leave_process(task: &Task) -> (bool, Option<Arc<Task>>) {
+    let mut tree = system().tree();
+    let removed = tree.remove_thread(task.tid());
+    let mut tasks = task.process.tasks.lock();
+    tasks.retain(|other| !core::ptr::eq(&**other, task));
+    (tasks.is_empty(), removed)
 }
 
 /// Lets go of the address space, and tells those who wait for that.

@@ -40,6 +40,9 @@ pub struct Process {
     pub resumed: WaitQueue,
     /// A thread that executes another program waits here for the others to end.
     pub alone: WaitQueue,
+    /// How often it was sent `SIGCONT` or `SIGKILL`; changes under the lock of `group`. A stop signal that was taken before
+    /// such a one came stops nothing.
+    pub continues: AtomicU64,
     /// Those who wait for children wait here.
     pub children: WaitQueue,
     /// Resource limits.
@@ -77,6 +80,7 @@ impl Process {
             pending: Mutex::new(Pending::default()),
             resumed: WaitQueue::new(),
             alone: WaitQueue::new(),
+            continues: AtomicU64::new(0),
             children: WaitQueue::new(),
             limits: Mutex::new(limits),
             executable: Mutex::new(None),

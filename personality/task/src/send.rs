@@ -1,6 +1,7 @@
 //! Sending signals: who gets them, what they do at once, who is woken.
 
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 use sync::WaitQueue;
 
@@ -122,7 +123,10 @@ fn discard_everywhere(process: &Process, signals: SigSet) {
 
 /// Lets a stopped process run on.
 fn resume(process: &Process, report: Option<ChildEvent>) {
-    let was_stopped = process.group.lock().stopped.take().is_some();
+    let mut group = process.group.lock();
+    process.continues.fetch_add(1, Ordering::Relaxed);
+    let was_stopped = group.stopped.take().is_some();
+    drop(group);
     if !was_stopped {
         return;
     }
