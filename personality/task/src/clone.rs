@@ -86,12 +86,7 @@ pub fn clone(task: &Task, request: &CloneRequest) -> Result<Pid> {
     request.check()?;
     check_process_limit(task)?;
     let system = system();
-    let tid = system.tree().reserve_number()?;
-    let made = system
-        .workers
-        .take()
-        .and_then(|seat| make(task, request, tid, seat.clone()).inspect_err(|_| system.workers.give_back(seat)));
-    let (child, gate) = made.inspect_err(|_| system.tree().cancel_number(tid))?;
+    let (tid, (child, gate)) = with_seat(|tid, seat| make(task, request, tid, seat))?;
     if request.has(raw::CLONE_PARENT_SETTID) {
         // As on Linux, a bad address does not undo the child.
         let _ = write_value(request.parent_tid, &tid);
@@ -102,6 +97,15 @@ pub fn clone(task: &Task, request: &CloneRequest) -> Result<Pid> {
         gate.wait(&task.process);
     }
     Ok(tid)
+}
+
+/// Takes a number and a seat for a new task, and gives both back if it cannot be made.
+fn with_seat<T>(make: impl FnOnce(Pid, Arc<Seat>) -> Result<T>) -> Result<(Pid, T)> {
+    let system = system();
+    let tid = system.tree().reserve_number()?;
+    let made =
+        system.workers.take().and_then(|seat| make(tid, seat.clone()).inspect_err(|_| system.workers.give_back(seat)));
+    made.map(|made| (tid, made)).inspect_err(|_| system.tree().cancel_number(tid))
 }
 
 /// `RLIMIT_NPROC`, which does not bind the superuser.
@@ -251,12 +255,7 @@ pub fn spawn(request: Spawn, before_start: impl FnOnce(&Arc<Process>)) -> Result
     let system = system();
     let caller = Caller { fs: &request.fs, credentials: &request.credentials };
     let file = caller.open_program(None, &request.path, WalkFlags::FOLLOW)?;
-    let tid = system.tree().reserve_number()?;
-    let made = system
-        .workers
-        .take()
-        .and_then(|seat| spawn_at(&request, file, tid, seat.clone()).inspect_err(|_| system.workers.give_back(seat)));
-    let child = made.inspect_err(|_| system.tree().cancel_number(tid))?;
+    let (tid, child) = with_seat(|tid, seat| spawn_at(&request, file, tid, seat))?;
     let process = child.process.clone();
     {
         let mut tree = system.tree();

@@ -8,7 +8,7 @@ use linux_abi::raw::general as raw;
 
 use crate::exit::{begin_group_exit, end_task};
 use crate::signal::{Action, DefaultAction, SIG_DFL, SIG_IGN, SigInfo, SigSet, Signal};
-use crate::{ChildEvent, ExitStatus, Process, Task, force_signal, frame, system};
+use crate::{ChildEvent, ExitStatus, Task, force_signal, frame, system};
 
 /// A system call that ended with one of the `ERESTART` codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,11 +91,7 @@ fn group_wish(task: &Task) -> Wish {
 
 fn wait_while_stopped(task: &Task) {
     let process = &task.process;
-    process.resumed.wait_uninterruptible(|| {
-        let group = process.group.lock();
-        let ends = group.exiting.is_some() || group.executing.is_some_and(|tid| tid != task.tid());
-        (group.stopped.is_none() || ends).then_some(())
-    });
+    process.resumed.wait_uninterruptible(|| (!matches!(group_wish(task), Wish::Stop)).then_some(()));
     task.check_pending();
 }
 
@@ -179,17 +175,9 @@ fn stop(task: &Task, signal: Signal, continues: u64) {
         }
         if first { tree.get(parent).map(|entry| entry.process.clone()) } else { None }
     };
-    notify_others(process, task);
+    process.notify_others(task);
     if let Some(parent) = parent {
         crate::send::tell_parent(process, &parent, ChildEvent::Stopped(signal));
-    }
-}
-
-fn notify_others(process: &Process, task: &Task) {
-    for other in process.task_list() {
-        if other.tid() != task.tid() {
-            other.notify();
-        }
     }
 }
 
@@ -230,7 +218,7 @@ fn finish_call(task: &Task, call: Interrupted, action: &Action) {
     if again {
         repeat(task, call.number);
     } else {
-        task.seat.state.with(|state| state.rax = failure(Errno::EINTR));
+        task.seat.state.with(|state| state.rax = Errno::EINTR.as_return_value());
     }
 }
 
@@ -248,9 +236,4 @@ fn repeat(task: &Task, number: u64) {
         state.rip = state.rip.wrapping_sub(SYSCALL_BYTES);
         state.rax = number;
     });
-}
-
-/// An error as a system call returns it.
-pub(crate) fn failure(error: Errno) -> u64 {
-    (-i64::from(error.number())) as u64
 }

@@ -138,11 +138,7 @@ fn become_alone(task: &Task) -> Result<()> {
         }
         group.executing = Some(task.tid());
     }
-    for other in process.task_list() {
-        if other.tid() != task.tid() {
-            other.notify();
-        }
-    }
+    process.notify_others(task);
     process.resumed.wake_all();
     process.alone.wait_uninterruptible(|| (process.tasks.lock().len() == 1).then_some(()));
     if task.tid() != process.pid {

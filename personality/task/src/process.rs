@@ -124,6 +124,15 @@ impl Process {
         }
     }
 
+    /// Tells all threads but one.
+    pub(crate) fn notify_others(&self, task: &Task) {
+        for other in self.task_list() {
+            if other.tid() != task.tid() {
+                other.notify();
+            }
+        }
+    }
+
     /// What it has used so far.
     pub fn usage(&self) -> Usage {
         let mut usage = *self.ended_usage.lock();

@@ -30,9 +30,8 @@ pub fn send_to_process(process: &Process, info: SigInfo) {
     if is_dropped(process, &first, signal) {
         return;
     }
-    let taker = taker(process, signal);
-    let open = process.task_list().iter().any(|task| !task.signals.lock().blocked.contains(signal));
-    if signal == Signal::SIGKILL || open && is_deadly(process, signal) {
+    let is_open = |task: &Arc<Task>| !task.signals.lock().blocked.contains(signal);
+    if signal == Signal::SIGKILL || is_deadly(process, signal) && process.task_list().iter().any(is_open) {
         begin_group_exit(process, ExitStatus::Signal(signal));
         return;
     }
@@ -41,7 +40,7 @@ pub fn send_to_process(process: &Process, info: SigInfo) {
         return;
     }
     ARRIVALS.wake_all();
-    if let Some(task) = taker {
+    if let Some(task) = taker(process, signal) {
         task.notify();
     }
 }

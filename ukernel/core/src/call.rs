@@ -43,7 +43,7 @@ impl<M: Machine> Kernel<M> {
         match result {
             Ok(Outcome::Done) => context.rax = 0,
             Ok(Outcome::Settled) => {}
-            Ok(Outcome::Repeat) => context.rip = context.rip.wrapping_sub(2),
+            Ok(Outcome::Repeat) => context.repeat_call(),
             Err(error) => context.rax = error as u64,
         }
     }

@@ -62,7 +62,15 @@ impl Resume {
 /// Flags that a thread starts with: interrupts on, and the bit that is always one (Intel SDM 1, 3.4.3).
 pub const INITIAL_FLAGS: u64 = 0x202;
 
+/// Length of the `syscall` instruction.
+const SYSCALL_BYTES: u64 = 2;
+
 impl Context {
+    /// Make the system call that was just made again, once the thread runs.
+    pub(crate) fn repeat_call(&mut self) {
+        self.rip = self.rip.wrapping_sub(SYSCALL_BYTES);
+    }
+
     /// Forget all registers, and start at `rip` on `rsp`.
     pub(crate) fn start(&mut self, rip: u64, rsp: u64) {
         let (cs, ss) = (self.cs, self.ss);

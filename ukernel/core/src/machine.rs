@@ -76,8 +76,6 @@ pub trait Machine {
     fn get_mut<T: Object>(&mut self, object: Ref<T>) -> &mut T;
     /// Make raw memory an object. Objects that are parts of one allocation keep their distance as addresses.
     fn create<T: Object>(&mut self, at: PhysAddr, value: T) -> Ref<T>;
-    /// Physical address of an object.
-    fn physical<T: Object>(&self, object: Ref<T>) -> PhysAddr;
 
     /// Fill with zeros; whole pages.
     fn zero(&mut self, at: PhysAddr, bytes: u64);

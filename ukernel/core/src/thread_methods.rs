@@ -6,9 +6,6 @@ use crate::thread::{SendKind, ThreadSlot, slot_of};
 use crate::vcpu::user_address;
 use crate::{Cap, Fpu, Kernel, Machine, Ref, SlotRef, State, Thread};
 
-/// Length of the `syscall` instruction, which a cancelled call repeats.
-const SYSCALL_BYTES: u64 = 2;
-
 impl<M: Machine> Kernel<M> {
     /// The thread's capability space.
     pub(crate) fn set_table(&mut self, thread: Ref<Thread>, source: SlotRef) -> Result<(), Error> {
@@ -140,8 +137,7 @@ impl<M: Machine> Kernel<M> {
             }
         };
         if repeats {
-            let context = &mut self.get_mut(thread).context;
-            context.rip = context.rip.wrapping_sub(SYSCALL_BYTES);
+            self.get_mut(thread).context.repeat_call();
         }
     }
 

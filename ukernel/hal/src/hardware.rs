@@ -76,10 +76,6 @@ impl Machine for Hardware {
         object_store::create(at, value)
     }
 
-    fn physical<T: Object>(&self, object: Ref<T>) -> PhysAddr {
-        object_store::physical(object)
-    }
-
     fn zero(&mut self, at: PhysAddr, bytes: u64) {
         object_store::zero(at, bytes);
     }

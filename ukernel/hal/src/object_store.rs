@@ -36,11 +36,6 @@ pub(crate) fn create<T: Object>(at: PhysAddr, value: T) -> Ref<T> {
     Ref::from_address(NonZeroU64::new(address).expect("the direct map is not at zero"))
 }
 
-/// Physical address of an object.
-pub(crate) fn physical<T>(object: Ref<T>) -> PhysAddr {
-    PhysAddr(object.address() - DIRECT_MAP)
-}
-
 fn word_at(page: PhysAddr, index: usize) -> *mut u64 {
     assert!(index < 512, "a page has 512 words");
     (physical_to_virtual(page) as *mut u64).wrapping_add(index)

@@ -111,9 +111,4 @@ impl Actions {
             *action = Action { handler, ..Action::default() };
         }
     }
-
-    /// `CLONE_CLEAR_SIGHAND`: as `reset_handlers`, and what it does at execve(2) differs in nothing else.
-    pub fn clear_handlers(&mut self) {
-        self.reset_handlers();
-    }
 }

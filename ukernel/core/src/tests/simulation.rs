@@ -42,9 +42,6 @@ impl Machine for Simulation {
         self.objects.insert(at.0, Box::new(value));
         Ref::from_address(NonZeroU64::new(at.0).expect("memory does not start at zero"))
     }
-    fn physical<T: Object>(&self, object: Ref<T>) -> PhysAddr {
-        PhysAddr(object.address())
-    }
     fn zero(&mut self, at: PhysAddr, bytes: u64) {
         for page in (at.0..at.0 + bytes).step_by(PAGE_BYTES as usize) {
             self.pages.remove(&page);
