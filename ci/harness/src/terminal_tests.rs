@@ -23,8 +23,10 @@ pub fn tests() -> Vec<Trial> {
         trial("terminal: Ctrl-Z, jobs, bg, fg", job_control),
         trial("terminal: stty size follows a resize", resize),
         trial("terminal: poweroff leaves", power_off),
+        trial("terminal: Ctrl-A x leaves", leave),
         trial("terminal: vi edits a file", vi),
         trial("terminal: less pages a file", less),
+        trial("terminal: raw and cooked input", cooked),
     ]
 }
 
@@ -134,6 +136,13 @@ fn power_off() -> Result<()> {
     Ok(())
 }
 
+fn leave() -> Result<()> {
+    let mut terminal = shell()?;
+    terminal.type_keys("\x01x")?;
+    terminal.wait_for_end()?;
+    Ok(())
+}
+
 fn vi() -> Result<()> {
     let mut terminal = shell()?;
     run(&mut terminal, "cd /tmp; printf 'one\\ntwo\\nthree\\n' >f")?;
@@ -159,4 +168,16 @@ fn less() -> Result<()> {
     terminal.type_keys("q")?;
     terminal.wait_for(PROMPT)?;
     expect(&mut terminal, "echo back", "back\n")
+}
+
+fn cooked() -> Result<()> {
+    let mut terminal = shell()?;
+    terminal.type_keys("cat\r")?;
+    terminal.wait_for("\n")?;
+    until_it_runs();
+    terminal.type_keys("wrong\x15right\r")?;
+    terminal.wait_for("right\r\nright\r\n")?;
+    terminal.type_keys(CONTROL_D)?;
+    terminal.wait_for(PROMPT)?;
+    expect(&mut terminal, "stty | head -n 1 | cut -d' ' -f1", "speed\n")
 }
