@@ -3,22 +3,26 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result, ensure};
 
-/// The host tool's file. The tests' binary is in `deps/`, the tool one folder up.
+/// The host tool's file, built from the present sources: `cargo test` does not build it, and one that lies there may be old.
 ///
 /// # Errors
-/// When it was not built.
+/// When it does not build.
 pub fn path() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}"))).clone().map_err(Error::msg)
+}
+
+/// The tests' binary is in `deps/`, the tool one folder up.
+fn build() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let folder = own.ancestors().nth(2).context("test binaries lie two folders deep")?;
-    let tool = folder.join("banyan");
-    if !tool.exists() {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo).args(["build", "--quiet", "-p", "banyan-cli"]).status()?;
-        anyhow::ensure!(status.success() && tool.exists(), "the host tool does not build");
-    }
+    let tool = own.ancestors().nth(2).context("test binaries lie two folders deep")?.join("banyan");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(["build", "--quiet", "-p", "banyan-cli"]).status()?;
+    ensure!(status.success() && tool.exists(), "the host tool does not build");
     Ok(tool)
 }
 
