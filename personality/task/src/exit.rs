@@ -74,11 +74,13 @@ fn leave_process(task: &Task) -> (bool, Option<Arc<Task>>) {
 fn release_memory(task: &Task) {
     futex::end_robust_list(task);
     let clear = task.clear_child_tid.swap(0, Ordering::Relaxed);
-    if clear != 0 {
+    let space = task.address_space();
+    // One reference is the task's, one is ours: without a third nobody will see the word, and writing would copy its page.
+    if clear != 0 && Arc::strong_count(&space) > 2 {
         let addr = UserAddr(clear);
         // A bad address is the program's own business.
         let cleared = guest_memory::write_value(addr, &0u32);
-        let _ = cleared.and_then(|()| futex::wake(&task.address_space(), addr, 1));
+        let _ = cleared.and_then(|()| futex::wake(&space, addr, 1));
     }
     open_vfork_gate(task);
 }
