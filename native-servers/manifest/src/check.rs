@@ -1,11 +1,14 @@
 //! What a manifest must satisfy, whatever form it came in.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+mod calls;
+mod services;
+
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{BADGE_END, MAX_PRIORITY, Manifest, Problem, ROOT_ENDPOINT, Ram, Space, Task};
+use crate::{MAX_PRIORITY, Manifest, Problem, Ram, Space, Start, Task};
 
 /// Longest name of a task or grant, in bytes (what a StartInfo holds).
 const MAX_NAME: usize = 24;
@@ -28,11 +31,13 @@ pub fn check(manifest: &Manifest) -> Result<(), Problem> {
         if !names.insert(task.name.as_str()) {
             return Err(Problem(format!("there are two tasks \"{}\"", task.name)));
         }
-        check_task(task).map_err(|problem| Problem(format!("task \"{}\": {problem}", task.name)))?;
     }
-    let servers = servers(manifest)?;
-    check_calls(manifest, &servers)?;
-    check_cycles(manifest, &servers)?;
+    services::check(manifest)?;
+    for task in &manifest.tasks {
+        let received = manifest.received_by(task).collect();
+        check_task(task, received).map_err(|problem| Problem(format!("task \"{}\": {problem}", task.name)))?;
+    }
+    calls::check(manifest)?;
     check_overlaps(manifest)?;
     check_single(manifest, "may be a master", |task| task.space == Space::Master)?;
     check_single(manifest, "may take the rest of memory", |task| task.ram == Ram::Rest)
@@ -47,7 +52,7 @@ fn check_name(what: &str, name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn check_task(task: &Task) -> Result<(), Problem> {
+fn check_task(task: &Task, received: Vec<&str>) -> Result<(), Problem> {
     if task.program.is_empty() || task.program.len() > MAX_PROGRAM_NAME {
         return Err(Problem(format!("program \"{}\": a name is 1 to {MAX_PROGRAM_NAME} bytes", task.program)));
     }
@@ -73,7 +78,10 @@ fn check_task(task: &Task) -> Result<(), Problem> {
             return Err(Problem(format!("option \"{key}\": no '=' in the key, no line break in either")));
         }
     }
-    check_grants(task)
+    if task.start == Start::Demand && task.ram == Ram::Rest {
+        return Err(Problem("a task that starts on demand cannot take the rest of memory".into()));
+    }
+    check_grants(task, received)
 }
 
 fn check_size(what: &str, bytes: u64, least: u64) -> Result<(), Problem> {
@@ -84,9 +92,9 @@ fn check_size(what: &str, bytes: u64, least: u64) -> Result<(), Problem> {
 }
 
 /// Names are unique among a task's grants of one kind, and ranges are not empty.
-fn check_grants(task: &Task) -> Result<(), Problem> {
+fn check_grants(task: &Task, received: Vec<&str>) -> Result<(), Problem> {
     let kinds: [(&str, Vec<&str>); 6] = [
-        ("served endpoint", task.serves.iter().map(String::as_str).collect()),
+        ("served endpoint", received),
         ("called endpoint", task.calls.iter().map(|call| call.endpoint.as_str()).collect()),
         ("ports", task.ports.iter().map(|ports| ports.name.as_str()).collect()),
         ("interrupt", task.irqs.iter().map(|irq| irq.name.as_str()).collect()),
@@ -116,70 +124,6 @@ fn check_grants(task: &Task) -> Result<(), Problem> {
         check_size(&format!("device \"{}\"", device.name), device.bytes, PAGE)?;
         if !device.address.is_multiple_of(PAGE) || device.address.checked_add(device.bytes).is_none() {
             return Err(Problem(format!("device \"{}\": the address is not the start of a page", device.name)));
-        }
-    }
-    Ok(())
-}
-
-/// Which task serves each endpoint; the root task has none of these numbers.
-fn servers(manifest: &Manifest) -> Result<BTreeMap<&str, Option<usize>>, Problem> {
-    let mut servers = BTreeMap::from([(ROOT_ENDPOINT, None)]);
-    for (index, task) in manifest.tasks.iter().enumerate() {
-        for endpoint in &task.serves {
-            if let Some(other) = servers.insert(endpoint, Some(index)) {
-                let other = other.map_or("the root task", |other| &manifest.tasks[other].name);
-                let name = &task.name;
-                return Err(Problem(format!("endpoint \"{endpoint}\" is served by \"{other}\" and by \"{name}\"")));
-            }
-        }
-    }
-    Ok(servers)
-}
-
-fn check_calls(manifest: &Manifest, servers: &BTreeMap<&str, Option<usize>>) -> Result<(), Problem> {
-    let mut badges = BTreeMap::new();
-    for (index, task) in manifest.tasks.iter().enumerate() {
-        for call in &task.calls {
-            let (name, endpoint) = (&task.name, call.endpoint.as_str());
-            let Some(server) = servers.get(endpoint) else {
-                return Err(Problem(format!("task \"{name}\" calls endpoint \"{endpoint}\", which nobody serves")));
-            };
-            if *server == Some(index) {
-                return Err(Problem(format!("task \"{name}\" calls endpoint \"{endpoint}\", which it serves itself")));
-            }
-            if call.badge == 0 || call.badge >= BADGE_END {
-                let badge = call.badge;
-                return Err(Problem(format!(
-                    "task \"{name}\", endpoint \"{endpoint}\": badge {badge} is out of range"
-                )));
-            }
-            if let Some(other) = badges.insert((endpoint, call.badge), name) {
-                return Err(Problem(format!(
-                    "tasks \"{other}\" and \"{name}\" have the same badge at endpoint \"{endpoint}\""
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Servers that call one another in a circle wait for one another sooner or later.
-fn check_cycles(manifest: &Manifest, servers: &BTreeMap<&str, Option<usize>>) -> Result<(), Problem> {
-    let callees = |task: usize| {
-        let calls = manifest.tasks[task].calls.iter();
-        calls.filter_map(|call| servers.get(call.endpoint.as_str()).copied().flatten())
-    };
-    for start in 0..manifest.tasks.len() {
-        let mut reached = BTreeSet::new();
-        let mut pending: Vec<usize> = callees(start).collect();
-        while let Some(task) = pending.pop() {
-            if task == start {
-                let name = &manifest.tasks[start].name;
-                return Err(Problem(format!("task \"{name}\" calls, through others, itself: they could wait forever")));
-            }
-            if reached.insert(task) {
-                pending.extend(callees(task));
-            }
         }
     }
     Ok(())

@@ -11,6 +11,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod check;
+mod place;
+mod services;
 #[cfg(feature = "std")]
 pub mod text;
 
@@ -20,6 +22,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use place::PLACE_OPTION;
 #[cfg(feature = "std")]
 pub use text::parse;
 
@@ -28,6 +31,33 @@ pub use text::parse;
 pub struct Manifest {
     /// Its tasks, in the order in which they are created.
     pub tasks: Vec<Task>,
+    /// Its services with two homes.
+    pub services: Vec<Service>,
+}
+
+/// A service with two homes: a task of its own, and a task that links its library.
+///
+/// Both homes may receive from the service's endpoint, which neither lists in `serves`; one of them does at a time. Who may
+/// call it is in `calls`, as for any endpoint; the task inside which it may run is usually a caller as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its name, which is its endpoint's.
+    pub name: String,
+    /// The task of its own: made on demand.
+    pub native: String,
+    /// The task that links its library.
+    pub inside: String,
+    /// Where it runs when the system starts.
+    pub placement: Placement,
+}
+
+/// Where a service runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Placement {
+    /// Inside the task that links its library.
+    Personality,
+    /// In a task of its own.
+    Native,
 }
 
 /// A task.
@@ -51,10 +81,12 @@ pub struct Task {
     pub untyped_bytes: u64,
     /// log2 of the slots of its CapTable.
     pub slot_bits: u8,
-    /// Whether the system stops when the task dies.
+    /// Whether the system stops when the task is dead for good: died, and is not started again.
     pub essential: bool,
     /// What happens when it dies.
     pub restart: Restart,
+    /// When it is made.
+    pub start: Start,
     /// Whether it may write to the kernel's log.
     pub log: bool,
     /// Whether it may issue interrupts.
@@ -93,6 +125,17 @@ pub enum Space {
 pub enum Restart {
     /// It stays dead.
     Never,
+    /// It is made anew, after a pause that grows with each death; not any more when it dies too often.
+    Always,
+}
+
+/// When a task is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    /// With the system.
+    Boot,
+    /// When somebody asks the supervisor for it; its memory is set aside from the start.
+    Demand,
 }
 
 /// A right to call an endpoint.
@@ -162,8 +205,8 @@ impl fmt::Display for Problem {
 
 impl core::error::Error for Problem {}
 
-/// The endpoint that the root task serves itself.
-pub const ROOT_ENDPOINT: &str = "system";
+/// The endpoints that the root task serves itself: the machine's switch, and the supervisor.
+pub const ROOT_ENDPOINTS: [&str; 2] = ["system", "supervisor"];
 /// Badges are below this: the bits above are the root task's (faults) and the servers' own (events).
 pub const BADGE_END: u64 = 1 << 62;
 /// Highest priority of a task; the root task is above.

@@ -10,8 +10,9 @@
 //! stack = "32K"
 //! untyped = "128K"
 //! slot_bits = 10                  # 2^10 capability slots
-//! essential = true                # the system stops when it dies
-//! restart = "never"
+//! essential = true                # the system stops when it is dead for good
+//! restart = "never"               # or "always": made anew, after a pause that grows with each death
+//! start = "boot"                  # or "demand": when somebody asks the supervisor for it
 //! fpu = false
 //! log = true
 //! irq_control = false
@@ -24,7 +25,18 @@
 //! data = ["root.cpio"]
 //! ram = "rest"                    # or a size
 //! options = { log = "debug" }
+//!
+//! [[service]]                     # with two homes, both of which may receive from endpoint "block"
+//! name = "block"
+//! native = "block"                # a task with start = "demand", which does nothing else
+//! inside = "personality"          # a task with start = "boot", which calls all that the native task calls
+//! placement = "personality"       # or "native": where it runs at first, unless the boot option `place` says otherwise
 //! ```
+//!
+//! A task's memory is set aside when the system starts, also for a task that starts on demand: so it can always be made, and
+//! made anew. Endpoints outlive the tasks behind them.
+
+mod size;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -33,7 +45,8 @@ use alloc::vec::Vec;
 
 use serde::Deserialize;
 
-use crate::{Call, Device, Irq, Manifest, Ports, Problem, Ram, Restart, Space, Task, check};
+use crate::{Call, Device, Irq, Manifest, Placement, Ports, Problem, Ram, Restart, Service, Space, Start, Task, check};
+use size::Size;
 
 /// Reads and checks the text form.
 ///
@@ -41,7 +54,8 @@ use crate::{Call, Device, Irq, Manifest, Ports, Problem, Ram, Restart, Space, Ta
 /// What is wrong, and where.
 pub fn parse(text: &str) -> Result<Manifest, Problem> {
     let file: File = toml::from_str(text).map_err(|error| Problem(error.to_string()))?;
-    let manifest = Manifest { tasks: file.task.into_iter().map(TaskText::into_task).collect::<Result<_, _>>()? };
+    let tasks = file.task.into_iter().map(TaskText::into_task).collect::<Result<_, _>>()?;
+    let manifest = Manifest { tasks, services: file.service.into_iter().map(ServiceText::into_service).collect() };
     check::check(&manifest)?;
     Ok(manifest)
 }
@@ -50,6 +64,26 @@ pub fn parse(text: &str) -> Result<Manifest, Problem> {
 #[serde(deny_unknown_fields)]
 struct File {
     task: Vec<TaskText>,
+    #[serde(default)]
+    service: Vec<ServiceText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServiceText {
+    name: String,
+    native: String,
+    inside: String,
+    #[serde(default)]
+    placement: PlacementText,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum PlacementText {
+    #[default]
+    Personality,
+    Native,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +106,8 @@ struct TaskText {
     essential: bool,
     #[serde(default)]
     restart: RestartText,
+    #[serde(default)]
+    start: StartText,
     #[serde(default)]
     fpu: bool,
     #[serde(default)]
@@ -110,6 +146,15 @@ enum SpaceText {
 enum RestartText {
     #[default]
     Never,
+    Always,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum StartText {
+    #[default]
+    Boot,
+    Demand,
 }
 
 #[derive(Deserialize)]
@@ -162,31 +207,6 @@ struct DeviceText {
     bytes: Size,
 }
 
-/// `"64K"`, `"2M"`, `"1G"`, or a number of bytes.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Size {
-    Number(u64),
-    Text(String),
-}
-
-impl Size {
-    fn bytes(&self) -> Result<u64, Problem> {
-        let text = match self {
-            Self::Number(bytes) => return Ok(*bytes),
-            Self::Text(text) => text,
-        };
-        let (digits, shift) = match text.as_bytes().last() {
-            Some(b'K') => (&text[..text.len() - 1], 10),
-            Some(b'M') => (&text[..text.len() - 1], 20),
-            Some(b'G') => (&text[..text.len() - 1], 30),
-            _ => (text.as_str(), 0),
-        };
-        let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
-        number.ok_or_else(|| Problem(format!("\"{text}\" is not a size such as \"64K\", \"2M\" or \"1G\"")))
-    }
-}
-
 fn default_heap() -> Size {
     Size::Number(256 << 10)
 }
@@ -229,6 +249,11 @@ impl TaskText {
             essential: self.essential,
             restart: match self.restart {
                 RestartText::Never => Restart::Never,
+                RestartText::Always => Restart::Always,
+            },
+            start: match self.start {
+                StartText::Boot => Start::Boot,
+                StartText::Demand => Start::Demand,
             },
             log: self.log,
             irq_control: self.irq_control,
@@ -244,6 +269,16 @@ impl TaskText {
             program: self.program,
             name,
         })
+    }
+}
+
+impl ServiceText {
+    fn into_service(self) -> Service {
+        let placement = match self.placement {
+            PlacementText::Personality => Placement::Personality,
+            PlacementText::Native => Placement::Native,
+        };
+        Service { name: self.name, native: self.native, inside: self.inside, placement }
     }
 }
 

@@ -55,3 +55,41 @@ fn hostile_bytes_are_refused() {
         let _ = Manifest::decode(&changed);
     }
 }
+
+fn default_system() -> Manifest {
+    let text = fs::read_to_string(systems().join("default.toml")).expect("readable");
+    manifest::parse(&text).expect("sound")
+}
+
+#[test]
+fn both_homes_of_a_service_receive_from_its_endpoint() {
+    let system = default_system();
+    let received = |name: &str| {
+        let (_, task) = system.task(name).expect("it is there");
+        system.received_by(task).map(str::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(received("block"), ["block"]);
+    assert_eq!(received("personality"), ["block", "fs"]);
+    assert_eq!(received("console"), ["console"]);
+    assert_eq!(system.endpoints().filter(|endpoint| *endpoint == "fs").count(), 1);
+}
+
+#[test]
+fn the_boot_places_services() {
+    let mut system = default_system();
+    let placements = |system: &Manifest| {
+        system.services.iter().map(|service| (service.name.clone(), service.placement.name())).collect::<Vec<_>>()
+    };
+    let as_shipped = placements(&system);
+    assert_eq!(as_shipped, [("block".into(), "personality"), ("fs".into(), "personality")]);
+    system.place("").expect("nothing to do");
+    assert_eq!(placements(&system), as_shipped);
+    system.place("block:native").expect("sound");
+    assert_eq!(placements(&system), [("block".into(), "native"), ("fs".into(), "personality")]);
+    system.place("all:native,fs:personality").expect("sound");
+    assert_eq!(placements(&system), [("block".into(), "native"), ("fs".into(), "personality")]);
+    for bad in ["fs", "fs:", "fs:moon", "fs:personality,net:native", ":native", "fs=native"] {
+        assert!(system.place(bad).is_err(), "{bad}");
+        assert_eq!(placements(&system), [("block".into(), "native"), ("fs".into(), "personality")], "{bad}");
+    }
+}

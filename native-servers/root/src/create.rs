@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use manifest::{Manifest, ROOT_ENDPOINT, Ram, Task};
+use manifest::{Manifest, ROOT_ENDPOINTS, Ram, Start, Task};
 use rt::layout;
 use rt::start_info::{MAX_GRANTS, StartInfo, name_bytes};
 use ukernel_abi::boot::slot;
@@ -59,27 +59,36 @@ impl Maker<'_> {
     ///
     /// # Errors
     /// Which task could not be made, and why.
-    pub fn make_all(&self, manifest: &Manifest, system: Cap<Endpoint>) -> Result<Vec<Made>, String> {
-        let mut endpoints = Endpoints::from([(ROOT_ENDPOINT.into(), system)]);
-        for name in manifest.tasks.iter().flat_map(|task| &task.serves) {
+    pub fn make_all(&self, manifest: &Manifest, system: Cap<Endpoint>) -> Result<BTreeMap<usize, Made>, String> {
+        let mut endpoints: Endpoints = ROOT_ENDPOINTS.map(|name| (name.into(), system)).into();
+        for name in manifest.endpoints() {
             let endpoint = self.supply.create(0).map_err(|error| format!("endpoint \"{name}\": {error:?}"))?;
-            endpoints.insert(name.clone(), endpoint);
+            endpoints.insert(name.into(), endpoint);
         }
         // Who takes the rest comes last; the order of the numbers, which faults are known by, stays the manifest's.
         let mut order: Vec<usize> = (0..manifest.tasks.len()).collect();
+        order.retain(|index| manifest.tasks[*index].start == Start::Boot);
         order.sort_by_key(|index| manifest.tasks[*index].ram == Ram::Rest);
         let mut made = BTreeMap::new();
         for index in order {
             let task = &manifest.tasks[index];
-            let result = self.make(task, index, &endpoints, system);
+            let received: Vec<&str> = manifest.received_by(task).collect();
+            let result = self.make(task, index, &received, &endpoints, system);
             made.insert(index, result.map_err(|problem| format!("task \"{}\": {problem}", task.name))?);
         }
-        endpoints.remove(ROOT_ENDPOINT);
+        endpoints.retain(|name, _| !ROOT_ENDPOINTS.contains(&name.as_str()));
         endpoints.values().for_each(|endpoint| rt::cap::delete(endpoint.slot()));
-        Ok(made.into_values().collect())
+        Ok(made)
     }
 
-    fn make(&self, task: &Task, number: usize, endpoints: &Endpoints, system: Cap<Endpoint>) -> Result<Made, String> {
+    fn make(
+        &self,
+        task: &Task,
+        number: usize,
+        received: &[&str],
+        endpoints: &Endpoints,
+        system: Cap<Endpoint>,
+    ) -> Result<Made, String> {
         let program = self.archive.program(&task.program);
         let program = program.ok_or_else(|| format!("the boot archive has no program \"{}\"", task.program))?;
         let layout = plan::lay_out(task, program)?;
@@ -92,8 +101,8 @@ impl Maker<'_> {
         let mut granter = Granter::new(parts.table, &mut info);
         let untyped: Cap<Untyped> = self.supply.create(task.untyped_bytes).map_err(refused)?;
         granter.grant_untyped(untyped).map_err(refused)?;
-        granter.grant_all(task, endpoints, self.supply, self.archive)?;
-        for (number, (memory, bytes)) in self.ram(task).map_err(refused)?.into_iter().enumerate() {
+        granter.grant_all(task, received, endpoints, self.supply, self.archive)?;
+        for (number, (memory, bytes)) in self.ram(task, received.len()).map_err(refused)?.into_iter().enumerate() {
             granter.grant_ram(number, memory, bytes)?;
         }
         info.first_free_slot = granter.next_slot();
@@ -154,13 +163,13 @@ impl Maker<'_> {
         }
     }
 
-    fn ram(&self, task: &Task) -> Result<Vec<(Cap<Memory>, u64)>, Error> {
+    fn ram(&self, task: &Task, received: usize) -> Result<Vec<(Cap<Memory>, u64)>, Error> {
         match task.ram {
             Ram::None => Ok(Vec::new()),
             Ram::Bytes(bytes) => Ok(Vec::from([(self.supply.create(bytes)?, bytes)])),
             Ram::Rest => {
                 let mut pieces = self.supply.rest()?;
-                let room = MAX_GRANTS - manifest_grants(task);
+                let room = MAX_GRANTS - manifest_grants(task) - received;
                 pieces.drain(room.min(pieces.len())..).for_each(|(memory, _)| rt::cap::delete(memory.slot()));
                 Ok(pieces)
             }
@@ -194,7 +203,7 @@ impl Maker<'_> {
 fn manifest_grants(task: &Task) -> usize {
     let control = usize::from(task.irq_control);
     let ranges = task.ports.len() + task.irqs.len() + task.devices.len() + task.data.len();
-    control + ranges + task.serves.len() + task.calls.len()
+    control + ranges + task.calls.len()
 }
 
 /// Gives up what only making the task needed.

@@ -70,11 +70,12 @@ impl<'a> Granter<'a> {
     pub fn grant_all(
         &mut self,
         task: &Task,
+        received: &[&str],
         endpoints: &Endpoints,
         supply: &Supply,
         archive: &Archive<'_>,
     ) -> Result<(), Refused> {
-        self.grant_endpoints(task, endpoints)?;
+        self.grant_endpoints(task, received, endpoints)?;
         for ports in &task.ports {
             let made = rt::cap::in_free_slot::<IoPorts>(|slot| PORTS.sub(ports.first, ports.last, slot).map(drop));
             let extra = [ports.first.into(), ports.last.into(), 0];
@@ -101,9 +102,9 @@ impl<'a> Granter<'a> {
         Ok(())
     }
 
-    fn grant_endpoints(&mut self, task: &Task, endpoints: &Endpoints) -> Result<(), Refused> {
+    fn grant_endpoints(&mut self, task: &Task, received: &[&str], endpoints: &Endpoints) -> Result<(), Refused> {
         let find = |name: &str| endpoints.get(name).copied().ok_or(Error::InvalidCapability);
-        for name in &task.serves {
+        for name in received {
             let made = find(name).and_then(|endpoint| rt::cap::copy(endpoint, Rights::RECEIVE.or(Rights::GRANT)));
             self.give(name, kind::SERVED, made, [0; 3])?;
         }

@@ -4,14 +4,16 @@
 
 extern crate alloc;
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 
 use interfaces::system::StopReason;
 use ipc::Server;
-use manifest::Manifest;
+use manifest::{Manifest, PLACE_OPTION};
 use root_task::archive::Archive;
 use root_task::create::{Made, Maker};
+use root_task::plan;
 use root_task::service::{RootService, Switch};
 use root_task::supply::Supply;
 use ukernel_abi::boot::slot;
@@ -37,20 +39,23 @@ fn run(switch: &Switch) -> Result<(), String> {
         rt::cap::delete(unneeded);
     }
     log::info!("{} tasks start", tasks.len());
-    for task in &tasks {
+    for task in tasks.values() {
         task.thread.resume().map_err(|error| format!("task \"{}\" does not start: {error:?}", task.name))?;
     }
     let error = server.run(&mut RootService::new(tasks, *switch));
     Err(format!("the root task's endpoint failed: {error:?}"))
 }
 
-fn make(endpoint: Cap<Endpoint>) -> Result<alloc::vec::Vec<Made>, String> {
+fn make(endpoint: Cap<Endpoint>) -> Result<BTreeMap<usize, Made>, String> {
     let info = rt::root_info();
     let archive = Archive::parse(rt::boot_archive()).map_err(|problem| problem.to_string())?;
     let bytes = archive.contents("manifest").ok_or("the boot archive has no manifest")?;
-    let manifest = Manifest::decode(bytes).map_err(|problem| problem.to_string())?;
+    let mut manifest = Manifest::decode(bytes).map_err(|problem| problem.to_string())?;
     let options = archive.contents("options").unwrap_or_default();
     let boot_options = core::str::from_utf8(options).map_err(|_| "the boot options are not UTF-8")?;
+    if let Some(places) = plan::option(boot_options, PLACE_OPTION) {
+        manifest.place(places).map_err(|problem| problem.to_string())?;
+    }
     let supply = Supply::new(info);
     let maker = Maker { supply: &supply, archive: &archive, boot_options, tsc_hz: info.tsc_hz };
     let tasks = maker.make_all(&manifest, endpoint)?;

@@ -119,6 +119,13 @@ pub fn options(task: &Task, boot: &str) -> String {
     text
 }
 
+/// The value of an option of the boot; of several with that key the last.
+#[must_use]
+pub fn option<'a>(boot: &'a str, key: &str) -> Option<&'a str> {
+    let mut from_last = boot.lines().rev().filter_map(|line| line.split_once('='));
+    from_last.find(|(name, _)| *name == key).map(|(_, value)| value)
+}
+
 /// How to take all that is left of an Untyped: the bytes of each Memory to carve, in order.
 ///
 /// `start` is the physical address of what is left. Up to the next large page boundary the first, then whole large pages,

@@ -1,5 +1,6 @@
 //! What the root task does for ever after: the machine's switch, and everybody's faults.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -68,19 +69,19 @@ impl SystemHandler for Switch {
 
 /// The root task's service.
 pub struct RootService {
-    tasks: Vec<Made>,
+    tasks: BTreeMap<usize, Made>,
     system: SystemDispatcher<Switch>,
 }
 
 impl RootService {
     /// A service for these tasks.
     #[must_use]
-    pub fn new(tasks: Vec<Made>, switch: Switch) -> Self {
+    pub fn new(tasks: BTreeMap<usize, Made>, switch: Switch) -> Self {
         Self { tasks, system: SystemDispatcher(switch) }
     }
 
     fn fault(&mut self, number: usize, fault: &Fault) {
-        let Some(task) = self.tasks.get(number) else { return };
+        let Some(task) = self.tasks.get(&number) else { return };
         rt::log_raw(&fault.describe(&task.name));
         for address in trace(task, fault) {
             rt::log_raw(&format!("[{}]   at 0x{address:x}", task.name));

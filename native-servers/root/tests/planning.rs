@@ -1,6 +1,6 @@
 //! What the root task decides before it asks the kernel for anything.
 
-use manifest::{Ram, Restart, Space, Task};
+use manifest::{Ram, Restart, Space, Start, Task};
 use root_task::archive::{Archive, PlacedSegment, Program};
 use root_task::fault::{Fault, stack_trace};
 use root_task::plan::{self, Content, Piece};
@@ -43,6 +43,7 @@ fn task(space: Space) -> Task {
         slot_bits: 8,
         essential: false,
         restart: Restart::Never,
+        start: Start::Boot,
         log: false,
         irq_control: false,
         boot_options: true,
@@ -133,6 +134,8 @@ fn boot_options_come_after_the_manifests() {
     assert_eq!(plan::options(&task, "a=2\n"), "a=1\na=2\n");
     task.boot_options = false;
     assert_eq!(plan::options(&task, "a=2\n"), "a=1\n");
+    assert_eq!(plan::option("a=2\nb\na=3\n", "a"), Some("3"));
+    assert_eq!(plan::option("a=2\nb\n", "b"), None);
 }
 
 #[test]

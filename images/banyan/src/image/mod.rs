@@ -55,7 +55,7 @@ pub fn build(programs: &Programs, config: &Config, root: &Tree, path: &Path) -> 
     let file = progress::create(path)?;
     let mut archive = Archive::new(file, system.programs().len() + 4);
     let writing = || format!("cannot write the boot archive {}", path.display());
-    for (name, base) in system.programs() {
+    for (name, base) in system.programs().iter().filter(|(name, _)| is_needed(&system, programs, name)) {
         add_program(&mut archive, programs, name, *base).with_context(writing)?;
     }
     archive.set_root(system.root())?;
@@ -84,6 +84,11 @@ pub fn build_single(programs: &Programs, root: build::Program, path: &Path) -> R
     Ok(Image { archive: path.into(), loader: programs.path(build::LOADER.binary)?, binaries })
 }
 
+/// Whether a program goes into the archive. A program that is not there is left out where nothing needs it at boot.
+fn is_needed(system: &System, programs: &Programs, name: &str) -> bool {
+    !system.starts_on_demand(name) || programs.path(name).is_ok()
+}
+
 fn add_program(archive: &mut Archive<File>, programs: &Programs, name: &str, base: u64) -> Result<()> {
     let elf = programs.path(name)?;
     let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
@@ -106,7 +111,7 @@ fn kernel_binaries(programs: &Programs) -> Result<Vec<Binary>> {
 /// Every program under every name that it has in the log.
 fn binaries(system: &System, programs: &Programs) -> Result<Vec<Binary>> {
     let mut binaries = kernel_binaries(programs)?;
-    for (task, program, base) in system.tasks() {
+    for (task, program, base) in system.tasks().filter(|(_, program, _)| is_needed(system, programs, program)) {
         binaries.push(Binary { name: task.into(), elf: programs.path(program)?, base });
     }
     Ok(binaries)

@@ -2,7 +2,7 @@
 
 use super::{MASTER_BASE, ROOT_ARCHIVE, TASK_BASE};
 use anyhow::{Context, Result, bail};
-use manifest::{Manifest, Space};
+use manifest::{Manifest, Space, Start};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -53,6 +53,12 @@ impl System {
         &self.programs
     }
 
+    /// Whether a program is of tasks alone that start on demand.
+    pub(super) fn starts_on_demand(&self, program: &str) -> bool {
+        let mut users = self.manifest.tasks.iter().filter(|task| task.program == program);
+        program != ROOT && users.all(|task| task.start == Start::Demand)
+    }
+
     /// The name that each task has in the log, its program and its base address.
     pub(super) fn tasks(&self) -> impl Iterator<Item = (&str, &str, u64)> {
         // The root task has no entry in the manifest; its program and it are known by either name.
@@ -86,6 +92,17 @@ mod tests {
         assert_eq!(system.programs().get("a"), Some(&TASK_BASE));
         assert_eq!(system.programs().get("b"), Some(&MASTER_BASE));
         assert_eq!(system.programs().get(ROOT), Some(&TASK_BASE));
+    }
+
+    #[test]
+    fn programs_that_nothing_needs_at_boot_are_known() {
+        let text = "[[task]]\nprogram = \"a\"\npriority = 1\nstart = \"demand\"\n\
+                    [[task]]\nprogram = \"b\"\npriority = 2\nstart = \"demand\"\n\
+                    [[task]]\nname = \"c\"\nprogram = \"b\"\npriority = 2";
+        let system = System::parse(text).expect("the manifest is sound");
+        assert!(system.starts_on_demand("a"));
+        assert!(!system.starts_on_demand("b"));
+        assert!(!system.starts_on_demand(ROOT));
     }
 
     #[test]
