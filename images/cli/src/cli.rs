@@ -1,8 +1,9 @@
 //! The command line.
 
 use anyhow::{Context, Result, bail};
+use banyan::disk::{Disk, Storage};
 use banyan::root::Root;
-use banyan::run::{Config, Mode, interactive};
+use banyan::run::{Config, Mode, OnCrash, Placement, Places, interactive};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,9 +58,24 @@ pub struct Run {
     /// Run `sh -c CMD` with these streams and end with its exit status
     #[arg(long, value_name = "CMD")]
     pub exec: Option<String>,
-    /// The tree that programs see: a folder or a tar file (without: Debian's busybox)
-    #[arg(long, value_name = "DIR|TAR")]
+    /// The tree that programs see: a folder, a tar file or an ext4 image (without: Debian's busybox)
+    #[arg(long, value_name = "DIR|TAR|IMG")]
     pub root: Option<PathBuf>,
+    /// Whether that tree is on a disk or in memory
+    #[arg(long, value_name = "PLACE", value_enum)]
+    pub root_on: Option<RootOn>,
+    /// The disk: a file that stays between runs, made from the root when it is missing
+    #[arg(long, value_name = "FILE")]
+    pub disk: Option<PathBuf>,
+    /// Where the services run at the start
+    #[arg(long, value_enum)]
+    pub design: Option<Design>,
+    /// Where single services run at the start, as in fs=native,block=personality
+    #[arg(long, value_name = "SERVICE=PLACEMENT,...", value_parser = parse_places)]
+    pub place: Option<String>,
+    /// What follows when the personality dies
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "halt")]
+    pub on_personality_crash: OnPersonalityCrash,
     /// Memory of the machine, as in 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = parse_size)]
     pub mem: u64,
@@ -77,18 +93,77 @@ pub struct Run {
     pub strace: bool,
 }
 
+/// Where the root is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RootOn {
+    /// On a disk
+    Disk,
+    /// In memory
+    Memory,
+}
+
+/// Where the services run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Design {
+    /// All in the personality
+    Personality,
+    /// Each in a task of its own
+    Native,
+}
+
+/// What follows when the personality dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnPersonalityCrash {
+    /// It is started anew
+    Restart,
+    /// The machine stops
+    Halt,
+}
+
 impl Run {
     /// The run that these arguments ask for.
-    pub fn config(&self) -> Config {
+    ///
+    /// # Errors
+    /// When they contradict each other.
+    pub fn config(&self) -> Result<Config> {
         let mut config = Config::new(if self.exec.is_some() { Mode::Exec } else { Mode::Interactive });
         config.root = self.root.clone().map_or(Root::Default, Root::Path);
+        config.storage = self.storage(config.storage)?;
+        if self.design == Some(Design::Native) {
+            config.places = Places::all(Placement::Native);
+        }
+        self.place.iter().try_for_each(|text| config.places.change(text))?;
+        config.on_crash = match self.on_personality_crash {
+            OnPersonalityCrash::Restart => OnCrash::Restart,
+            OnPersonalityCrash::Halt => OnCrash::Halt,
+        };
         config.memory_bytes = self.mem;
         config.count_instructions = self.icount;
         config.debugger = self.gdb;
         config.strace = self.strace;
         config.window = interactive::window().unwrap_or(config.window);
-        config
+        Ok(config)
     }
+
+    /// Where the root is; what only makes sense with a disk asks for one.
+    fn storage(&self, default: Storage) -> Result<Storage> {
+        let for_a_disk =
+            [("--disk", self.disk.is_some()), ("--design", self.design.is_some()), ("--place", self.place.is_some())];
+        let asks = for_a_disk.into_iter().find(|(_, given)| *given).map(|(word, _)| word);
+        let disk = || Storage::Disk(self.disk.clone().map_or(Disk::Fresh, Disk::Kept));
+        match (self.root_on, asks) {
+            (Some(RootOn::Memory), Some(word)) => bail!("{word} is about a disk, and the root is to be in memory"),
+            (Some(RootOn::Memory), None) => Ok(Storage::Memory),
+            (Some(RootOn::Disk), _) | (None, Some(_)) => Ok(disk()),
+            (None, None) => Ok(default),
+        }
+    }
+}
+
+/// Placements, checked but kept as text: what they change is known later.
+fn parse_places(text: &str) -> Result<String> {
+    Places::all(Placement::Personality).change(text)?;
+    Ok(text.into())
 }
 
 /// Bytes, with an optional K, M or G; without one, MiB as QEMU has it.
@@ -138,5 +213,28 @@ mod tests {
         let cli = Cli::try_parse_from(["banyan", "run", "--timeout", "2.5"]).expect("it is a valid line");
         assert!(matches!(cli.command, Some(Word::Run(run)) if run.timeout == Some(Duration::from_millis(2500))));
         assert!(Cli::try_parse_from(["banyan", "run", "--timeout", "-1"]).is_err());
+    }
+
+    fn config(words: &[&str]) -> Result<Config> {
+        Cli::try_parse_from(["banyan"].iter().chain(words))?.run.config()
+    }
+
+    #[test]
+    fn disks_and_placements_are_understood() {
+        let line = ["--disk", "d", "--design", "native", "--place", "fs=personality"];
+        let found = config(&line).expect("it is a valid line");
+        assert_eq!(found.storage, Storage::Disk(Disk::Kept("d".into())));
+        assert_eq!(found.places.to_string(), "block:native,fs:personality");
+        assert_eq!(found.on_crash, OnCrash::Halt);
+        let found = config(&["--design", "personality", "--on-personality-crash", "restart"]).expect("it is valid");
+        assert_eq!((found.storage, found.on_crash), (Storage::Disk(Disk::Fresh), OnCrash::Restart));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let message = |words: &[&str]| config(words).map_or_else(|error| format!("{error:#}"), |_| "none".into());
+        assert!(message(&["--root-on", "memory", "--disk", "d"]).contains("--disk is about a disk"));
+        assert!(message(&["--place", "net=native"]).contains("no service"));
+        assert!(message(&["--design", "other"]).contains("other"));
     }
 }

@@ -46,7 +46,7 @@ fn measure(what: &cli::Bench) -> Result<i32> {
 }
 
 fn start(run: &cli::Run) -> Result<i32> {
-    let config = run.config();
+    let config = run.config()?;
     if run.gdb {
         say("the machine waits for a debugger: gdb -ex 'target remote :1234'");
     }

@@ -222,7 +222,7 @@ impl Tree {
     }
 
     /// The path of the file that a hard link to `path` means.
-    pub(super) fn file_behind<'a>(&'a self, mut path: &'a Path) -> Result<&'a Path> {
+    pub(crate) fn file_behind<'a>(&'a self, mut path: &'a Path) -> Result<&'a Path> {
         for _ in 0..MAX_LINKS {
             match self.nodes.get(path).map(|node| &node.kind) {
                 Some(Kind::HardLink(next)) => path = next,

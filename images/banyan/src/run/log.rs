@@ -1,6 +1,6 @@
-//! The files of one run: the boot archive while it lasts, and the log, which stays.
+//! The files of one run: the boot archive and a fresh disk while it lasts, and the log, which stays.
 //!
-//! Both are named for the run. Old logs are removed when there are many.
+//! All are named for the run. Old logs are removed when there are many.
 
 use crate::symbols::{Binary, Symbols};
 use crate::workspace;
@@ -43,6 +43,11 @@ impl RunFiles {
         self.archive.clone()
     }
 
+    /// Where a disk lies that goes with the run.
+    pub(super) fn disk(&self) -> PathBuf {
+        self.archive.with_extension("disk")
+    }
+
     /// Keeps what comes on the serial line, when nobody else reads it, in a file beside the log.
     pub(super) fn keep_serial(&self, mut serial: UnixStream) {
         let path = self.log.with_extension("serial");
@@ -77,8 +82,9 @@ impl RunFiles {
 
 impl Drop for RunFiles {
     fn drop(&mut self) {
-        // It is only missing when building it failed.
+        // They are only missing when building them failed, or the run has no such disk.
         let _ = fs::remove_file(&self.archive);
+        let _ = fs::remove_file(self.disk());
     }
 }
 
@@ -93,7 +99,7 @@ fn remove_old(logs: &Path) {
     }
 }
 
-/// Removes archives whose tool was killed.
+/// Removes archives and disks whose tool was killed.
 fn remove_abandoned(archives: &Path) {
     for entry in fs::read_dir(archives).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

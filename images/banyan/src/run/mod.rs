@@ -9,13 +9,16 @@ pub mod exec;
 mod frame;
 pub mod interactive;
 mod log;
+mod placement;
 mod qemu;
 mod terminal;
 mod vm;
 
 pub use channel::{End, Event, Output, Session, Status, Stop, Stream};
+pub use placement::{OnCrash, Placement, Places, SERVICES};
 pub use vm::Vm;
 
+use crate::disk::Storage;
 use crate::root::Root;
 use std::path::PathBuf;
 
@@ -44,6 +47,12 @@ pub struct Config {
     pub mode: Mode,
     /// The tree that legacy programs see.
     pub root: Root,
+    /// Where that tree is.
+    pub storage: Storage,
+    /// Where the services run at the start; without a disk there are none.
+    pub places: Places,
+    /// What follows when the personality dies.
+    pub on_crash: OnCrash,
     /// Memory of the machine.
     pub memory_bytes: u64,
     /// Let `rdtsc` count instructions (one a "nanosecond"), repeatably.
@@ -66,6 +75,9 @@ impl Config {
         Self {
             mode,
             root: Root::Default,
+            storage: Storage::Memory,
+            places: Places::all(Placement::Personality),
+            on_crash: OnCrash::Halt,
             memory_bytes: 512 << 20,
             count_instructions: false,
             debugger: false,
@@ -85,9 +97,31 @@ impl Config {
         let strace = u8::from(self.strace);
         let Window { rows, columns } = self.window;
         let mut lines = format!("mode={mode}\nrows={rows}\ncols={columns}\nstrace={strace}\n");
+        if let Storage::Disk(_) = self.storage {
+            lines.push_str(&format!("root=disk\nplace={}\n", self.places));
+        }
+        lines.push_str(&format!("on-personality-crash={}\n", self.on_crash));
         for (key, value) in &self.options {
             lines.push_str(&format!("{key}={value}\n"));
         }
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk;
+
+    #[test]
+    fn options_say_where_the_root_is() {
+        let mut config = Config::new(Mode::Exec);
+        assert!(!config.option_lines().contains("root="));
+        config.storage = Storage::Disk(Disk::Fresh);
+        config.places.change("fs=native").expect("it is well formed");
+        config.on_crash = OnCrash::Restart;
+        let lines = config.option_lines();
+        assert!(lines.contains("\nroot=disk\nplace=block:personality,fs:native\n"), "{lines}");
+        assert!(lines.ends_with("on-personality-crash=restart\n"), "{lines}");
     }
 }

@@ -6,6 +6,7 @@
 
 use super::{Config, End};
 use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -15,8 +16,20 @@ const CHANNEL_PORT: &str = "org.banyan.channel";
 /// What `isa-debug-exit` makes of a zero: the system stopped as it should.
 const DEBUG_EXIT_ORDERLY: i32 = 1;
 
-/// QEMU's arguments for `config`, booting `archive` with `loader`, logging to `log`.
-pub(super) fn arguments(config: &Config, loader: &Path, archive: &Path, log: &Path) -> Vec<OsString> {
+/// The files of a machine.
+pub(super) struct Files<'a> {
+    /// What QEMU starts.
+    pub loader: &'a Path,
+    /// What that starts.
+    pub archive: &'a Path,
+    /// Where the system logs.
+    pub log: &'a Path,
+    /// The disk, when there is one.
+    pub disk: Option<&'a Path>,
+}
+
+/// QEMU's arguments for `config` with these files.
+pub(super) fn arguments(config: &Config, files: &Files) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |line: &str| arguments.extend(line.split_whitespace().map(OsString::from));
     add("-M q35 -accel tcg -smp 1 -nodefaults -no-reboot -no-user-config -display none -vga none");
@@ -29,14 +42,24 @@ pub(super) fn arguments(config: &Config, loader: &Path, archive: &Path, log: &Pa
     if config.debugger {
         add("-gdb tcp:127.0.0.1:1234 -S");
     }
-    arguments.extend(["-chardev".into(), log_device(log)]);
-    arguments.extend(["-kernel".into(), loader.into(), "-initrd".into(), archive.into()]);
+    arguments.extend(["-chardev".into(), with_path("file,id=log,path=", files.log)]);
+    if let Some(disk) = files.disk {
+        arguments.extend(["-drive".into(), with_path("if=none,id=disk,format=raw,cache=writeback,file=", disk)]);
+        // Otherwise a full disk of the host's would stop the machine, and nobody would know why.
+        let device = "virtio-blk-pci,disable-legacy=on,drive=disk,werror=report,rerror=report";
+        arguments.extend(["-device".into(), device.into()]);
+    }
+    arguments.extend(["-kernel".into(), files.loader.into(), "-initrd".into(), files.archive.into()]);
     arguments
 }
 
-/// The log's character device; commas in a path are doubled, as QEMU wants it.
-fn log_device(log: &Path) -> OsString {
-    OsString::from(format!("file,id=log,path={}", log.display().to_string().replace(',', ",,")))
+/// An option that ends with a path; commas in it are doubled, as QEMU wants it.
+fn with_path(option: &str, path: &Path) -> OsString {
+    let mut bytes = option.as_bytes().to_vec();
+    for &byte in path.as_os_str().as_bytes() {
+        bytes.extend(std::iter::repeat_n(byte, if byte == b',' { 2 } else { 1 }));
+    }
+    OsString::from_vec(bytes)
 }
 
 /// What QEMU's end says about the system in it; `complaints` is its standard error.
@@ -55,10 +78,12 @@ pub(super) fn end(status: ExitStatus, complaints: &str) -> End {
 mod tests {
     use super::super::Mode;
     use super::*;
+    use crate::disk::{Disk, Storage};
 
     fn line(config: &Config) -> String {
         let path = Path::new("/x");
-        let words = arguments(config, path, path, Path::new("/a,b"));
+        let disk = matches!(config.storage, Storage::Disk(_)).then_some(Path::new("/c,d,"));
+        let words = arguments(config, &Files { loader: path, archive: path, log: Path::new("/a,b"), disk });
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 
@@ -71,8 +96,11 @@ mod tests {
     }
 
     #[test]
-    fn commas_in_the_log_path_are_doubled() {
-        assert!(line(&Config::new(Mode::Exec)).contains("path=/a,,b "));
+    fn commas_in_paths_are_doubled() {
+        let mut config = Config::new(Mode::Exec);
+        assert!(line(&config).contains("path=/a,,b ") && !line(&config).contains("virtio-blk"));
+        config.storage = Storage::Disk(Disk::Fresh);
+        assert!(line(&config).contains("cache=writeback,file=/c,,d,, -device virtio-blk-pci"));
     }
 
     #[test]

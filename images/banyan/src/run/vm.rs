@@ -6,9 +6,10 @@
 use super::channel::{Channel, End, Output, Session, Stop};
 use super::log::RunFiles;
 use super::{Config, Mode, Window, qemu};
-use crate::root::{self, Root};
+use crate::disk::{self, Drive, Storage};
+use crate::root::{self, Contents, Root};
 use crate::{build, image, setup};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -30,6 +31,7 @@ pub struct Vm {
     watcher: Option<JoinHandle<()>>,
     files: RunFiles,
     image: image::Image,
+    drive: Option<Drive>,
     strace: bool,
     started: Instant,
 }
@@ -46,7 +48,7 @@ impl Vm {
         let lock = crate::workspace::lock()?;
         let tools = setup::ensure()?;
         // What the person gave is looked at before the long step.
-        let config = Config { root: Root::Tree(root::load(&config.root, &tools)?), ..config.clone() };
+        let config = Config { root: Root::Loaded(root::load(&config.root, &tools)?), ..config.clone() };
         let programs = build::guest(&tools)?;
         drop(lock);
         Self::start_built(&config, &tools, &programs)
@@ -58,21 +60,41 @@ impl Vm {
     /// When the root or the manifest is bad, or QEMU does not start.
     pub fn start_built(config: &Config, tools: &setup::Tools, programs: &build::Programs) -> Result<Self> {
         let files = RunFiles::new()?;
-        let tree = root::load(&config.root, tools)?;
+        let contents = root::load(&config.root, tools)?;
+        let (drive, tree) = match (&config.storage, contents) {
+            (Storage::Disk(disk), contents) => {
+                (Some(disk::prepare(disk, &contents, &tools.e2fs, &files.disk())?), Arc::default())
+            }
+            (Storage::Memory, Contents::Tree(tree)) => (None, tree),
+            (Storage::Memory, Contents::Image(path)) => bail!("the image {} needs a disk", path.display()),
+        };
         let image = image::build(programs, config, &tree, &files.archive())?;
-        Self::launch(config, tools, image, files)
+        Self::launch(config, tools, image, files, drive)
     }
 
-    fn launch(config: &Config, tools: &setup::Tools, image: image::Image, files: RunFiles) -> Result<Self> {
+    fn launch(
+        config: &Config,
+        tools: &setup::Tools,
+        image: image::Image,
+        files: RunFiles,
+        drive: Option<Drive>,
+    ) -> Result<Self> {
         let (ours, theirs) = UnixStream::pair().context("cannot make a socket")?;
         let (serial, their_serial) = UnixStream::pair().context("cannot make a socket")?;
         let channel = Channel::start(ours)?;
         let mut command = dies_with_us(tools);
-        command.args(qemu::arguments(config, &image.loader, &image.archive, files.log()));
+        let machine = qemu::Files {
+            loader: &image.loader,
+            archive: &image.archive,
+            log: files.log(),
+            disk: drive.as_ref().map(Drive::path),
+        };
+        command.args(qemu::arguments(config, &machine));
         command.stdin(OwnedFd::from(theirs)).stdout(OwnedFd::from(their_serial)).stderr(Stdio::piped());
         let started = Instant::now();
         let (child, watcher) = watch(command, Arc::clone(&channel))?;
-        let vm = Self { channel, serial, child, watcher: Some(watcher), files, image, strace: config.strace, started };
+        let watcher = Some(watcher);
+        let vm = Self { channel, serial, child, watcher, files, image, drive, strace: config.strace, started };
         if config.mode == Mode::Exec {
             vm.files.keep_serial(vm.serial()?);
         }
@@ -143,6 +165,11 @@ impl Vm {
     /// The file with the kernel's and servers' log.
     pub fn log(&self) -> &Path {
         self.files.log()
+    }
+
+    /// The disk's image, when there is one. While the system runs it may be in the middle of anything.
+    pub fn disk(&self) -> Option<&Path> {
+        self.drive.as_ref().map(Drive::path)
     }
 
     /// The log with the addresses of stack traces named; the file has the same afterwards.

@@ -1,17 +1,19 @@
 //! Finds what building and running takes, and installs what is missing where it may.
 //!
 //! In order: a rustup toolchain with the freestanding target, Debian's newer compiler with its library source, `rustup
-//! target add`, and installing those Debian packages; QEMU, a linker and busybox likewise. Where it may not install, the
+//! target add`, and installing those Debian packages; QEMU, a linker, e2fsprogs and busybox likewise. Where it may not install, the
 //! error has the one command to run. What was found is kept in a stamp, so that the next run starts at once.
 
 mod apt;
 mod busybox;
+mod e2fs;
 pub mod environment;
 mod linker;
 mod qemu;
 mod rust;
 mod stamp;
 
+pub use e2fs::E2fs;
 pub use rust::Rust;
 
 use anyhow::{Context, Result};
@@ -26,6 +28,8 @@ pub struct Tools {
     pub linker: PathBuf,
     /// `qemu-system-x86_64`.
     pub qemu: PathBuf,
+    /// What makes disks.
+    pub e2fs: E2fs,
     /// Debian's static busybox.
     pub busybox: PathBuf,
     /// Starts a process that dies with its parent.
@@ -47,8 +51,8 @@ pub fn ensure() -> Result<Tools> {
         None => install_missing()?,
     };
     let busybox = busybox::ensure()?;
-    let Found { rust, linker, qemu } = found;
-    let tools = Tools { rust, linker, qemu, busybox, setpriv: find_program("setpriv") };
+    let Found { rust, linker, qemu, e2fs } = found;
+    let tools = Tools { rust, linker, qemu, e2fs, busybox, setpriv: find_program("setpriv") };
     stamp::save(&tools);
     Ok(tools)
 }
@@ -58,11 +62,12 @@ struct Found {
     rust: Rust,
     linker: PathBuf,
     qemu: PathBuf,
+    e2fs: E2fs,
 }
 
 impl Found {
     fn look() -> Option<Self> {
-        Some(Self { rust: rust::find()?, linker: linker::find()?, qemu: qemu::find()? })
+        Some(Self { rust: rust::find()?, linker: linker::find()?, qemu: qemu::find()?, e2fs: e2fs::find()? })
     }
 }
 
@@ -76,6 +81,9 @@ fn install_missing() -> Result<Found> {
     }
     if qemu::find().is_none() {
         packages.extend(qemu::PACKAGES);
+    }
+    if e2fs::find().is_none() {
+        packages.extend(e2fs::PACKAGES);
     }
     apt::install(&packages, || Found::look().is_some())?;
     Found::look().context("what was just installed is gone again")

@@ -2,7 +2,7 @@
 //!
 //! Used while every file in it is still there and unchanged; a compiler that was updated is looked at again.
 
-use super::{Rust, Tools};
+use super::{E2fs, Rust, Tools};
 use crate::workspace;
 use std::collections::HashMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// Changes when the way of looking changes.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 fn file() -> Option<PathBuf> {
     Some(workspace::own("").ok()?.join("tools"))
@@ -35,7 +35,9 @@ pub(super) fn load() -> Option<Tools> {
     };
     let rust = Rust { rustc: path("rustc")?, cargo: path("cargo")?, build_std: lines.contains_key("build-std") };
     let setpriv = if lines.contains_key("setpriv") { Some(path("setpriv")?) } else { None };
-    same.then_some(Tools { rust, linker: path("linker")?, qemu: path("qemu")?, busybox: path("busybox")?, setpriv })
+    let e2fs = E2fs { mke2fs: path("mke2fs")?, debugfs: path("debugfs")?, e2fsck: path("e2fsck")? };
+    let (linker, qemu, busybox) = (path("linker")?, path("qemu")?, path("busybox")?);
+    same.then_some(Tools { rust, linker, qemu, e2fs, busybox, setpriv })
 }
 
 /// Keeps them for the next run; failing that, the next run looks again.
@@ -52,6 +54,9 @@ fn text(tools: &Tools) -> Option<String> {
         ("cargo", &tools.rust.cargo),
         ("linker", &tools.linker),
         ("qemu", &tools.qemu),
+        ("mke2fs", &tools.e2fs.mke2fs),
+        ("debugfs", &tools.e2fs.debugfs),
+        ("e2fsck", &tools.e2fs.e2fsck),
         ("busybox", &tools.busybox),
     ];
     paths.extend(tools.setpriv.as_ref().map(|path| ("setpriv", path)));

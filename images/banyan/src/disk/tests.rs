@@ -1,0 +1,144 @@
+//! Disks are made with the real e2fsprogs, which the set-up installs; without them these tests cannot say anything.
+
+use super::*;
+use crate::root::{Kind, Node, Tree};
+use crate::setup;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+use std::sync::Arc;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("banyan-disk-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("temporary folders can be made");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn e2fs() -> E2fs {
+    let _lock = crate::workspace::lock().expect("the build directory can be written");
+    setup::ensure().expect("the set-up finds or installs everything").e2fs
+}
+
+fn sample(word: &str) -> Contents {
+    let mut tree = Tree::default();
+    let owned = |kind, mode| Node { uid: 1000, gid: 70_000, changed: 77, ..Node::new(kind, mode) };
+    tree.add_file("bin/tool", 0o4755, word).expect("fine");
+    tree.add("bin/alias", Node::new(Kind::HardLink("bin/tool".into()), 0o4755)).expect("fine");
+    tree.add("odd \"name\" <1>", owned(Kind::Folder, 0)).expect("fine");
+    tree.add("pipe", owned(Kind::Fifo, 0o600)).expect("fine");
+    tree.add_link("sh", "bin/tool").expect("fine");
+    tree.add_link("long", "x".repeat(3000)).expect("fine");
+    tree.add_file("large", 0o644, vec![7; 300_000]).expect("fine");
+    Contents::Tree(Arc::new(tree))
+}
+
+/// What `debugfs` answers to a request.
+fn asked(e2fs: &E2fs, disk: &Path, request: &str) -> String {
+    let output = Command::new(&e2fs.debugfs).args(["-R", request]).arg(disk).output().expect("debugfs runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn is_clean(e2fs: &E2fs, disk: &Path) -> bool {
+    Command::new(&e2fs.e2fsck).arg("-fn").arg(disk).output().expect("e2fsck runs").status.success()
+}
+
+#[test]
+fn a_disk_has_what_the_tree_has() {
+    let (e2fs, folder) = (e2fs(), Folder::new("tree"));
+    let path = folder.0.join("disk");
+    let drive = prepare(&Disk::Fresh, &sample("program"), &e2fs, &path).expect("the tree is sound");
+    assert!(is_clean(&e2fs, drive.path()));
+    let stat = |name: &str| asked(&e2fs, &path, &format!("stat {name}"));
+    for (name, parts) in [
+        ("/bin/tool", &["regular", "Mode:  04755", "User:     0", "Links: 2", "Size: 7"][..]),
+        (
+            "\"/odd \"\"name\"\" <1>\"",
+            &["directory", "Mode:  0000", "User:  1000", "Group: 70000", "mtime: 0x0000004d"],
+        ),
+        ("/pipe", &["FIFO", "Mode:  0600", "User:  1000"]),
+        ("/sh", &["symlink", "Fast link dest: \"bin/tool\""]),
+        ("/long", &["symlink", "Size: 3000"]),
+        ("/", &["directory", "Mode:  0755", "User:     0"]),
+    ] {
+        let text = stat(name);
+        for part in parts {
+            assert!(text.contains(part), "{part} in {name}:\n{text}");
+        }
+    }
+    assert_eq!(asked(&e2fs, &path, "cat /bin/alias"), "program");
+    assert_eq!(asked(&e2fs, &path, "cat /large").len(), 300_000);
+}
+
+#[test]
+fn a_new_disk_is_mostly_holes_and_the_second_is_a_copy() {
+    let (e2fs, folder) = (e2fs(), Folder::new("twice"));
+    let (first, second) = (folder.0.join("1"), folder.0.join("2"));
+    for path in [&first, &second] {
+        prepare(&Disk::Fresh, &sample("twice"), &e2fs, path).expect("the tree is sound");
+    }
+    let data = first.metadata().expect("it was just made");
+    assert!(data.len() > 256 << 20 && data.blocks() * 512 < 64 << 20, "{} {}", data.len(), data.blocks());
+    assert_eq!(std::fs::read(&first).expect("it is there"), std::fs::read(&second).expect("it is there"));
+}
+
+#[test]
+fn a_kept_disk_is_made_once_and_used_by_one_at_a_time() {
+    let (e2fs, folder) = (e2fs(), Folder::new("kept"));
+    let disk = Disk::Kept(folder.0.join("disk"));
+    let nowhere = folder.0.join("fresh");
+    let drive = prepare(&disk, &sample("kept"), &e2fs, &nowhere).expect("the tree is sound");
+    let made = drive.path().metadata().expect("it was just made").ino();
+    let refused = prepare(&disk, &sample("other"), &e2fs, &nowhere).expect_err("it is in use");
+    assert!(format!("{refused:#}").ends_with("is in use by another run"), "{refused:#}");
+    drop(drive);
+    let drive = prepare(&disk, &sample("other"), &e2fs, &nowhere).expect("nobody uses it");
+    assert_eq!(drive.path().metadata().expect("it is there").ino(), made);
+    assert_eq!(asked(&e2fs, drive.path(), "cat /bin/tool"), "kept");
+    assert!(!nowhere.exists());
+}
+
+#[test]
+fn an_image_is_taken_as_it_is() {
+    let (e2fs, folder) = (e2fs(), Folder::new("image"));
+    let (image, copy) = (folder.0.join("image"), folder.0.join("copy"));
+    prepare(&Disk::Fresh, &sample("image"), &e2fs, &image).expect("the tree is sound");
+    prepare(&Disk::Fresh, &Contents::Image(image.clone()), &e2fs, &copy).expect("it is an image");
+    assert_eq!(std::fs::read(image).expect("it is there"), std::fs::read(copy).expect("it is there"));
+}
+
+#[test]
+fn what_is_no_disk_is_refused_and_left_alone() {
+    let (e2fs, folder) = (e2fs(), Folder::new("bad"));
+    let problem = |path: &Path| {
+        let error = prepare(&Disk::Kept(path.into()), &sample("bad"), &e2fs, path).expect_err("it is no disk");
+        format!("{error:#}")
+    };
+    let junk = folder.0.join("junk");
+    std::fs::write(&junk, [1; 5000]).expect("temporary files can be made");
+    assert!(problem(&junk).contains("is not an ext4 image"));
+    assert_eq!(std::fs::read(&junk).expect("it is there"), [1; 5000]);
+    assert!(problem(&folder.0).contains("is not a file"));
+    assert!(problem(&folder.0.join("none/disk")).contains("cannot be opened"));
+    let mut short = vec![0; 1500];
+    short[0x438..0x43a].copy_from_slice(&MAGIC);
+    std::fs::write(&junk, short).expect("temporary files can be made");
+    assert!(problem(&junk).contains("whole number of sectors"));
+}
+
+#[test]
+fn names_with_line_breaks_are_refused_by_name() {
+    let mut tree = Tree::default();
+    tree.add_file("a\nb", 0o644, "").expect("a tree can have it");
+    let (e2fs, folder) = (e2fs(), Folder::new("names"));
+    let error = prepare(&Disk::Fresh, &Contents::Tree(Arc::new(tree)), &e2fs, &folder.0.join("disk"));
+    assert!(format!("{:#}", error.expect_err("a disk cannot")).contains("line break"));
+}
