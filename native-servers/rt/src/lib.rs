@@ -26,7 +26,7 @@ pub mod env;
 pub mod layout;
 #[cfg_attr(target_os = "linux", expect(dead_code, reason = "there is no kernel log on the host"))]
 mod logger;
-#[expect(unsafe_code, reason = "mapped memory becomes a slice")]
+#[expect(unsafe_code, reason = "mapped memory becomes a slice, shared memory is raw")]
 pub mod memory;
 pub mod object;
 pub mod own;

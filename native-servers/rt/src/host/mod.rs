@@ -1,5 +1,7 @@
 //! The host back end: threads, parking and time of the standard library, so that everything above `rt` is tested on the
-//! host. There is no kernel: no capabilities, no grants.
+//! host. There is no kernel: no grants, and no capabilities but the invented ones of shared memory.
+
+pub(crate) mod memory;
 
 use alloc::boxed::Box;
 use std::cell::{Cell, OnceCell};

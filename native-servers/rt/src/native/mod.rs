@@ -2,11 +2,13 @@
 //!
 //! * [`start`]: from a StartInfo to `main`; [`root`]: the same for the root task
 //! * [`local`]: the thread-local block; [`stack`]: stacks and message pages
+//! * [`memory`]: what shared memory is made of
 //! * [`heap`], [`clock`], [`panic`]
 
 mod clock;
 pub mod heap;
 mod local;
+pub(crate) mod memory;
 mod panic;
 mod root;
 mod stack;

@@ -1,17 +1,33 @@
-//! Mapping memory into the task's own address space.
+//! Memory in the task's own address space, and memory that tasks share.
+//!
+//! * [`map`], [`map_device`]: mapped for good; [`read`], [`write`]: copied through a mapping that is undone at once
+//! * [`Owned`], [`Window`], [`Shared`]: a capability, a mapping, memory of the task's own for others; each ends when it is
+//!   dropped, and leaves nothing behind
+//! * [`attach`], [`map_range`]: the parts, for who manages addresses by itself
+//!
+//! Lock order: the lock of the free addresses is a leaf (it is held across nothing but an allocation).
+
+mod addresses;
+mod shared;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ukernel_user::object::{MapRange, Memory};
 use ukernel_user::{Attachment, Cap, Error, Rights};
 
+use crate::sync::Mutex;
 use crate::{layout, object, own};
+use addresses::Addresses;
+
+#[cfg(target_os = "linux")]
+pub use shared::count;
+pub use shared::{Owned, Shared, Window};
 
 const PAGE: u64 = ukernel_abi::PAGE_BYTES;
 /// Page-table pages given to the VSpace when it has none left.
 const TABLES_AT_ONCE: u64 = 8;
 
-static NEXT_MAPPING: AtomicU64 = AtomicU64::new(layout::MAPPINGS);
+static ADDRESSES: Mutex<Addresses> = Mutex::new(Addresses::new(layout::MAPPINGS, layout::MAPPINGS_END));
 static BASE: AtomicU64 = AtomicU64::new(0);
 
 /// Memory that is mapped, for good.
@@ -67,10 +83,41 @@ pub fn map_device(memory: Cap<Memory>, bytes: u64) -> Result<Mapping, Error> {
 
 fn map_with(memory: Cap<Memory>, bytes: u64, rights: Rights, uncached: bool) -> Result<Mapping, Error> {
     let pages = bytes.div_ceil(PAGE).max(1);
-    let address = reserve(pages * PAGE)?;
-    let attachment = attach(memory, address, pages * PAGE, rights)?;
-    map_range(attachment, MapRange { uncached, ..MapRange::new(address, rights, 0, pages) })?;
-    Ok(Mapping { address, bytes, attachment })
+    let placed = Placed::map(memory, rights, MapRange { uncached, ..MapRange::new(0, rights, 0, pages) })?;
+    Ok(Mapping { address: placed.address, bytes, attachment: placed.attachment })
+}
+
+/// Pages at addresses that were free.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) address: u64,
+    pages: u64,
+    attachment: Cap<Attachment>,
+}
+
+impl Placed {
+    /// Maps `range` of `memory`, at addresses of our choice.
+    pub(crate) fn map(memory: Cap<Memory>, rights: Rights, range: MapRange) -> Result<Self, Error> {
+        let bytes = range.pages.checked_mul(PAGE).ok_or(Error::InvalidArgument)?;
+        let address = reserve(bytes)?;
+        let attachment = attach(memory, address, bytes, rights).inspect_err(|_| release(address, bytes))?;
+        let placed = Self { address, pages: range.pages, attachment };
+        match map_range(attachment, MapRange { address, ..range }) {
+            Ok(()) => Ok(placed),
+            Err(error) => {
+                placed.unmap();
+                Err(error)
+            }
+        }
+    }
+
+    /// Undoes it.
+    pub(crate) fn unmap(self) {
+        // An error says that whoever owns the memory has revoked it, so that nothing is attached any more.
+        let _ = self.attachment.detach();
+        object::recycle(self.attachment);
+        release(self.address, self.pages * PAGE);
+    }
 }
 
 /// Copies `bytes` to `memory` from byte `offset` on, through a mapping that is undone at once.
@@ -107,15 +154,10 @@ fn with_mapping(
     }
     let (first, inside) = (offset / PAGE, offset % PAGE);
     let pages = (inside + bytes as u64).div_ceil(PAGE);
-    let address = reserve(pages * PAGE)?;
-    let attachment = attach(memory, address, pages * PAGE, rights)?;
-    let mapped = map_range(attachment, MapRange::new(address, rights, first, pages));
-    if mapped.is_ok() {
-        use_it((address + inside) as *mut u8);
-    }
-    attachment.detach()?;
-    object::recycle(attachment);
-    mapped
+    let placed = Placed::map(memory, rights, MapRange::new(0, rights, first, pages))?;
+    use_it((placed.address + inside) as *mut u8);
+    placed.unmap();
+    Ok(())
 }
 
 /// Attaches `memory` to the task's own VSpace.
@@ -151,12 +193,14 @@ pub fn map_range(attachment: Cap<Attachment>, range: MapRange) -> Result<(), Err
 /// Takes addresses for a mapping, with an unmapped page behind it; large ones are aligned for large pages.
 fn reserve(bytes: u64) -> Result<u64, Error> {
     let align = if bytes >= ukernel_abi::LARGE_PAGE_BYTES { ukernel_abi::LARGE_PAGE_BYTES } else { PAGE };
-    let taken = NEXT_MAPPING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
-        let end = next.checked_next_multiple_of(align)?.checked_add(bytes)?.checked_add(PAGE)?;
-        (end <= layout::MAPPINGS_END).then_some(end)
-    });
-    let next = taken.map_err(|_| Error::OutOfMemory)?;
-    Ok(base() + next.next_multiple_of(align))
+    let with_gap = bytes.checked_add(PAGE).ok_or(Error::OutOfMemory)?;
+    let taken = ADDRESSES.lock().take(with_gap, align);
+    Ok(base() + taken.ok_or(Error::OutOfMemory)?)
+}
+
+/// Gives back what [`reserve`] took.
+fn release(address: u64, bytes: u64) {
+    ADDRESSES.lock().give_back(address - base(), bytes + PAGE);
 }
 
 /// Base of the task's addresses.
