@@ -160,7 +160,7 @@ impl ReplyPool {
         self.0.lock().pop()
     }
 
-    fn put(&self, reply: Cap<Reply>) {
+    pub(crate) fn put(&self, reply: Cap<Reply>) {
         self.0.lock().push(reply);
     }
 

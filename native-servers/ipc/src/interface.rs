@@ -38,7 +38,11 @@
 /// * the trait is what users of the service are written against; whoever links the service implements it directly;
 /// * the client implements it over any [`Transport`](crate::Transport), by default an endpoint;
 /// * the handler is the same contract for a server: it learns who asks, and may answer later;
-/// * the dispatcher makes a [`Dispatch`](crate::Dispatch) of a handler, for [`Server`](crate::Server).
+/// * the dispatcher makes a [`Dispatch`](crate::Dispatch) of a handler, for [`Server`](crate::Server);
+/// * [`Shared`](crate::Shared) and [`PerCaller`](crate::PerCaller) make a handler of what implements the trait.
+///
+/// A capability that is an argument of the *trait* is lent: whoever wants to keep it makes a copy. So a call means the same
+/// whether the service is here or elsewhere. (A *handler* owns what arrives, as [`Capability`](crate::Capability) says.)
 ///
 /// Numbers are explicit and never reused. Arguments and results are types with [`Encode`](crate::Encode) and
 /// [`Decode`](crate::Decode); every method returns a `Result` whose error has a `From<Failure>` (see
@@ -114,6 +118,9 @@ macro_rules! interface {
 
         #[doc = concat!("The server's side of [`", stringify!($name), "`].")]
         pub trait $handler {
+            /// Whose the capabilities are that come with requests.
+            const LENDING: $crate::Lending = $crate::Lending::Given;
+
             $(
                 $(#[$doc])*
                 fn $method(
@@ -129,6 +136,34 @@ macro_rules! interface {
             }
         }
 
+        impl<T: $name + ?Sized> $handler for $crate::Shared<T> {
+            const LENDING: $crate::Lending = $crate::Lending::Lent;
+
+            $(
+                fn $method(
+                    &mut self,
+                    _: $crate::Caller<'_, Result<$ok, $error>>
+                    $(, $argument: $type)*
+                ) -> $crate::Answer<Result<$ok, $error>> {
+                    $crate::Answer::Now($name::$method(&*self.0 $(, $argument)*))
+                }
+            )*
+        }
+
+        impl<F: FnMut(u64) -> T, T: $name> $handler for $crate::PerCaller<F> {
+            const LENDING: $crate::Lending = $crate::Lending::Lent;
+
+            $(
+                fn $method(
+                    &mut self,
+                    caller: $crate::Caller<'_, Result<$ok, $error>>
+                    $(, $argument: $type)*
+                ) -> $crate::Answer<Result<$ok, $error>> {
+                    $crate::Answer::Now($name::$method(&(self.0)(caller.badge()) $(, $argument)*))
+                }
+            )*
+        }
+
         #[doc = concat!("Turns messages into calls of a [`", stringify!($handler), "`].")]
         #[derive(Debug)]
         pub struct $dispatcher<H>(pub H);
@@ -141,11 +176,13 @@ macro_rules! interface {
             };
 
             fn dispatch(&mut self, request: $crate::Request<'_>, response: &mut $crate::Response) -> $crate::Outcome {
+                let lending = H::LENDING;
                 match $crate::split_label(request.label) {
                     $(
                         ($number, $method_number) => $crate::dispatch_one(
                             request,
                             response,
+                            lending,
                             |_decoder| Ok(($(<$type as $crate::Decode<'_>>::decode(_decoder)?,)*)),
                             |caller, ($($argument,)*)| self.0.$method(caller $(, $argument)*),
                         ),

@@ -2,7 +2,8 @@
 //!
 //! [`interface!`] turns one description of a contract into a trait, a client that implements it over an endpoint, a
 //! handler trait and dispatcher for the server, and a table of names for traces. [`Server`] is the loop around a
-//! dispatcher; [`Loopback`] joins client and dispatcher without a kernel, for tests.
+//! dispatcher; a service that blocks, such as a library with threads of its own, is served by a [`Pool`] of threads through
+//! [`Shared`] or [`PerCaller`]; [`Loopback`] joins client and dispatcher without a kernel, for tests.
 //!
 //! On the wire, a request's label is the interface's number (upper half) and the method's (lower half), an answer's label
 //! is 0 or one of [`status`]; values are words in order (see [`wire`]). Whatever arrives is checked before it is used: a
@@ -18,13 +19,17 @@ mod answer;
 mod client;
 mod interface;
 mod loopback;
+mod pool;
 mod server;
+mod shared;
 pub mod wire;
 
 pub use answer::{Answer, Caller, PendingReply};
 pub use client::{Failure, Transport, call};
 pub use loopback::Loopback;
+pub use pool::{Pool, PoolSize};
 pub use server::{Dispatch, EVENT, Outcome, Request, Response, Server, dispatch_one};
+pub use shared::{Lending, PerCaller, Shared};
 pub use wire::{Capability, Decode, Encode, MAX_BYTES, Malformed};
 
 /// Names of an interface's methods, for traces and documentation.

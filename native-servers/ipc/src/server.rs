@@ -1,11 +1,14 @@
 //! The server's side: requests, responses, and the loop that receives and answers.
 //!
+//! One loop serves both [`Server`] and the threads of a [`Pool`](crate::Pool).
+//!
 //! Invariant: while the loop waits, exactly one Reply object is with the kernel for the next caller; deferred requests
 //! hold others, and the pool always keeps one to go on with (see [`Caller::defer`](crate::Caller::defer)).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use ukernel_abi::Error;
 use ukernel_abi::message::{MAX_CAPS, MAX_WORDS};
@@ -13,6 +16,7 @@ use ukernel_user::message::{Registers, load_words, received_caps, set_receive_ca
 use ukernel_user::{Cap, Endpoint, MessageInfo, Notification, Reply, Rights, slots};
 
 use crate::answer::{Answer, Caller, Origin, ReplyPool};
+use crate::shared::Lending;
 use crate::status;
 use crate::wire::{Decoder, Encode, Encoder, Malformed};
 
@@ -112,6 +116,7 @@ impl Default for Response {
 pub fn dispatch_one<'m, A, T: Encode>(
     request: Request<'m>,
     response: &mut Response,
+    lending: Lending,
     decode: impl FnOnce(&mut Decoder<'m>) -> Result<A, Malformed>,
     handle: impl FnOnce(Caller<'_, T>, A) -> Answer<T>,
 ) -> Outcome {
@@ -120,6 +125,7 @@ pub fn dispatch_one<'m, A, T: Encode>(
     let Ok((arguments, caps_taken)) = decoded else {
         return response.refuse(status::MALFORMED);
     };
+    let caps_taken = if lending == Lending::Lent { 0 } else { caps_taken };
     match handle(Caller::new(request.badge, request.origin), arguments) {
         Answer::Now(value) => response.set(&value),
         Answer::Later if matches!(request.origin, Origin::Taken) => {
@@ -165,52 +171,66 @@ impl Server {
 
     /// Receives and answers for as long as the endpoint lives; why that ended.
     pub fn run<D: Dispatch>(self, service: &mut D) -> Error {
-        match self.serve(service) {
-            Err(error) => error,
-            Ok(never) => match never {},
-        }
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        serve(self.endpoint, &self.pool, &NEVER, service).err().unwrap_or(Error::InvalidState)
     }
+}
 
-    fn serve<D: Dispatch>(self, service: &mut D) -> Result<core::convert::Infallible, Error> {
-        let mut words = Box::new([0; MAX_WORDS]);
-        let mut response = Box::new(Response::new());
-        let mut receive = ReceiveSlots::new(D::CAPS);
-        let mut reply = self.pool.take().ok_or(Error::InvalidState)?;
-        let mut answered = false;
-        loop {
-            receive.prepare();
-            let incoming = if core::mem::take(&mut answered) {
+/// Receives and answers until `stopping` is set (an event must then wake the thread) or the endpoint is gone. Every request
+/// that was received is answered or deferred.
+pub(crate) fn serve<D: Dispatch>(
+    endpoint: Cap<Endpoint>,
+    pool: &Arc<ReplyPool>,
+    stopping: &AtomicBool,
+    service: &mut D,
+) -> Result<(), Error> {
+    let mut words = Box::new([0; MAX_WORDS]);
+    let mut response = Box::new(Response::new());
+    let mut receive = ReceiveSlots::new(D::CAPS);
+    let mut reply = pool.take().ok_or(Error::InvalidState)?;
+    let mut answered = false;
+    loop {
+        if stopping.load(Ordering::SeqCst) {
+            if answered {
                 let (info, registers) = response.load();
-                self.endpoint.reply_receive(reply, info, &registers, reply)?
-            } else {
-                self.endpoint.receive(reply)?
-            };
-            let arrived = receive.arrived();
-            if incoming.badge & EVENT != 0 {
-                service.notified(incoming.badge & !EVENT);
-                continue;
+                // An error means that the caller is gone.
+                let _ = reply.reply(info, &registers);
             }
-            let length = incoming.read_words(&mut words[..]);
-            let mut origin = Origin::Kernel { reply, pool: self.pool.clone() };
-            let request = Request {
-                badge: incoming.badge,
-                label: incoming.info.label(),
-                words: &words[..length],
-                caps: &receive.slots[..arrived],
-                origin: &mut origin,
-            };
-            let outcome = service.dispatch(request, &mut response);
-            receive.settle(arrived, outcome.caps_taken);
-            answered = outcome.answered;
-            if matches!(origin, Origin::Taken) {
-                answered = false;
-                reply = self.pool.take().ok_or(Error::InvalidState)?;
-            }
+            pool.put(reply);
+            return Ok(());
+        }
+        receive.prepare();
+        let incoming = if core::mem::take(&mut answered) {
+            let (info, registers) = response.load();
+            endpoint.reply_receive(reply, info, &registers, reply)?
+        } else {
+            endpoint.receive(reply)?
+        };
+        let arrived = receive.arrived();
+        if incoming.badge & EVENT != 0 {
+            service.notified(incoming.badge & !EVENT);
+            continue;
+        }
+        let length = incoming.read_words(&mut words[..]);
+        let mut origin = Origin::Kernel { reply, pool: pool.clone() };
+        let request = Request {
+            badge: incoming.badge,
+            label: incoming.info.label(),
+            words: &words[..length],
+            caps: &receive.slots[..arrived],
+            origin: &mut origin,
+        };
+        let outcome = service.dispatch(request, &mut response);
+        receive.settle(arrived, outcome.caps_taken);
+        answered = outcome.answered;
+        if matches!(origin, Origin::Taken) {
+            answered = false;
+            reply = pool.take().ok_or(Error::InvalidState)?;
         }
     }
 }
 
-/// Empty slots for the capabilities of requests.
+/// Empty slots for the capabilities of requests; those that are still empty are freed at the end.
 struct ReceiveSlots {
     slots: [u64; MAX_CAPS],
     wanted: usize,
@@ -241,5 +261,14 @@ impl ReceiveSlots {
             }
             *slot = 0;
         }
+    }
+}
+
+impl Drop for ReceiveSlots {
+    fn drop(&mut self) {
+        if self.wanted != 0 {
+            set_receive_caps(&[0; MAX_CAPS]);
+        }
+        self.slots.iter().for_each(|slot| slots::free(*slot));
     }
 }

@@ -7,7 +7,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use ukernel_abi::message::MAX_CAPS;
+use ukernel_abi::message::{MAX_CAPS, MAX_WORDS};
 use ukernel_user::words;
 
 /// Most bytes of one argument or result.
@@ -84,7 +84,8 @@ impl<'b> Encoder<'b> {
     /// # Errors
     /// [`Malformed`]: something was longer than a message allows.
     pub fn finish(self) -> Result<Encoded, Malformed> {
-        if self.overflow {
+        // Where the buffer is larger than a message: the kernel would cut off the rest.
+        if self.overflow || self.used > MAX_WORDS {
             return Err(Malformed);
         }
         Ok(Encoded { words: self.used, caps: self.caps, cap_count: self.cap_count })

@@ -32,6 +32,8 @@ ipc::interface! {
         2 => fn take(&self) -> Result<Vec<u8>, StoreError>;
         /// Whose capability this is.
         4 => fn pass(&self, cap: Capability, pair: Pair) -> Result<(Capability, Pair), StoreError>;
+        /// How many bytes both have.
+        5 => fn join(&self, first: &[u8], second: &[u8]) -> Result<u64, StoreError>;
         /// Drops the request.
         9 => fn forget(&self) -> Result<(), StoreError>;
     }
@@ -85,6 +87,15 @@ impl StoreHandler for Server {
         Answer::Now(Ok((cap, pair)))
     }
 
+    fn join(
+        &mut self,
+        _: Caller<'_, Result<u64, StoreError>>,
+        first: &[u8],
+        second: &[u8],
+    ) -> Answer<Result<u64, StoreError>> {
+        Answer::Now(Ok((first.len() + second.len()) as u64))
+    }
+
     fn forget(&mut self, caller: Caller<'_, Result<(), StoreError>>) -> Answer<Result<(), StoreError>> {
         drop(caller.defer());
         Answer::Later
@@ -121,6 +132,15 @@ fn errors_keep_their_numbers() {
 #[test]
 fn an_argument_that_is_too_long_is_an_error_before_it_is_sent() {
     assert_eq!(store().put(1, &[0; ipc::MAX_BYTES + 1]), Err(StoreError::Call(Failure::TooLong)));
+}
+
+#[test]
+fn a_request_longer_than_a_message_is_an_error_not_cut_off() {
+    // 480 words: two lengths, and 478 words of bytes.
+    let bytes = [7; 8 * 240];
+    assert_eq!(store().join(&bytes[..8 * 238], &bytes), Ok(8 * 478));
+    assert_eq!(store().join(&bytes[..8 * 238 + 1], &bytes), Err(StoreError::Call(Failure::TooLong)));
+    assert_eq!(store().join(&[7; ipc::MAX_BYTES], &[7; ipc::MAX_BYTES]), Err(StoreError::Call(Failure::TooLong)));
 }
 
 #[test]
@@ -185,4 +205,57 @@ fn hostile_answers_are_refused() {
     assert!(<Result<u64, StoreError>>::decode(&mut decoder).is_err(), "no such error");
     let mut decoder = Decoder::new(&[0, 2], &[]);
     assert!(<Result<bool, StoreError>>::decode(&mut decoder).is_err(), "not a boolean");
+}
+
+/// A library: the contract's trait, for any number of threads.
+#[derive(Default)]
+struct Library(std::sync::Mutex<Vec<(u64, Vec<u8>)>>);
+
+/// The library as one caller sees it.
+struct Session(std::sync::Arc<Library>, u64);
+
+impl Store for Session {
+    fn put(&self, _: u32, bytes: &[u8]) -> Result<u64, StoreError> {
+        self.0.0.lock().expect("no panic").push((self.1, bytes.to_vec()));
+        Ok(self.1)
+    }
+
+    fn take(&self) -> Result<Vec<u8>, StoreError> {
+        let mut stored = self.0.0.lock().expect("no panic");
+        let mine = stored.iter().position(|(badge, _)| *badge == self.1).ok_or(StoreError::Empty)?;
+        Ok(stored.remove(mine).1)
+    }
+
+    fn pass(&self, cap: Capability, pair: Pair) -> Result<(Capability, Pair), StoreError> {
+        Ok((cap, pair))
+    }
+
+    fn join(&self, first: &[u8], second: &[u8]) -> Result<u64, StoreError> {
+        Ok((first.len() * second.len()) as u64)
+    }
+
+    fn forget(&self) -> Result<(), StoreError> {
+        Err(StoreError::Full)
+    }
+}
+
+#[test]
+fn a_library_is_served_to_each_caller_by_its_badge() {
+    let library = std::sync::Arc::new(Library::default());
+    let served = StoreDispatcher(ipc::PerCaller(move |badge| Session(library.clone(), badge)));
+    let one = Loopback::new(served, 1);
+    let (one, two) = (StoreClient::new(one.with_badge(1)), StoreClient::new(one.with_badge(2)));
+    assert_eq!((one.put(0, b"of one"), two.take()), (Ok(1), Err(StoreError::Empty)));
+    assert_eq!(two.put(0, b"of two"), Ok(2));
+    assert_eq!((one.take(), two.take()), (Ok(b"of one".to_vec()), Ok(b"of two".to_vec())));
+}
+
+#[test]
+fn a_library_is_served_to_all_callers_alike() {
+    let library = std::sync::Arc::new(Session(std::sync::Arc::default(), 7));
+    let all = StoreClient::new(Loopback::new(StoreDispatcher(ipc::Shared(library.clone())), 1));
+    assert_eq!(all.put(0, b"x"), Ok(7));
+    assert_eq!((library.take(), all.forget()), (Ok(b"x".to_vec()), Err(StoreError::Full)));
+    let pair = Pair { first: 1, second: String::new() };
+    assert_eq!(all.pass(Capability(3), pair.clone()), Ok((Capability(3), pair)));
 }
