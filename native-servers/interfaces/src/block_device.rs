@@ -3,7 +3,8 @@
 //! Data moves through *regions*: memory of the client that it has attached, into which the device writes and from which it
 //! reads by itself. The server never looks at the bytes. A region belongs to the badge that attached it and ends with the
 //! server's incarnation: a call that names an unknown region gets [`BlockError::NoRegion`], and the client attaches again
-//! (all requests can be repeated: reading and writing the same sectors twice changes nothing).
+//! (all requests can be repeated: reading and writing the same sectors twice changes nothing). Numbers of regions are never
+//! used again, not by a later incarnation either: [`Reattaching`](crate::Reattaching) relies on that and does the rest.
 //!
 //! Reads and writes that were answered may be in the device's cache until [`BlockDevice::flush`] is answered.
 
@@ -53,7 +54,7 @@ ipc::interface! {
         1 => fn info(&self) -> Result<BlockInfo, BlockError>;
         /// Makes the first `bytes` of `memory` (which needs READ, WRITE and PHYSICAL) a region; its number.
         2 => fn attach(&self, memory: Capability, bytes: u64) -> Result<u64, BlockError>;
-        /// Ends a region, when no request of it is under way any more.
+        /// Ends a region, once no request of it is under way any more.
         3 => fn detach(&self, region: u64) -> Result<(), BlockError>;
         /// Reads `bytes` (whole sectors, at most `max_bytes`) from `sector` on to byte `at` of the region.
         4 => fn read(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError>;
