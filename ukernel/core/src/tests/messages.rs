@@ -103,3 +103,80 @@ fn a_blocked_call_can_be_stopped_and_repeated() {
     receive(&mut world, server);
     check(&world);
 }
+
+/// The system call's result that the thread goes on with.
+fn result(world: &World, thread: Ref<Thread>) -> u64 {
+    world.kernel.get(thread).context.rax
+}
+
+#[test]
+fn a_call_waits_while_nobody_receives() {
+    let (mut world, client, server) = world();
+    // Someone has received and left: the endpoint remembers nothing of it.
+    receive(&mut world, server);
+    world.kernel.suspend(server);
+    check(&world);
+    world.call(client, Call::Call, ENDPOINT, MessageInfo::new(3, 1), &[7]);
+    check(&world);
+    assert!(matches!(world.kernel.get(client).state, State::Sending { .. }));
+    let successor = world.thread(10);
+    assert_eq!(world.make(successor, ObjectType::Reply, 0, REPLY + 5), 0);
+    world.kernel.get_mut(successor).context.r14 = REPLY + 5;
+    world.call(successor, Call::Recv, ENDPOINT, MessageInfo::default(), &[]);
+    check(&world);
+    assert!(matches!(world.kernel.get(client).state, State::Replying { fault: false, .. }));
+    assert_eq!((result(&world, successor), world.kernel.get(successor).context.words[0]), (0, 7));
+}
+
+#[test]
+fn a_caller_learns_that_its_server_died_when_the_right_to_answer_goes() {
+    let (mut world, client, server) = world();
+    receive(&mut world, server);
+    world.call(client, Call::Call, ENDPOINT, MessageInfo::new(3, 0), &[]);
+    world.kernel.suspend(server);
+    check(&world);
+    assert!(matches!(world.kernel.get(client).state, State::Replying { .. }), "it might still answer");
+    world.kernel.delete(world.slot(REPLY));
+    check(&world);
+    assert_eq!((world.kernel.get(client).state, result(&world, client)), (State::Ready, Error::ServerDied as u64));
+    // The endpoint is as good as before: the call is held for the next server.
+    world.call(client, Call::Call, ENDPOINT, MessageInfo::new(3, 0), &[]);
+    check(&world);
+    assert!(matches!(world.kernel.get(client).state, State::Sending { .. }));
+}
+
+#[test]
+fn a_caller_learns_that_its_server_died_when_the_servers_memory_is_revoked() {
+    let (mut world, client, server) = world();
+    let reply = FREE + 20;
+    assert_eq!(world.make(client, ObjectType::Untyped, 4096, FREE + 19), 0);
+    let retype = ukernel_abi::invoke::untyped::RETYPE;
+    assert_eq!(world.invoke(client, FREE + 19, retype, &[ObjectType::Reply as u64, 0, 1, reply, 0]), 0);
+    world.kernel.get_mut(server).context.r14 = reply;
+    world.call(server, Call::Recv, ENDPOINT, MessageInfo::default(), &[]);
+    world.call(client, Call::Call, ENDPOINT, MessageInfo::new(3, 0), &[]);
+    world.kernel.suspend(server);
+    let revoker = world.thread(10);
+    let revoke = ukernel_abi::invoke::cap_table::REVOKE;
+    assert_eq!(world.invoke(revoker, super::simulation::TABLE, revoke, &[FREE + 19]), 0);
+    check(&world);
+    assert_eq!((world.kernel.get(client).state, result(&world, client)), (State::Ready, Error::ServerDied as u64));
+}
+
+#[test]
+fn a_bound_signal_wakes_a_receiver_and_leaves_the_endpoint_without_one() {
+    let (mut world, client, server) = world();
+    let badged = FREE + 9;
+    let mint = ukernel_abi::invoke::cap_table::MINT;
+    assert_eq!(world.invoke(client, super::simulation::TABLE, mint, &[badged, 0, NOTIFICATION, 2, 1 << 63]), 0);
+    let crate::Cap::Notification { notification, .. } = world.cap(NOTIFICATION) else { panic!("a notification") };
+    world.kernel.bind_notification(server, Some(notification)).expect("both are free");
+    receive(&mut world, server);
+    world.call(client, Call::Signal, badged, MessageInfo::default(), &[]);
+    check(&world);
+    let got = &world.kernel.get(server).context;
+    assert_eq!((got.rax, got.rdi, MessageInfo(got.rsi)), (0, 1 << 63, MessageInfo::default()));
+    world.call(client, Call::Call, ENDPOINT, MessageInfo::new(3, 0), &[]);
+    check(&world);
+    assert!(matches!(world.kernel.get(client).state, State::Sending { .. }), "nobody receives any more");
+}
