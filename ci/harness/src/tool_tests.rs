@@ -22,6 +22,9 @@ pub fn tests() -> Vec<Trial> {
         trial("tool: standard error is separate", standard_error),
         trial("tool: a time limit is status 124", time_limit),
         trial("tool: --strace shows the calls", strace),
+        trial("tool: the default root has the program banyan", || {
+            gives("banyan help | head -n 1; banyan nonsense 2>/dev/null; echo $?", "usage:\n2\n", 0)
+        }),
         trial("tool: --root of a folder", root_folder),
         trial("tool: --root that is missing", || refused("/no/such/root", "/no/such/root")),
         trial("tool: --root that is no archive", root_junk),

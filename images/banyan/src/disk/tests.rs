@@ -24,8 +24,10 @@ impl Drop for Folder {
 }
 
 fn e2fs() -> E2fs {
-    let _lock = crate::workspace::lock().expect("the build directory can be written");
-    setup::ensure().expect("the set-up finds or installs everything").e2fs
+    E2fs::find().unwrap_or_else(|| {
+        let _lock = crate::workspace::lock().expect("the build directory can be written");
+        setup::ensure().expect("the set-up finds or installs everything").e2fs
+    })
 }
 
 fn sample(word: &str) -> Contents {

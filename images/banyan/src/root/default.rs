@@ -1,4 +1,5 @@
-//! The default tree: Debian's busybox, a link for each of its applets, and the files in `/etc` that programs ask for.
+//! The default tree: Debian's busybox, a link for each of its applets, our program `banyan`, and the files in `/etc` that
+//! programs ask for.
 
 use super::tree::Tree;
 use crate::progress;
@@ -53,7 +54,7 @@ const FILES: [(&str, u32, &str); 11] = [
 ///
 /// # Errors
 /// When busybox does not say which applets it has.
-pub(super) fn tree(busybox: &Path) -> Result<Tree> {
+pub(super) fn tree(busybox: &Path, banyan: &Path) -> Result<Tree> {
     let mut tree = Tree::default();
     for (path, mode) in FOLDERS {
         tree.add_folder(path, mode)?;
@@ -72,5 +73,6 @@ pub(super) fn tree(busybox: &Path) -> Result<Tree> {
     for applet in applets.lines().filter(|line| *line != "bin/busybox") {
         tree.add_link(applet, "/bin/busybox")?;
     }
+    tree.add_host_file("usr/bin/banyan", 0o755, banyan)?;
     Ok(tree)
 }

@@ -12,7 +12,7 @@ mod tree;
 pub use tree::{Content, Kind, Node, Tree};
 
 use crate::setup::Tools;
-use crate::{disk, progress};
+use crate::{disk, legacy, progress};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Where the tree comes from.
 #[derive(Clone, Debug)]
 pub enum Root {
-    /// Debian's busybox with its applets.
+    /// Debian's busybox with its applets, and our `banyan`.
     Default,
     /// A folder, a tar file or an ext4 image.
     Path(PathBuf),
@@ -44,7 +44,7 @@ pub enum Contents {
 /// When the path is missing, neither a folder nor a tar file nor an ext4 image, unreadable, or has what no root may have.
 pub fn load(root: &Root, tools: &Tools) -> Result<Contents> {
     let mut tree = match root {
-        Root::Default => default::tree(&tools.busybox)?,
+        Root::Default => default::tree(&tools.busybox, &legacy::program()?)?,
         Root::Path(path) => match from_path(path).with_context(|| format!("--root {}", path.display()))? {
             Found::Tree(tree) => tree,
             Found::Image => return Ok(Contents::Image(path.clone())),
@@ -61,9 +61,9 @@ pub fn load(root: &Root, tools: &Tools) -> Result<Contents> {
 /// The default tree, to add to.
 ///
 /// # Errors
-/// When busybox does not list its applets.
+/// When busybox does not list its applets, or our program does not build.
 pub fn default_tree(tools: &Tools) -> Result<Tree> {
-    let mut tree = default::tree(&tools.busybox)?;
+    let mut tree = default::tree(&tools.busybox, &legacy::program()?)?;
     tree.add_mount_points();
     Ok(tree)
 }

@@ -17,9 +17,11 @@ pub struct E2fs {
     pub e2fsck: PathBuf,
 }
 
-/// Looks for them.
-pub(super) fn find() -> Option<E2fs> {
-    Some(E2fs { mke2fs: program("mke2fs")?, debugfs: program("debugfs")?, e2fsck: program("e2fsck")? })
+impl E2fs {
+    /// Looks for them.
+    pub(crate) fn find() -> Option<Self> {
+        Some(Self { mke2fs: program("mke2fs")?, debugfs: program("debugfs")?, e2fsck: program("e2fsck")? })
+    }
 }
 
 /// Looks a program up in `PATH` and where Debian keeps the administrator's, which are not in everybody's `PATH`.

@@ -67,7 +67,7 @@ struct Found {
 
 impl Found {
     fn look() -> Option<Self> {
-        Some(Self { rust: rust::find()?, linker: linker::find()?, qemu: qemu::find()?, e2fs: e2fs::find()? })
+        Some(Self { rust: rust::find()?, linker: linker::find()?, qemu: qemu::find()?, e2fs: E2fs::find()? })
     }
 }
 
@@ -82,7 +82,7 @@ fn install_missing() -> Result<Found> {
     if qemu::find().is_none() {
         packages.extend(qemu::PACKAGES);
     }
-    if e2fs::find().is_none() {
+    if E2fs::find().is_none() {
         packages.extend(e2fs::PACKAGES);
     }
     apt::install(&packages, || Found::look().is_some())?;
