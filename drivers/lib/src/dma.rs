@@ -5,10 +5,11 @@
 //!
 //! Invariant: an access lies inside the memory, or it panics: offsets are always our own, never the device's.
 
+use alloc::sync::Arc;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
-use ukernel_user::object::Memory;
-use ukernel_user::{Error, Rights};
+use rt::memory::Shared;
+use ukernel_user::Error;
 
 /// A piece of memory that a device reads and writes.
 #[derive(Debug)]
@@ -16,9 +17,11 @@ pub struct Dma {
     base: NonNull<u8>,
     bytes: usize,
     physical: u64,
+    /// What it is a part of, unless it is there for good.
+    whole: Option<Arc<Shared>>,
 }
 
-// SAFETY: the memory belongs to no thread, and there is one `Dma` for it. It is not `Sync`: byte copies are not atomic.
+// SAFETY: the memory belongs to no thread, and there is one `Dma` for each part of it. It is not `Sync`: byte copies are not atomic.
 unsafe impl Send for Dma {}
 
 impl Dma {
@@ -28,21 +31,19 @@ impl Dma {
     /// `bytes` bytes from `base` on are mapped, readable and writable, for ever, and used by nothing else in this
     /// address space; `base` is aligned to 8.
     pub const unsafe fn from_raw(base: NonNull<u8>, bytes: usize, physical: u64) -> Self {
-        Self { base, bytes, physical }
+        Self { base, bytes, physical, whole: None }
     }
 
-    /// Zeroed memory of the task's own, for good, of at least `bytes` bytes, at a page boundary.
+    /// Zeroed memory of the task's own, of at least `bytes` bytes, at a page boundary. It is used again once all parts of
+    /// it are dropped: not before the device was reset.
     ///
     /// # Errors
-    /// As [`rt::object::create`] and [`rt::memory::map`].
+    /// As [`Shared::allocate`].
     pub fn allocate(bytes: usize) -> Result<Self, Error> {
-        let bytes = bytes.checked_next_multiple_of(ukernel_abi::PAGE_BYTES as usize).ok_or(Error::InvalidArgument)?;
-        let memory = rt::object::create::<Memory>(bytes as u64)?;
-        let (physical, _) = memory.physical()?;
-        let mapping = rt::memory::map(memory, bytes as u64, Rights::READ.or(Rights::WRITE))?;
-        let base = NonNull::new(mapping.address() as *mut u8).ok_or(Error::InvalidArgument)?;
-        // SAFETY: mapped just now at fresh addresses, for good, page-aligned; nothing else uses them.
-        Ok(unsafe { Self::from_raw(base, bytes, physical) })
+        let memory = Shared::allocate(bytes as u64)?;
+        let (bytes, physical) = (memory.window().bytes(), memory.physical()?);
+        let base = NonNull::new(memory.window().address()).ok_or(Error::InvalidArgument)?;
+        Ok(Self { base, bytes, physical, whole: Some(Arc::new(memory)) })
     }
 
     /// Its size.
@@ -62,7 +63,8 @@ impl Dma {
         // SAFETY: inside the memory or at its end.
         let rest = unsafe { self.base.add(offset) };
         let physical = self.physical + offset as u64;
-        (Self { bytes: offset, ..self }, Self { base: rest, bytes: self.bytes - offset, physical })
+        let high = Self { base: rest, bytes: self.bytes - offset, physical, whole: self.whole.clone() };
+        (Self { bytes: offset, ..self }, high)
     }
 
     fn pointer(&self, offset: usize, bytes: usize, align: usize) -> NonNull<u8> {

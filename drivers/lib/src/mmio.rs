@@ -15,6 +15,7 @@
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use rt::memory::DeviceMapping;
 use ukernel_user::object::Memory;
 use ukernel_user::{Cap, Error};
 
@@ -95,6 +96,8 @@ impl<T: Value> Register<T> {
 pub struct Mmio {
     base: NonNull<u8>,
     bytes: usize,
+    /// What keeps them mapped, unless they are mapped for good.
+    mapping: Option<DeviceMapping>,
 }
 
 // SAFETY: the registers belong to no thread; an `Mmio` is the one way to them (see `from_raw`).
@@ -107,10 +110,12 @@ impl Mmio {
     /// `bytes` bytes from `base` on are mapped as device memory, readable and writable, for ever; they hold nothing
     /// that belongs to Rust; `base` is aligned to 8.
     pub const unsafe fn from_raw(base: NonNull<u8>, bytes: usize) -> Self {
-        Self { base, bytes }
+        Self { base, bytes, mapping: None }
     }
 
-    /// Map the `bytes` bytes of device memory that start `page_offset` bytes into `memory`.
+    /// Map the `bytes` bytes of device memory that start `page_offset` bytes into `memory`, until this is dropped.
+    ///
+    /// Whoever handed the memory out can revoke it: an access after that is a fault of the task.
     ///
     /// # Errors
     /// As [`rt::memory::map_device`]; `InvalidArgument` where the offset is not aligned to 4.
@@ -118,8 +123,7 @@ impl Mmio {
         let total = page_offset.checked_add(bytes).ok_or(Error::InvalidArgument)?;
         let mapping = rt::memory::map_device(memory, total as u64)?;
         let base = NonNull::new(mapping.address() as *mut u8).ok_or(Error::InvalidArgument)?;
-        // SAFETY: mapped just now at fresh addresses, for good, page-aligned; nothing else uses them.
-        let whole = unsafe { Self::from_raw(base, total) };
+        let whole = Self { base, bytes: total, mapping: Some(mapping) };
         whole.part(page_offset, bytes).ok_or(Error::InvalidArgument)
     }
 
@@ -130,7 +134,7 @@ impl Mmio {
         }
         // SAFETY: `offset` is inside the mapping, as just checked.
         let base = unsafe { self.base.add(offset) };
-        Some(Self { base, bytes })
+        Some(Self { base, bytes, mapping: self.mapping })
     }
 
     fn pointer<T>(&self, offset: usize) -> *mut T {

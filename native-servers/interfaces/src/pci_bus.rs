@@ -1,7 +1,13 @@
 //! Devices on PCI; served by the pci server, which alone touches configuration space and MSI-X tables.
 //!
 //! A driver's badge says which device is its own: vendor in bits 16 to 31, device in bits 0 to 15, index among equal ones
-//! in bits 32 to 39 (see [`badge`]). It can ask for nothing else.
+//! in bits 32 to 39; and, where several drivers take turns, which of them it is, in bits 40 to 47: its *holder number* (see
+//! [`badge`]). It can ask for nothing else.
+//!
+//! A device has one holder at a time: the driver that was first to ask for a range, an interrupt, or for the device to be
+//! enabled. Others are refused until it gives the device back ([`PciBus::release`]), or the supervisor takes it away from a
+//! driver that died ([`PciBus::evict`]). Either way the device is reset, and what was handed out of it is revoked, before
+//! the call is answered: from then on the driver reaches the device no more, and the device no memory.
 
 use ipc::Capability;
 
@@ -18,6 +24,12 @@ ipc::errors! {
         BadOffset = 4,
         /// The kernel refused what was needed.
         Failed = 5,
+        /// Another driver has the device.
+        Held = 6,
+        /// Only the supervisor may ask for that.
+        Refused = 7,
+        /// The device did not finish its reset. It is kept from memory, and nobody gets it any more.
+        NoReset = 8,
     }
 }
 
@@ -47,10 +59,13 @@ ipc::record! {
     }
 }
 
-/// The badge of the driver of device `index` among those with this vendor and device.
+/// The supervisor's badge, which means no device.
+pub const SUPERVISOR: u64 = 1 << 48;
+
+/// The badge of driver number `holder` of device `index` among those with this vendor and device.
 #[must_use]
-pub const fn badge(vendor: u16, device: u16, index: u8) -> u64 {
-    (index as u64) << 32 | (vendor as u64) << 16 | device as u64
+pub const fn badge(holder: u8, vendor: u16, device: u16, index: u8) -> u64 {
+    (holder as u64) << 40 | (index as u64) << 32 | (vendor as u64) << 16 | device as u64
 }
 
 ipc::interface! {
@@ -66,5 +81,11 @@ ipc::interface! {
         4 => fn enable(&self) -> Result<(), PciError>;
         /// Issues an interrupt for MSI-X vector `vector` and programs the device's table: an `Irq`, to be bound.
         5 => fn interrupt(&self, vector: u16) -> Result<Capability, PciError>;
+        /// Gives the device back: it is reset and cut off from memory, its interrupts are masked, and every capability that
+        /// was handed out is revoked. Harmless where the driver does not hold it.
+        6 => fn release(&self) -> Result<(), PciError>;
+        /// For the supervisor: releases the device that the driver with badge `driver` holds, if it does, because that driver
+        /// has died. To be answered before its memory is used again: its device may be writing there.
+        7 => fn evict(&self, driver: u64) -> Result<(), PciError>;
     }
 }

@@ -8,6 +8,7 @@ use driver_lib::pci::header::{self, Bar, Identity, MAX_BARS};
 use driver_lib::pci::ports::Function as Config;
 use driver_lib::pci::{CommandRegister, ConfigSpace, PciAddress};
 use driver_lib::port_io::PortIo;
+use driver_lib::virtio::pci::find_blocks;
 
 /// Bytes of a page.
 pub const PAGE_BYTES: u64 = 4096;
@@ -64,6 +65,28 @@ impl Function {
         let mut config = Config::new(ports, self.address);
         let command = header::command(&mut config);
         header::set_command(&mut config, command | CommandRegister::MEMORY_ENABLE);
+    }
+
+    /// Cut it off from memory, and let it use no vector. It goes on decoding its ranges.
+    pub fn disable(&self, ports: &mut impl PortIo) {
+        let mut config = Config::new(ports, self.address);
+        let command = header::command(&mut config) - CommandRegister::BUS_MASTER_ENABLE;
+        header::set_command(&mut config, command | CommandRegister::INTERRUPT_DISABLE);
+        if let Some(msi_x) = self.msi_x {
+            msi_x.disable(&mut config);
+        }
+    }
+
+    /// Where the registers are by which it is reset, if it is a virtio device: their pages, and the common block's offset
+    /// in these.
+    pub fn virtio_common(&self, ports: &mut impl PortIo) -> Option<(Range, usize)> {
+        const VIRTIO: u16 = 0x1af4;
+        if self.identity.vendor != VIRTIO {
+            return None;
+        }
+        let common = find_blocks(&mut Config::new(ports, self.address)).ok()?.common;
+        let range = self.part(common.bar, common.offset.into(), common.bytes.into())?;
+        Some((pages_of(range), (range.physical % PAGE_BYTES) as usize))
     }
 
     /// Read 32 bits of its configuration; `None` outside of it.
@@ -144,8 +167,13 @@ impl<R: Registers> Table<R> {
             return None;
         }
         let table = Self { registers, offset, vectors };
-        (0..vectors).for_each(|vector| table.register(vector, 12).write(&table.registers, MASKED));
+        table.mask_all();
         Some(table)
+    }
+
+    /// Mask all vectors.
+    pub fn mask_all(&self) {
+        (0..self.vectors).for_each(|vector| self.register(vector, 12).write(&self.registers, MASKED));
     }
 
     fn register(&self, vector: u16, offset: usize) -> Register<u32> {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use driver_lib::mmio::Mmio;
 use ipc::Capability;
 use rt::env::MemoryGrant;
+use rt::memory::Owned;
 use ukernel_user::object::Memory;
 use ukernel_user::{Cap, Irq, IrqControl, Rights};
 
@@ -39,7 +40,8 @@ impl Platform for Kernel {
 
     fn map(&mut self, range: Range) -> Option<Mmio> {
         let bytes = usize::try_from(range.bytes).ok()?;
-        let mmio = Mmio::map(self.part(range)?, 0, bytes);
+        let part = Owned::adopt(self.part(range)?.slot());
+        let mmio = Mmio::map(part.memory(), 0, bytes);
         mmio.inspect_err(|error| log::error!("mapping {range:x?}: {error:?}")).ok()
     }
 
@@ -49,8 +51,18 @@ impl Platform for Kernel {
 
     fn interrupt(&mut self) -> Option<(Capability, Message)> {
         let irq = rt::object::create::<Irq>(0).ok()?;
-        let vector = self.control.issue_msi(irq);
+        let vector = self.control.issue_msi(irq).inspect_err(|_| rt::object::recycle(irq));
         let vector = vector.inspect_err(|error| log::error!("issuing an interrupt: {error:?}")).ok()?;
         Some((Capability(irq.slot()), Message { address: vector.address, data: vector.data }))
+    }
+
+    fn revoke(&mut self, capability: Capability) -> bool {
+        let revoked = rt::own::cap_table().revoke(capability.0);
+        revoked.inspect_err(|error| log::error!("revoking {capability:?}: {error:?}")).is_ok()
+    }
+
+    fn unbind(&mut self, irq: Capability) -> bool {
+        let unbound = Cap::<Irq>::new(irq.0).unbind();
+        unbound.inspect_err(|error| log::error!("unbinding {irq:?}: {error:?}")).is_ok()
     }
 }

@@ -1,6 +1,9 @@
-//! The contract `PciBus`: which function a badge means, and the capabilities that were handed out.
+//! The contract `PciBus`: which function a badge means, who holds it, and the capabilities that were handed out.
 //!
-//! A driver that starts again (its badge stays) gets the same capabilities as before it.
+//! For each range and each interrupt there is one capability of the server's own, made when it is first asked for; what a
+//! driver gets is derived from it. So all that was handed out can be revoked, and is handed out again from the same one: the
+//! next driver costs neither slots nor interrupt vectors. A driver that starts again (its badge stays) gets the same
+//! capabilities as before it.
 
 use crate::bus;
 use crate::function::{Function, Message, Range, Table, pages_of};
@@ -8,7 +11,8 @@ use alloc::vec::Vec;
 use driver_lib::mmio::Registers;
 use driver_lib::pci::header::MAX_BARS;
 use driver_lib::port_io::PortIo;
-use interfaces::pci_bus::{Bar, PciDevice};
+use driver_lib::virtio;
+use interfaces::pci_bus::{Bar, PciDevice, SUPERVISOR};
 use interfaces::{PciBusHandler, PciError};
 use ipc::{Answer, Caller, Capability};
 
@@ -22,6 +26,10 @@ pub trait Platform {
     fn memory(&mut self, range: Range) -> Option<Capability>;
     /// A new message-signalled interrupt.
     fn interrupt(&mut self) -> Option<(Capability, Message)>;
+    /// Delete all that was derived from a capability; whether it is gone.
+    fn revoke(&mut self, capability: Capability) -> bool;
+    /// Let an interrupt signal nobody; whether that worked.
+    fn unbind(&mut self, irq: Capability) -> bool;
 }
 
 /// A function and what was handed out of it.
@@ -30,7 +38,28 @@ struct Entry<R> {
     function: Function,
     table: Option<Table<R>>,
     bars: [Option<Capability>; MAX_BARS],
-    vectors: Vec<(u16, Capability)>,
+    vectors: Vec<Vector>,
+    /// The registers by which it is reset, and the common block's offset in them.
+    common: Option<(R, usize)>,
+    state: State,
+}
+
+/// An interrupt vector that was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Vector {
+    number: u16,
+    irq: Capability,
+    message: Message,
+}
+
+/// Who has a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Free,
+    /// The driver with this holder number.
+    Held(u8),
+    /// Nobody any more: it did not finish a reset, or what was handed out could not be revoked.
+    Broken,
 }
 
 /// The server.
@@ -46,8 +75,7 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
     pub fn new(mut ports: P, platform: L) -> Self {
         let found = bus::enumerate(&mut ports);
         let quiet = found.into_iter().map(|(address, identity)| Function::quiesce(&mut ports, address, identity));
-        let entry = |function| Entry { function, table: None, bars: [None; MAX_BARS], vectors: Vec::new() };
-        let entries = quiet.map(entry).collect();
+        let entries = quiet.map(Entry::new).collect();
         Self { ports, platform, entries }
     }
 
@@ -58,13 +86,26 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
 
     /// The function that a badge means (see [`interfaces::pci_bus::badge`]), and what is needed to serve it.
     fn entry(&mut self, badge: u64) -> Result<(&mut Entry<L::Registers>, &mut P, &mut L), PciError> {
-        let (vendor, device) = ((badge >> 16) as u16, badge as u16);
-        let index = usize::try_from(badge >> 32).map_err(|_| PciError::NoDevice)?;
+        if badge >= SUPERVISOR {
+            return Err(PciError::NoDevice);
+        }
+        let (vendor, device, index) = ((badge >> 16) as u16, badge as u16, usize::from((badge >> 32) as u8));
         let is_one = |entry: &&mut Entry<L::Registers>| {
             (entry.function.identity.vendor, entry.function.identity.device) == (vendor, device)
         };
         let entry = self.entries.iter_mut().filter(is_one).nth(index).ok_or(PciError::NoDevice)?;
         Ok((entry, &mut self.ports, &mut self.platform))
+    }
+
+    /// As [`entry`](Self::entry), of a driver that holds the function or takes it, where it is free.
+    fn claim(&mut self, badge: u64) -> Result<(&mut Entry<L::Registers>, &mut P, &mut L), PciError> {
+        let found = self.entry(badge)?;
+        match found.0.state {
+            State::Held(holder) if holder != holder_of(badge) => return Err(PciError::Held),
+            State::Broken => return Err(PciError::NoReset),
+            State::Free | State::Held(_) => found.0.state = State::Held(holder_of(badge)),
+        }
+        Ok(found)
     }
 
     fn find(&mut self, badge: u64) -> Result<PciDevice, PciError> {
@@ -82,7 +123,7 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
     }
 
     fn range(&mut self, badge: u64, index: u8) -> Result<Bar, PciError> {
-        let (entry, _, platform) = self.entry(badge)?;
+        let (entry, _, platform) = self.claim(badge)?;
         let (range, page_offset) = entry.function.bar(index).ok_or(PciError::NoBar)?;
         let slot = entry.bars.get_mut(usize::from(index)).ok_or(PciError::NoBar)?;
         if slot.is_none() {
@@ -93,32 +134,109 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
     }
 
     fn start(&mut self, badge: u64) -> Result<(), PciError> {
-        let (entry, ports, platform) = self.entry(badge)?;
+        let (entry, ports, platform) = self.claim(badge)?;
         entry.function.enable_memory(ports);
         entry.open_table(platform)?;
         entry.function.enable(ports);
         Ok(())
     }
 
-    fn vector(&mut self, badge: u64, vector: u16) -> Result<Capability, PciError> {
-        let (entry, ports, platform) = self.entry(badge)?;
-        if let Some((_, irq)) = entry.vectors.iter().find(|(known, _)| *known == vector) {
-            return Ok(*irq);
-        }
-        if vector >= entry.function.vectors() {
+    fn vector(&mut self, badge: u64, number: u16) -> Result<Capability, PciError> {
+        let (entry, ports, platform) = self.claim(badge)?;
+        if number >= entry.function.vectors() {
             return Err(PciError::NoVector);
         }
         entry.function.enable_memory(ports);
         entry.open_table(platform)?;
-        let table = entry.table.as_ref().ok_or(PciError::Failed)?;
-        let (irq, message) = platform.interrupt().ok_or(PciError::NoVector)?;
-        table.set(vector, message);
-        entry.vectors.push((vector, irq));
-        Ok(irq)
+        let known = entry.vectors.iter().find(|vector| vector.number == number).copied();
+        let vector = match known {
+            Some(vector) => vector,
+            None => {
+                let (irq, message) = platform.interrupt().ok_or(PciError::NoVector)?;
+                Vector { number, irq, message }
+            }
+        };
+        if known.is_none() {
+            entry.vectors.push(vector);
+        }
+        entry.table.as_ref().ok_or(PciError::Failed)?.set(number, vector.message);
+        Ok(vector.irq)
+    }
+
+    fn give_up(&mut self, badge: u64) -> Result<(), PciError> {
+        let (entry, ports, platform) = self.entry(badge)?;
+        match entry.state {
+            State::Free => Ok(()),
+            State::Held(holder) if holder != holder_of(badge) => Err(PciError::Held),
+            State::Held(_) | State::Broken => entry.take_back(ports, platform),
+        }
+    }
+
+    fn take_away(&mut self, badge: u64, driver: u64) -> Result<(), PciError> {
+        if badge != SUPERVISOR {
+            return Err(PciError::Refused);
+        }
+        match self.give_up(driver) {
+            // It is another driver's, so the dead one has nothing of it.
+            Err(PciError::Held) => Ok(()),
+            result => result,
+        }
     }
 }
 
+/// The holder number in a driver's badge.
+fn holder_of(badge: u64) -> u8 {
+    (badge >> 40) as u8
+}
+
 impl<R: Registers> Entry<R> {
+    fn new(function: Function) -> Self {
+        let (bars, vectors) = ([None; MAX_BARS], Vec::new());
+        Self { function, table: None, bars, vectors, common: None, state: State::Free }
+    }
+
+    /// Resets the function and revokes what was handed out of it. It is reset first: what it was writing to memory must have
+    /// ended, and masters the bus no more before anybody thinks so.
+    fn take_back(
+        &mut self,
+        ports: &mut impl PortIo,
+        platform: &mut impl Platform<Registers = R>,
+    ) -> Result<(), PciError> {
+        self.function.enable_memory(ports);
+        let was_reset = self.reset(ports, platform);
+        self.function.disable(ports);
+        if let Some(table) = &self.table {
+            table.mask_all();
+        }
+        let mut revoked = true;
+        for vector in &self.vectors {
+            revoked &= platform.revoke(vector.irq) && platform.unbind(vector.irq);
+        }
+        for bar in self.bars.iter().flatten() {
+            revoked &= platform.revoke(*bar);
+        }
+        self.state = if was_reset && revoked { State::Free } else { State::Broken };
+        match (was_reset, revoked) {
+            (false, _) => Err(PciError::NoReset),
+            (_, false) => Err(PciError::Failed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Resets a virtio device by its status; whether it did. Of other devices nobody knows how: being cut off from memory
+    /// has to be enough.
+    fn reset(&mut self, ports: &mut impl PortIo, platform: &mut impl Platform<Registers = R>) -> bool {
+        if self.common.is_none()
+            && let Some((pages, offset)) = self.function.virtio_common(ports)
+        {
+            let Some(registers) = platform.map(pages) else { return false };
+            self.common = Some((registers, offset));
+        }
+        let Some((registers, offset)) = &self.common else { return true };
+        let result = virtio::pci::reset(registers, *offset);
+        result.inspect_err(|error| log::error!("{}: {error:?}", self.function.address)).is_ok()
+    }
+
     /// Map the MSI-X table, all masked, unless that was done or there is none.
     fn open_table(&mut self, platform: &mut impl Platform<Registers = R>) -> Result<(), PciError> {
         if self.table.is_none() && self.function.vectors() > 0 {
@@ -151,6 +269,14 @@ impl<P: PortIo, L: Platform> PciBusHandler for PciServer<P, L> {
 
     fn interrupt(&mut self, caller: Caller<'_, Reply<Capability>>, vector: u16) -> Answer<Reply<Capability>> {
         self.vector(caller.badge(), vector).into()
+    }
+
+    fn release(&mut self, caller: Caller<'_, Reply<()>>) -> Answer<Reply<()>> {
+        self.give_up(caller.badge()).into()
+    }
+
+    fn evict(&mut self, caller: Caller<'_, Reply<()>>, driver: u64) -> Answer<Reply<()>> {
+        self.take_away(caller.badge(), driver).into()
     }
 }
 

@@ -38,6 +38,10 @@ pub fn find<C: ConfigSpace>(config: &mut C, number: u8) -> impl Iterator<Item = 
     found.into_iter().take(count)
 }
 
+/// Bits of the MSI-X capability's first word.
+const ENABLE: u32 = 1 << 31;
+const MASK_ALL: u32 = 1 << 30;
+
 /// Where the MSI-X vectors of a function are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MsiX {
@@ -87,10 +91,14 @@ impl MsiX {
 
     /// Let the function use its vectors; those masked in the table stay masked. Line interrupts end.
     pub fn enable(&self, config: &mut impl ConfigSpaceMut) {
-        const ENABLE: u32 = 1 << 31;
-        const MASK_ALL: u32 = 1 << 30;
         let control = config.read_config(self.offset);
         config.write_config(self.offset, (control | ENABLE) & !MASK_ALL);
+    }
+
+    /// Let the function use none of its vectors.
+    pub fn disable(&self, config: &mut impl ConfigSpaceMut) {
+        let control = config.read_config(self.offset);
+        config.write_config(self.offset, control & !ENABLE);
     }
 }
 
@@ -109,6 +117,8 @@ mod tests {
         assert_eq!((msi_x.pending_bar, msi_x.pending_offset), (1, 0x800));
         msi_x.enable(&mut function);
         assert_eq!(function.read_config(0x98) >> 30, 0b10);
+        msi_x.disable(&mut function);
+        assert_eq!(function.read_config(0x98) >> 30, 0b00);
     }
 
     #[test]

@@ -82,16 +82,23 @@ pub trait Transport {
 /// Reads of the status that a reset may take. Reset is the one thing a virtio device does not interrupt for.
 const RESET_READS: usize = 100_000;
 
+/// Reset the device: it forgets its queues, and what it was doing with memory has ended.
+///
+/// # Errors
+/// [`Error::NoReset`]: it may still be reading and writing memory.
+pub fn reset(transport: &mut impl Transport) -> Result<(), Error> {
+    transport.write_status(0);
+    let is_done = (0..RESET_READS).any(|_| transport.read_status() == 0);
+    if is_done { Ok(()) } else { Err(Error::NoReset) }
+}
+
 /// Reset the device and agree on `wanted` of its features, with `FEATURE_VERSION_1`. What it lacks of them is missing in
 /// the result. The driver then sets its queues up and calls [`start`].
 ///
 /// # Errors
 /// [`Error::NoReset`], [`Error::NotModern`], [`Error::FeaturesRefused`].
 pub fn negotiate(transport: &mut impl Transport, wanted: u64) -> Result<u64, Error> {
-    transport.write_status(0);
-    if !(0..RESET_READS).any(|_| transport.read_status() == 0) {
-        return Err(Error::NoReset);
-    }
+    reset(transport)?;
     transport.write_status(status::ACKNOWLEDGE);
     transport.write_status(status::ACKNOWLEDGE | status::DRIVER);
     let offered = transport.read_features();

@@ -9,14 +9,15 @@ use crate::mmio::{Mmio, Register, Registers};
 use crate::pci::header::MAX_BARS;
 use crate::pci::{CONFIG_BYTES, ConfigSpace, capability};
 use interfaces::PciBus;
-use ukernel_user::Cap;
+use rt::memory::Owned;
 
 const DEVICE_FEATURE_SELECT: Register<u32> = Register::at(0x00);
 const DEVICE_FEATURE: Register<u32> = Register::at(0x04);
 const DRIVER_FEATURE_SELECT: Register<u32> = Register::at(0x08);
 const DRIVER_FEATURE: Register<u32> = Register::at(0x0c);
 const CONFIG_VECTOR: Register<u16> = Register::at(0x10);
-const STATUS: Register<u8> = Register::at(0x14);
+const STATUS_OFFSET: usize = 0x14;
+const STATUS: Register<u8> = Register::at(STATUS_OFFSET);
 const QUEUE_SELECT: Register<u16> = Register::at(0x16);
 const QUEUE_SIZE: Register<u16> = Register::at(0x18);
 const QUEUE_VECTOR: Register<u16> = Register::at(0x1a);
@@ -93,6 +94,21 @@ fn read_block(config: &mut impl ConfigSpace, offset: u16) -> Option<Block> {
     (usize::from(block.bar) < MAX_BARS && is_inside && block.offset.is_multiple_of(4)).then_some(block)
 }
 
+/// Reset the device whose common block is at `offset` of `registers`, as [`super::reset`] does: for whoever has no driver
+/// for it.
+///
+/// # Errors
+/// [`Error::NoReset`]; [`Error::BadCapability`]: the block is not inside.
+pub fn reset(registers: &impl Registers, offset: usize) -> Result<(), Error> {
+    if !registers.contains(offset, COMMON_BYTES as usize) {
+        return Err(Error::BadCapability);
+    }
+    let status: Register<u8> = Register::at(offset + STATUS_OFFSET);
+    status.write(registers, 0);
+    let is_done = (0..super::RESET_READS).any(|_| status.read(registers) == 0);
+    if is_done { Ok(()) } else { Err(Error::NoReset) }
+}
+
 /// The configuration space of the driver's own function, as the pci server shows it.
 struct OwnFunction<'a, B>(&'a B);
 
@@ -111,8 +127,10 @@ pub fn open(bus: &impl PciBus) -> Result<PciTransport<Mmio>, Error> {
     bus.enable().map_err(|_| Error::NoDevice)?;
     let map = |block: Block| {
         let bar = bus.bar(block.bar).map_err(|_| Error::NoDevice)?;
+        // Only the mapping is kept, and goes with the transport.
+        let memory = Owned::adopt(bar.memory.0);
         let bytes = usize::try_from(bar.bytes).map_err(|_| Error::BadCapability)?;
-        let range = Mmio::map(Cap::new(bar.memory.0), bar.page_offset as usize, bytes).map_err(|_| Error::NoDevice)?;
+        let range = Mmio::map(memory.memory(), bar.page_offset as usize, bytes).map_err(|_| Error::NoDevice)?;
         range.part(block.offset as usize, block.bytes as usize).ok_or(Error::BadCapability)
     };
     let device = blocks.device.map(map).transpose()?;
@@ -223,6 +241,14 @@ mod tests {
         assert_eq!(blocks.common, Block { bar: 4, offset: 0, bytes: 0x1000 });
         assert_eq!(blocks.device, Some(Block { bar: 4, offset: 0x2000, bytes: 0x1000 }));
         assert_eq!((blocks.notify.offset, blocks.notify_multiplier), (0x3000, 4));
+    }
+
+    #[test]
+    fn a_device_is_reset_without_a_driver_for_it() {
+        let registers = FakeRegisters::new(0x1000);
+        registers.write_u8(0x814, 15);
+        assert_eq!((reset(&registers, 0x800), registers.read_u8(0x814)), (Ok(()), 0));
+        assert_eq!(reset(&registers, 0xff0), Err(Error::BadCapability));
     }
 
     #[test]

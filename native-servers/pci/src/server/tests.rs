@@ -37,7 +37,10 @@ impl Registers for Shared {
 
 struct Fake {
     table: Shared,
+    common: Shared,
     next: u64,
+    revoked: Vec<u64>,
+    unbound: Vec<u64>,
 }
 
 impl Fake {
@@ -50,8 +53,11 @@ impl Fake {
 impl Platform for Fake {
     type Registers = Shared;
     fn map(&mut self, range: Range) -> Option<Shared> {
-        assert_eq!(range, Range { physical: 0xfebd_1000, bytes: 0x1000 });
-        Some(self.table.clone())
+        match range {
+            Range { physical: 0xfebd_1000, bytes: 0x1000 } => Some(self.table.clone()),
+            Range { physical: 0xfe00_0000, bytes: 0x1000 } => Some(self.common.clone()),
+            _ => panic!("{range:x?} is nothing of the server's"),
+        }
     }
     fn memory(&mut self, _range: Range) -> Option<Capability> {
         Some(self.next())
@@ -59,19 +65,31 @@ impl Platform for Fake {
     fn interrupt(&mut self) -> Option<(Capability, Message)> {
         Some((self.next(), Message { address: 0xfee0_0000, data: 0x40 }))
     }
+    fn revoke(&mut self, capability: Capability) -> bool {
+        self.revoked.push(capability.0);
+        true
+    }
+    fn unbind(&mut self, irq: Capability) -> bool {
+        self.unbound.push(irq.0);
+        true
+    }
 }
 
-const DRIVER: u64 = badge(0x1af4, 0x1043, 0);
+const DRIVER: u64 = badge(1, 0x1af4, 0x1043, 0);
+const OTHER: u64 = badge(2, 0x1af4, 0x1043, 0);
 
 fn server() -> (PciServer<FakeBus, Fake>, Shared) {
     let mut function = FakeFunction::new(0x1af4, 0x1043, 0x078000);
     function.add_bar(1, 0xfebd_1000, 0x1000);
     function.add_wide_bar(4, 0xfe00_0000, 0x4000);
+    function.add_capability(0x40, capability::VENDOR, &[0x0110_0000, 4, 0, 0x1000]);
+    function.add_capability(0x60, capability::VENDOR, &[0x0214_0000, 4, 0x3000, 0x1000, 4]);
     function.add_capability(0x98, capability::MSI_X, &[1 << 16, 1, 0x801]);
     let mut bus = FakeBus::default();
     bus.add(0, 2, 0, function);
-    let table = Shared(Rc::new(FakeRegisters::new(0x1000)));
-    (PciServer::new(bus, Fake { table: table.clone(), next: 100 }), table)
+    let [table, common] = [0, 1].map(|_| Shared(Rc::new(FakeRegisters::new(0x1000))));
+    let platform = Fake { table: table.clone(), common, next: 100, revoked: Vec::new(), unbound: Vec::new() };
+    (PciServer::new(bus, platform), table)
 }
 
 #[test]
@@ -79,7 +97,7 @@ fn a_badge_means_one_function() {
     let (mut server, _) = server();
     let device = server.find(DRIVER).expect("it is there");
     assert_eq!((device.vendor, device.device, device.location, device.vectors), (0x1af4, 0x1043, 0x10, 2));
-    for other in [0, badge(0x1af4, 0x1043, 1), badge(0x1af4, 0x1041, 0), DRIVER | 1 << 63] {
+    for other in [0, badge(0, 0x1af4, 0x1043, 1), badge(0, 0x1af4, 0x1041, 0), DRIVER | 1 << 63, SUPERVISOR] {
         assert_eq!(server.find(other), Err(PciError::NoDevice));
     }
     assert_eq!(server.read(DRIVER, 0), Ok(0x1043_1af4));
@@ -115,4 +133,81 @@ fn the_range_of_the_table_is_not_handed_out() {
     let bar = server.range(DRIVER, 4).expect("it is there");
     assert_eq!((bar.page_offset, bar.bytes), (0, 0x4000));
     assert_eq!(server.range(DRIVER, 4), Ok(bar));
+}
+
+/// Takes all there is for a driver: its interrupt and its range.
+fn take_all(server: &mut PciServer<FakeBus, Fake>, badge: u64) -> [Capability; 2] {
+    assert_eq!(server.start(badge), Ok(()));
+    let irq = server.vector(badge, 1).expect("there are two");
+    [irq, server.range(badge, 4).expect("it is there").memory]
+}
+
+#[test]
+fn a_device_has_one_holder_at_a_time() {
+    let (mut server, _) = server();
+    let capabilities = take_all(&mut server, DRIVER);
+    assert_eq!((server.start(OTHER), server.vector(OTHER, 1)), (Err(PciError::Held), Err(PciError::Held)));
+    assert_eq!((server.range(OTHER, 4), server.give_up(OTHER)), (Err(PciError::Held), Err(PciError::Held)));
+    assert!(server.find(OTHER).is_ok() && server.platform.revoked.is_empty());
+    assert_eq!(server.give_up(DRIVER), Ok(()));
+    assert_eq!(take_all(&mut server, OTHER), capabilities, "the next holder costs nothing");
+    assert_eq!(server.start(DRIVER), Err(PciError::Held));
+}
+
+#[test]
+fn a_device_that_is_given_back_is_reset_and_silent_and_all_of_it_revoked() {
+    let (mut server, table) = server();
+    let [irq, memory] = take_all(&mut server, DRIVER);
+    server.platform.common.write_u8(0x14, 15);
+    let command = |server: &mut PciServer<FakeBus, Fake>| server.ports.functions[0].1.read_config(4) & 0x406;
+    let msi_x = |server: &mut PciServer<FakeBus, Fake>| server.ports.functions[0].1.read_config(0x98) >> 30;
+    assert_eq!((command(&mut server), msi_x(&mut server)), (0x406, 0b10));
+    assert_eq!(server.give_up(DRIVER), Ok(()));
+    assert_eq!(server.platform.common.read_u8(0x14), 0, "it was reset");
+    assert_eq!((command(&mut server), msi_x(&mut server)), (0x402, 0b00));
+    assert_eq!([table.read_u32(12), table.read_u32(28)], [1, 1]);
+    assert_eq!(
+        (&server.platform.revoked, &server.platform.unbound),
+        (&Vec::from([irq.0, memory.0]), &Vec::from([irq.0]))
+    );
+    assert_eq!(server.give_up(DRIVER), Ok(()), "once more does no harm");
+    assert_eq!(server.platform.revoked.len(), 2);
+}
+
+#[test]
+fn a_thousand_moves_make_nothing_new() {
+    let (mut server, table) = server();
+    let first = take_all(&mut server, DRIVER);
+    let made = server.platform.next;
+    for round in 0..1_000 {
+        let (old, new) = if round % 2 == 0 { (DRIVER, OTHER) } else { (OTHER, DRIVER) };
+        assert_eq!(server.give_up(old), Ok(()));
+        assert_eq!(take_all(&mut server, new), first);
+        assert_eq!(table.read_u32(28), 0, "its vector is open again");
+    }
+    assert_eq!(server.platform.next, made);
+}
+
+#[test]
+fn the_supervisor_alone_evicts_and_only_whom_it_means() {
+    let (mut server, _) = server();
+    take_all(&mut server, DRIVER);
+    assert_eq!(server.take_away(OTHER, DRIVER), Err(PciError::Refused));
+    assert_eq!(server.take_away(SUPERVISOR, OTHER), Ok(()));
+    assert!(server.platform.revoked.is_empty(), "the other driver did not hold it");
+    assert_eq!(server.take_away(SUPERVISOR, DRIVER), Ok(()));
+    assert_eq!(server.platform.revoked.len(), 2);
+    assert_eq!(server.start(OTHER), Ok(()));
+    assert_eq!(server.take_away(SUPERVISOR, SUPERVISOR), Err(PciError::NoDevice));
+}
+
+#[test]
+fn a_device_that_does_not_finish_its_reset_is_nobodys() {
+    let (mut server, _) = server();
+    take_all(&mut server, DRIVER);
+    server.entries[0].common = Some((Shared(Rc::new(FakeRegisters::new(8))), 0));
+    assert_eq!(server.give_up(DRIVER), Err(PciError::NoReset));
+    assert_eq!(server.ports.functions[0].1.read_config(4) & 4, 0, "it is cut off all the same");
+    assert_eq!(server.platform.revoked.len(), 2);
+    assert_eq!([DRIVER, OTHER].map(|badge| server.start(badge)), [Err(PciError::NoReset); 2]);
 }

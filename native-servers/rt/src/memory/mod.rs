@@ -1,6 +1,6 @@
 //! Memory in the task's own address space, and memory that tasks share.
 //!
-//! * [`map`], [`map_device`]: mapped for good; [`read`], [`write`]: copied through a mapping that is undone at once
+//! * [`map`]: mapped for good; [`map_device`]: device memory; [`read`], [`write`]: copied through a mapping that is undone at once
 //! * [`Owned`], [`Window`], [`Shared`]: a capability, a mapping, memory of the task's own for others; each ends when it is
 //!   dropped, and leaves nothing behind
 //! * [`attach`], [`map_range`]: the parts, for who manages addresses by itself
@@ -70,21 +70,40 @@ impl Mapping {
 /// # Errors
 /// `OutOfMemory`: no more addresses, slots or page tables.
 pub fn map(memory: Cap<Memory>, bytes: u64, rights: Rights) -> Result<Mapping, Error> {
-    map_with(memory, bytes, rights, false)
+    let pages = bytes.div_ceil(PAGE).max(1);
+    let placed = Placed::map(memory, rights, MapRange::new(0, rights, 0, pages))?;
+    Ok(Mapping { address: placed.address, bytes, attachment: placed.attachment })
+}
+
+/// Device memory that is mapped, uncached, until this is dropped.
+#[derive(Debug)]
+pub struct DeviceMapping(Option<Placed>);
+
+impl DeviceMapping {
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        self.0.as_ref().map_or(0, |placed| placed.address)
+    }
+}
+
+impl Drop for DeviceMapping {
+    fn drop(&mut self) {
+        if let Some(placed) = self.0.take() {
+            placed.unmap();
+        }
+    }
 }
 
 /// Maps device memory, uncached.
 ///
 /// # Errors
 /// As [`map`].
-pub fn map_device(memory: Cap<Memory>, bytes: u64) -> Result<Mapping, Error> {
-    map_with(memory, bytes, Rights::READ.or(Rights::WRITE), true)
-}
-
-fn map_with(memory: Cap<Memory>, bytes: u64, rights: Rights, uncached: bool) -> Result<Mapping, Error> {
+pub fn map_device(memory: Cap<Memory>, bytes: u64) -> Result<DeviceMapping, Error> {
+    let rights = Rights::READ.or(Rights::WRITE);
     let pages = bytes.div_ceil(PAGE).max(1);
-    let placed = Placed::map(memory, rights, MapRange { uncached, ..MapRange::new(0, rights, 0, pages) })?;
-    Ok(Mapping { address: placed.address, bytes, attachment: placed.attachment })
+    let range = MapRange { uncached: true, ..MapRange::new(0, rights, 0, pages) };
+    Placed::map(memory, rights, range).map(|placed| DeviceMapping(Some(placed)))
 }
 
 /// Pages at addresses that were free.

@@ -108,6 +108,12 @@ impl Window {
         self.bytes
     }
 
+    /// Where it is, aligned to 8: for who does raw accesses, atomic ones, and lets the window live for so long.
+    #[must_use]
+    pub fn address(&self) -> *mut u8 {
+        self.mapped.as_ref().map_or(core::ptr::null_mut(), os::Mapped::start)
+    }
+
     /// Copies `bytes` to byte `offset` on.
     ///
     /// # Errors
