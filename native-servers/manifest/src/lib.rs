@@ -206,7 +206,11 @@ impl fmt::Display for Problem {
 impl core::error::Error for Problem {}
 
 /// The endpoints that the root task serves itself: the machine's switch, and the supervisor.
-pub const ROOT_ENDPOINTS: [&str; 2] = ["system", "supervisor"];
+pub const ROOT_ENDPOINTS: [&str; 2] = ["system", SUPERVISOR_ENDPOINT];
+/// The supervisor's endpoint.
+pub const SUPERVISOR_ENDPOINT: &str = "supervisor";
+/// The endpoint of the PCI server. The supervisor has it take back the devices of tasks that end, and waits for that.
+pub const PCI_ENDPOINT: &str = "pci";
 /// Badges are below this: the bits above are the root task's (faults) and the servers' own (events).
 pub const BADGE_END: u64 = 1 << 62;
 /// Highest priority of a task; the root task is above.

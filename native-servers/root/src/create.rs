@@ -1,49 +1,46 @@
-//! Making all tasks of a manifest, in this order: endpoints, tasks one by one, RAM for who takes the rest; then the root
-//! task gives up what it does not need, and only then do the tasks start.
+//! Making tasks, at boot and ever after, each in its nest.
+//!
+//! At boot: endpoints, a nest for every task of the manifest, RAM for who takes the rest, then the tasks that start with the
+//! system. Later a task is made anew in the same nest, from the same archive and manifest.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use manifest::{Manifest, ROOT_ENDPOINTS, Ram, Start, Task};
+use manifest::{Manifest, ROOT_ENDPOINTS, Ram, Task};
 use rt::layout;
 use rt::start_info::{MAX_GRANTS, StartInfo, name_bytes};
 use ukernel_abi::boot::slot;
 use ukernel_user::object::StartRegisters;
-use ukernel_user::{Cap, CapTable, Endpoint, Error, Memory, Rights, SchedContext, Thread, Untyped};
+use ukernel_user::{Cap, CapTable, Endpoint, Error, Rights, SchedContext, Thread};
 
 use crate::archive::Archive;
+use crate::budget;
 use crate::fault::FAULT_BADGE;
-use crate::grants::{Endpoints, Granter, own_slot};
+use crate::grants::{Endpoints, Grantee, Granter, own_slot};
+use crate::made::Made;
+use crate::nest::Nest;
 use crate::plan::{self, Layout};
 use crate::space::Space;
 use crate::supply::Supply;
 
-/// A task that was made.
-pub struct Made {
-    /// Its name.
-    pub name: String,
-    /// Whether the system stops when it dies.
-    pub essential: bool,
-    /// Its main thread.
-    pub thread: Cap<Thread>,
-    /// Its address space.
-    pub space: Space,
-    /// Bounds of its main thread's stack.
-    pub stack: (u64, u64),
-}
-
-/// What goes into making tasks.
-pub struct Maker<'a> {
-    /// Memory.
-    pub supply: &'a Supply,
+/// What tasks are made of.
+pub struct Maker {
+    /// The system.
+    pub manifest: Manifest,
     /// Programs and data.
-    pub archive: &'a Archive<'a>,
+    pub archive: Archive<'static>,
     /// The options given at boot.
-    pub boot_options: &'a str,
+    pub boot_options: &'static str,
     /// Frequency of the time-stamp counter.
     pub tsc_hz: u64,
+    supply: Supply,
+    /// The root task's own endpoint.
+    system: Cap<Endpoint>,
+    endpoints: Endpoints,
+    /// By number of the task. One whose program is not in the archive has none.
+    nests: BTreeMap<usize, Nest>,
 }
 
 /// The fresh kernel objects of a task.
@@ -54,75 +51,122 @@ struct Parts {
     space: Space,
 }
 
-impl Maker<'_> {
-    /// Makes all tasks, stopped. `system` is the root task's own endpoint.
+impl Maker {
+    /// A maker with nothing set aside yet.
+    #[must_use]
+    pub fn new(
+        manifest: Manifest,
+        archive: Archive<'static>,
+        boot_options: &'static str,
+        tsc_hz: u64,
+        (supply, system): (Supply, Cap<Endpoint>),
+    ) -> Self {
+        let endpoints = ROOT_ENDPOINTS.map(|name| (name.into(), system)).into();
+        Self { manifest, archive, boot_options, tsc_hz, supply, system, endpoints, nests: BTreeMap::new() }
+    }
+
+    /// Makes the endpoints and the nests of all tasks; all other memory goes to who takes the rest.
     ///
     /// # Errors
-    /// Which task could not be made, and why.
-    pub fn make_all(&self, manifest: &Manifest, system: Cap<Endpoint>) -> Result<BTreeMap<usize, Made>, String> {
-        let mut endpoints: Endpoints = ROOT_ENDPOINTS.map(|name| (name.into(), system)).into();
-        for name in manifest.endpoints() {
+    /// There is not enough memory.
+    pub fn set_aside(&mut self) -> Result<(), String> {
+        for name in self.manifest.endpoints() {
             let endpoint = self.supply.create(0).map_err(|error| format!("endpoint \"{name}\": {error:?}"))?;
-            endpoints.insert(name.into(), endpoint);
+            self.endpoints.insert(name.into(), endpoint);
         }
-        // Who takes the rest comes last; the order of the numbers, which faults are known by, stays the manifest's.
-        let mut order: Vec<usize> = (0..manifest.tasks.len()).collect();
-        order.retain(|index| manifest.tasks[*index].start == Start::Boot);
-        order.sort_by_key(|index| manifest.tasks[*index].ram == Ram::Rest);
-        let mut made = BTreeMap::new();
-        for index in order {
-            let task = &manifest.tasks[index];
-            let received: Vec<&str> = manifest.received_by(task).collect();
-            let result = self.make(task, index, &received, &endpoints, system);
-            made.insert(index, result.map_err(|problem| format!("task \"{}\": {problem}", task.name))?);
+        for (number, task) in self.manifest.tasks.iter().enumerate() {
+            // What is wrong with a program is said when the task is to be made.
+            let Ok(layout) = self.lay_out(task) else { continue };
+            let nest = Nest::new(&self.supply, budget::nest_bytes(task, &layout));
+            let nest = nest.map_err(|error| format!("no memory for task \"{}\": {error:?}", task.name))?;
+            self.nests.insert(number, nest);
         }
-        endpoints.retain(|name, _| !ROOT_ENDPOINTS.contains(&name.as_str()));
-        endpoints.values().for_each(|endpoint| rt::cap::delete(endpoint.slot()));
-        Ok(made)
+        if let Some(number) = self.manifest.tasks.iter().position(|task| task.ram == Ram::Rest)
+            && let Some(nest) = self.nests.get_mut(&number)
+        {
+            let task = &self.manifest.tasks[number];
+            let mut pieces = self.supply.rest().map_err(|error| format!("the rest of memory: {error:?}"))?;
+            let room = MAX_GRANTS - grants(task) - self.manifest.received_by(task).count();
+            pieces.drain(room.min(pieces.len())..).for_each(|(memory, _)| rt::cap::delete(memory.slot()));
+            nest.set_ram(pieces);
+        }
+        self.supply.close();
+        Ok(())
     }
 
-    fn make(
-        &self,
-        task: &Task,
-        number: usize,
-        received: &[&str],
-        endpoints: &Endpoints,
-        system: Cap<Endpoint>,
-    ) -> Result<Made, String> {
+    /// Makes a task, stopped.
+    ///
+    /// # Errors
+    /// Why it could not be made; nothing is left of it.
+    pub fn make(&mut self, number: usize) -> Result<Made, String> {
+        let task = self.manifest.tasks.get(number).cloned().ok_or("there is no such task")?;
+        let layout = self.lay_out(&task)?;
+        let mut nest = self.nests.remove(&number).ok_or("it has no nest")?;
+        let made = self.make_in(&mut nest, &task, number, &layout);
+        if made.is_err() {
+            nest.reclaim();
+        }
+        self.nests.insert(number, nest);
+        made
+    }
+
+    /// Takes everything back that a task had. Its devices must be quiet.
+    pub fn unmake(&mut self, number: usize) {
+        if let Some(nest) = self.nests.get_mut(&number) {
+            nest.reclaim();
+        }
+    }
+
+    /// A capability to call an endpoint, for the root task itself.
+    ///
+    /// # Errors
+    /// There is no such endpoint, or no free slot.
+    pub fn caller_of(&self, endpoint: &str, badge: u64) -> Result<Cap<Endpoint>, Error> {
+        let found = self.endpoints.get(endpoint).copied().ok_or(Error::InvalidCapability)?;
+        rt::cap::mint(found, Rights::SEND.or(Rights::GRANT), badge)
+    }
+
+    fn lay_out(&self, task: &Task) -> Result<Layout, String> {
         let program = self.archive.program(&task.program);
         let program = program.ok_or_else(|| format!("the boot archive has no program \"{}\"", task.program))?;
-        let layout = plan::lay_out(task, program)?;
-        let refused = |error: Error| format!("the kernel refused: {error:?}");
-        let parts = self.parts(task, &layout).map_err(refused)?;
-        self.install(&parts, task, number, system).map_err(refused)?;
-
-        let options = plan::options(task, self.boot_options);
-        let mut info = self.start_info(task, &layout, &options);
-        let mut granter = Granter::new(parts.table, &mut info);
-        let untyped: Cap<Untyped> = self.supply.create(task.untyped_bytes).map_err(refused)?;
-        granter.grant_untyped(untyped).map_err(refused)?;
-        granter.grant_all(task, received, endpoints, self.supply, self.archive)?;
-        for (number, (memory, bytes)) in self.ram(task, received.len()).map_err(refused)?.into_iter().enumerate() {
-            granter.grant_ram(number, memory, bytes)?;
-        }
-        info.first_free_slot = granter.next_slot();
-        info.free_slots = (1u64 << task.slot_bits).saturating_sub(info.first_free_slot);
-        parts.space.write_start_info(&info, &options).map_err(|error| format!("its options: {error:?}"))?;
-        self.prepare(&parts, task, &layout).map_err(refused)?;
-        Ok(finish(task, parts, &layout))
+        plan::lay_out(task, program)
     }
 
-    fn parts(&self, task: &Task, layout: &Layout) -> Result<Parts, Error> {
+    fn make_in(&self, nest: &mut Nest, task: &Task, number: usize, layout: &Layout) -> Result<Made, String> {
+        let refused = |error: Error| format!("the kernel refused: {error:?}");
+        let parts = self.parts(nest, task, layout).map_err(refused)?;
+        self.install(&parts, task, number).map_err(refused)?;
+        let options = plan::options(task, self.boot_options);
+        let mut info = self.start_info(task, layout, &options);
+        let received: Vec<&str> = self.manifest.received_by(task).collect();
+        let mut granter = Granter::new(parts.table, nest, &mut info);
+        granter.grant_untyped(task.untyped_bytes).map_err(refused)?;
+        let grantee = Grantee { task, number, received: &received };
+        granter.grant_all(grantee, &self.endpoints, &self.supply, &self.archive)?;
+        let next_slot = granter.next_slot();
+        info.first_free_slot = next_slot;
+        info.free_slots = (1u64 << task.slot_bits).saturating_sub(next_slot);
+        parts.space.write_start_info(&info, &options).map_err(|error| format!("its options: {error:?}"))?;
+        prepare(&parts, task, layout).map_err(refused)?;
+        Ok(Made {
+            name: task.name.to_string(),
+            thread: parts.thread,
+            space: parts.space,
+            stack: (layout.stack_low, layout.stack_high()),
+        })
+    }
+
+    fn parts(&self, nest: &mut Nest, task: &Task, layout: &Layout) -> Result<Parts, Error> {
         Ok(Parts {
-            table: self.supply.create(task.slot_bits.into())?,
-            thread: self.supply.create(0)?,
-            sched_context: self.supply.create(0)?,
-            space: Space::build(self.supply, self.archive, layout)?,
+            table: nest.create(task.slot_bits.into())?,
+            thread: nest.create(0)?,
+            sched_context: nest.create(0)?,
+            space: Space::build(nest, &self.archive, layout)?,
         })
     }
 
     /// Installs what every task has.
-    fn install(&self, parts: &Parts, task: &Task, number: usize, system: Cap<Endpoint>) -> Result<(), Error> {
+    fn install(&self, parts: &Parts, task: &Task, number: usize) -> Result<(), Error> {
         let table = parts.table;
         let give = |to, slot| table.copy(to, Cap::NULL, slot, Rights::ALL);
         give(own_slot::CAP_TABLE, table.slot())?;
@@ -133,7 +177,7 @@ impl Maker<'_> {
             give(own_slot::LOG, slot::LOG)?;
         }
         let badge = FAULT_BADGE | number as u64;
-        table.mint(own_slot::FAULTS, Cap::NULL, system.slot(), Rights::SEND.or(Rights::GRANT), badge)
+        table.mint(own_slot::FAULTS, Cap::NULL, self.system.slot(), Rights::SEND.or(Rights::GRANT), badge)
     }
 
     fn start_info(&self, task: &Task, layout: &Layout, options: &str) -> StartInfo {
@@ -162,60 +206,33 @@ impl Maker<'_> {
             ..StartInfo::EMPTY
         }
     }
-
-    fn ram(&self, task: &Task, received: usize) -> Result<Vec<(Cap<Memory>, u64)>, Error> {
-        match task.ram {
-            Ram::None => Ok(Vec::new()),
-            Ram::Bytes(bytes) => Ok(Vec::from([(self.supply.create(bytes)?, bytes)])),
-            Ram::Rest => {
-                let mut pieces = self.supply.rest()?;
-                let room = MAX_GRANTS - manifest_grants(task) - received;
-                pieces.drain(room.min(pieces.len())..).for_each(|(memory, _)| rt::cap::delete(memory.slot()));
-                Ok(pieces)
-            }
-        }
-    }
-
-    /// Makes the main thread ready to start.
-    fn prepare(&self, parts: &Parts, task: &Task, layout: &Layout) -> Result<(), Error> {
-        let thread = parts.thread;
-        let faults = rt::cap::in_free_slot(|slot| {
-            // The task's own capability, with its badge: the thread's is to be its copy.
-            rt::own::cap_table().copy(slot, parts.table, own_slot::FAULTS, Rights::ALL)
-        })?;
-        thread.configure(parts.table, parts.space.vspace, faults, parts.space.thread, 0)?;
-        rt::cap::delete(faults.slot());
-        thread.set_priority(task.priority)?;
-        thread.set_fpu(task.fpu)?;
-        parts.sched_context.configure(0, 0)?;
-        parts.sched_context.bind(thread)?;
-        thread.write_registers(&StartRegisters {
-            rip: layout.entry_point,
-            // As if called: a return address of 0, and the alignment of a function's start.
-            rsp: layout.stack_high() - 8,
-            rdi: layout.base + layout::START_INFO,
-            rsi: 0,
-            fs_base: layout.base + layout::THREAD_LOCAL,
-        })
-    }
 }
 
-fn manifest_grants(task: &Task) -> usize {
-    let control = usize::from(task.irq_control);
+/// Makes the main thread ready to start.
+fn prepare(parts: &Parts, task: &Task, layout: &Layout) -> Result<(), Error> {
+    let thread = parts.thread;
+    let faults = rt::cap::in_free_slot(|slot| {
+        // The task's own capability, with its badge: the thread's is to be its copy.
+        rt::own::cap_table().copy(slot, parts.table, own_slot::FAULTS, Rights::ALL)
+    })?;
+    thread.configure(parts.table, parts.space.vspace, faults, parts.space.thread, 0)?;
+    rt::cap::delete(faults.slot());
+    thread.set_priority(task.priority)?;
+    thread.set_fpu(task.fpu)?;
+    parts.sched_context.configure(0, 0)?;
+    parts.sched_context.bind(thread)?;
+    thread.write_registers(&StartRegisters {
+        rip: layout.entry_point,
+        // As if called: a return address of 0, and the alignment of a function's start.
+        rsp: layout.stack_high() - 8,
+        rdi: layout.base + layout::START_INFO,
+        rsi: 0,
+        fs_base: layout.base + layout::THREAD_LOCAL,
+    })
+}
+
+/// How many grants a task has, RAM and what it receives from aside.
+fn grants(task: &Task) -> usize {
     let ranges = task.ports.len() + task.irqs.len() + task.devices.len() + task.data.len();
-    control + ranges + task.calls.len()
-}
-
-/// Gives up what only making the task needed.
-fn finish(task: &Task, parts: Parts, layout: &Layout) -> Made {
-    rt::cap::delete(parts.table.slot());
-    rt::cap::delete(parts.sched_context.slot());
-    rt::cap::delete(parts.space.vspace.slot());
-    Made {
-        name: task.name.to_string(),
-        essential: task.essential,
-        thread: parts.thread,
-        space: parts.space,
-        stack: (layout.stack_low, layout.stack_high()),
-    }
+    usize::from(task.irq_control) + ranges + task.calls.len()
 }

@@ -8,6 +8,8 @@ use ukernel_abi::fault;
 
 /// Bit of the badges of fault endpoints; the rest is the task's number.
 pub const FAULT_BADGE: u64 = 1 << 62;
+/// With [`FAULT_BADGE`]: bit of the badges of the supervisor's callers; the rest is the task's number.
+pub const SUPERVISOR_BADGE: u64 = 1 << 61;
 /// Most frames of a stack trace.
 const MAX_FRAMES: usize = 32;
 

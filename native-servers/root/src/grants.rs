@@ -3,8 +3,9 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use manifest::Task;
+use manifest::{Call, Ram, SUPERVISOR_ENDPOINT, Task};
 use rt::start_info::{StartInfo, kind};
 use ukernel_abi::PAGE_BYTES;
 use ukernel_abi::boot::slot;
@@ -12,6 +13,8 @@ use ukernel_abi::invoke::irq_control;
 use ukernel_user::{Cap, CapTable, Endpoint, Error, IoPorts, Irq, IrqControl, Memory, Rights, Untyped};
 
 use crate::archive::Archive;
+use crate::fault::{FAULT_BADGE, SUPERVISOR_BADGE};
+use crate::nest::Nest;
 use crate::supply::Supply;
 
 /// Slots of every task's CapTable.
@@ -44,8 +47,20 @@ pub type Endpoints = BTreeMap<String, Cap<Endpoint>>;
 /// Fills a task's CapTable and the list of grants in its StartInfo.
 pub struct Granter<'a> {
     table: Cap<CapTable>,
+    nest: &'a mut Nest,
     info: &'a mut StartInfo,
     next_slot: u64,
+}
+
+/// A task to be granted what is its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Grantee<'a> {
+    /// What the manifest says.
+    pub task: &'a Task,
+    /// Its number.
+    pub number: usize,
+    /// The endpoints that it may receive from.
+    pub received: &'a [&'a str],
 }
 
 /// What could not be granted, and why.
@@ -53,8 +68,8 @@ pub type Refused = String;
 
 impl<'a> Granter<'a> {
     /// A granter for the task with CapTable `table`.
-    pub fn new(table: Cap<CapTable>, info: &'a mut StartInfo) -> Self {
-        Self { table, info, next_slot: own_slot::FIRST_GRANT }
+    pub fn new(table: Cap<CapTable>, nest: &'a mut Nest, info: &'a mut StartInfo) -> Self {
+        Self { table, nest, info, next_slot: own_slot::FIRST_GRANT }
     }
 
     /// First slot that is free.
@@ -63,26 +78,26 @@ impl<'a> Granter<'a> {
         self.next_slot
     }
 
-    /// Grants all that the manifest says, RAM aside.
+    /// Grants all that the manifest says.
     ///
     /// # Errors
     /// The first that could not be granted.
     pub fn grant_all(
         &mut self,
-        task: &Task,
-        received: &[&str],
+        grantee: Grantee<'_>,
         endpoints: &Endpoints,
         supply: &Supply,
         archive: &Archive<'_>,
     ) -> Result<(), Refused> {
-        self.grant_endpoints(task, received, endpoints)?;
+        let task = grantee.task;
+        self.grant_endpoints(grantee, endpoints)?;
         for ports in &task.ports {
             let made = rt::cap::in_free_slot::<IoPorts>(|slot| PORTS.sub(ports.first, ports.last, slot).map(drop));
             let extra = [ports.first.into(), ports.last.into(), 0];
             self.give(&ports.name, kind::PORTS, made, extra)?;
         }
         for irq in &task.irqs {
-            self.give(&irq.name, kind::IRQ, issue(supply, irq), [irq.line, 0, 0])?;
+            self.grant_irq(irq)?;
         }
         for device in &task.devices {
             let made = supply.device(device.address, device.bytes);
@@ -99,55 +114,76 @@ impl<'a> Granter<'a> {
             let made = rt::cap::copy(IRQ_CONTROL, Rights::ALL);
             self.give("irq_control", kind::IRQ_CONTROL, made, [0; 3])?;
         }
-        Ok(())
+        self.grant_ram(task)
     }
 
-    fn grant_endpoints(&mut self, task: &Task, received: &[&str], endpoints: &Endpoints) -> Result<(), Refused> {
+    fn grant_endpoints(&mut self, grantee: Grantee<'_>, endpoints: &Endpoints) -> Result<(), Refused> {
         let find = |name: &str| endpoints.get(name).copied().ok_or(Error::InvalidCapability);
-        for name in received {
+        for name in grantee.received {
             let made = find(name).and_then(|endpoint| rt::cap::copy(endpoint, Rights::RECEIVE.or(Rights::GRANT)));
             self.give(name, kind::SERVED, made, [0; 3])?;
         }
-        for call in &task.calls {
+        for call in &grantee.task.calls {
             let rights = Rights::SEND.or(Rights::GRANT);
-            let made = find(&call.endpoint).and_then(|endpoint| rt::cap::mint(endpoint, rights, call.badge));
+            let badge = kernel_badge(grantee.number, call);
+            let made = find(&call.endpoint).and_then(|endpoint| rt::cap::mint(endpoint, rights, badge));
             self.give(&call.endpoint, kind::ENDPOINT, made, [call.badge, 0, 0])?;
         }
         Ok(())
     }
 
-    /// Grants one piece of RAM, as `ram0`, `ram1`, ...; `false` where there is no room for its name.
-    ///
-    /// # Errors
-    /// The kernel refused.
-    pub fn grant_ram(&mut self, number: usize, memory: Cap<Memory>, bytes: u64) -> Result<(), Refused> {
-        self.give(&format!("ram{number}"), kind::MEMORY, Ok(memory), [bytes, 0, 0])
+    /// Memory of the task's own, as `ram0`, `ram1`, ...: fresh and cleared, or the pieces that the nest keeps.
+    fn grant_ram(&mut self, task: &Task) -> Result<(), Refused> {
+        if let Ram::Bytes(bytes) = task.ram {
+            let memory = self.nest.create_in::<Memory>(bytes, self.table, self.next_slot);
+            return self.list("ram0", kind::MEMORY, memory, [bytes, 0, 0]);
+        }
+        for (number, (memory, bytes)) in Vec::from(self.nest.ram()).into_iter().enumerate() {
+            let given = self.table.copy(self.next_slot, Cap::NULL, memory.slot(), Rights::ALL);
+            self.list(&format!("ram{number}"), kind::MEMORY, given, [bytes, 0, 0])?;
+        }
+        Ok(())
+    }
+
+    fn grant_irq(&mut self, line: &manifest::Irq) -> Result<(), Refused> {
+        let given =
+            issue(self.nest, line).and_then(|irq| self.table.copy(self.next_slot, Cap::NULL, irq.slot(), Rights::ALL));
+        self.list(&line.name, kind::IRQ, given, [line.line, 0, 0])
     }
 
     /// Gives the task memory for its own kernel objects.
     ///
     /// # Errors
     /// The kernel refused.
-    pub fn grant_untyped(&self, untyped: Cap<Untyped>) -> Result<(), Error> {
-        self.table.move_here(own_slot::UNTYPED, Cap::NULL, untyped.slot())?;
-        rt::cap::free_slot(untyped.slot());
-        Ok(())
+    pub fn grant_untyped(&self, bytes: u64) -> Result<(), Error> {
+        self.nest.create_in::<Untyped>(bytes, self.table, own_slot::UNTYPED)
     }
 
-    /// Moves what was `made` to the task's next free slot, and lists it.
+    /// Gives the task a copy of what was `made` for it, and keeps the parent.
     fn give<T>(&mut self, name: &str, kind: u64, made: Result<Cap<T>, Error>, extra: [u64; 3]) -> Result<(), Refused> {
-        let refused = |error| format!("\"{name}\" cannot be granted: {error:?}");
-        let made = made.map_err(refused)?;
-        self.table.move_here(self.next_slot, Cap::NULL, made.slot()).map_err(refused)?;
-        rt::cap::free_slot(made.slot());
+        let given = made.and_then(|parent| {
+            self.nest.hold(parent);
+            self.table.copy(self.next_slot, Cap::NULL, parent.slot(), Rights::ALL)
+        });
+        self.list(name, kind, given, extra)
+    }
+
+    /// Lists what is in the task's next slot.
+    fn list(&mut self, name: &str, kind: u64, given: Result<(), Error>, extra: [u64; 3]) -> Result<(), Refused> {
+        given.map_err(|error| format!("\"{name}\" cannot be granted: {error:?}"))?;
         let listed = self.info.add_grant(name, kind, self.next_slot, extra);
         self.next_slot += 1;
         listed.ok_or_else(|| format!("\"{name}\" cannot be granted: there are too many grants"))
     }
 }
 
-fn issue(supply: &Supply, line: &manifest::Irq) -> Result<Cap<Irq>, Error> {
-    let irq = supply.create::<Irq>(0)?;
+/// The badge of a call's capability. At the root task's one endpoint the supervisor's callers are known by their number.
+fn kernel_badge(number: usize, call: &Call) -> u64 {
+    if call.endpoint == SUPERVISOR_ENDPOINT { FAULT_BADGE | SUPERVISOR_BADGE | number as u64 } else { call.badge }
+}
+
+fn issue(nest: &mut Nest, line: &manifest::Irq) -> Result<Cap<Irq>, Error> {
+    let irq = nest.create::<Irq>(0)?;
     let level = if line.level { irq_control::LEVEL } else { 0 };
     let active_low = if line.active_low { irq_control::ACTIVE_LOW } else { 0 };
     IRQ_CONTROL.issue_line(irq, line.line, level | active_low)?;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use manifest::{Space, Task};
 use rt::layout;
-use ukernel_abi::{MASTER_START, PAGE_BYTES, Rights};
+use ukernel_abi::{LARGE_PAGE_BYTES, MASTER_START, PAGE_BYTES, Rights};
 
 use crate::archive::{PlacedSegment, Program};
 
@@ -91,7 +91,11 @@ pub fn lay_out(task: &Task, program: &Program) -> Result<Layout, String> {
     add(base + layout::START_INFO, layout::START_INFO_PAGES, Rights::READ, Content::StartInfo);
     add(base + layout::MESSAGE_PAGE, 2, writable, Content::Thread);
     add(stack_low, task.stack_bytes / PAGE_BYTES, writable, Content::Stack);
-    add(base + layout::HEAP, task.heap_bytes / PAGE_BYTES, writable, Content::Zero);
+    // In pieces, since the kernel clears each in one go.
+    for start in (0..task.heap_bytes).step_by(LARGE_PAGE_BYTES as usize) {
+        let bytes = LARGE_PAGE_BYTES.min(task.heap_bytes - start);
+        add(base + layout::HEAP + start, bytes / PAGE_BYTES, writable, Content::Zero);
+    }
     Ok(Layout { base, entry_point: program.entry_point, pieces, stack_low })
 }
 

@@ -1,129 +1,169 @@
-//! What the root task does for ever after: the machine's switch, and everybody's faults.
+//! What the root task's first thread does for ever after: everybody's faults, the machine's switch, the supervisor's
+//! requests. It decides with [`supervisor::Supervisor`] and leaves to the keeper what takes long.
+//!
+//! Invariant: it waits for nothing but its own endpoint and the two short locks that it shares with the keeper.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 
+use interfaces::supervisor::{Placement, ServiceInfo};
 use interfaces::system::StopReason;
-use interfaces::{SystemDispatcher, SystemError, SystemHandler};
-use ipc::{Answer, Caller, Dispatch, Outcome, Request, Response};
-use ukernel_user::{Cap, Error, IoPorts};
+use interfaces::{SupervisorDispatcher, SupervisorError, SupervisorHandler, SystemDispatcher};
+use ipc::{Answer, Caller, Dispatch, Outcome, PendingReply, Request, Response};
+use rt::thread::ThreadHandle;
+use rt::time::now_ns;
+use supervisor::supervisor::Death;
+use supervisor::{Order, Supervisor};
 
-use crate::create::Made;
-use crate::fault::{self, FAULT_BADGE, Fault};
+use crate::fault::{FAULT_BADGE, Fault, SUPERVISOR_BADGE};
+use crate::keeper::{Done, Job, Shared};
+use crate::switch::Switch;
 
-/// QEMU's `isa-debug-exit`: ends the emulator with status value * 2 + 1.
-const DEBUG_EXIT_PORT: u16 = 0xf4;
-/// ACPI's PM1a control register where QEMU's q35 has it; it needs only the sleep type's enable bit.
-const POWER_PORT: u16 = 0x604;
-const POWER_OFF: u32 = 0x2000;
-/// The reset control register of PC chip sets.
-const RESET_PORT: u16 = 0xcf9;
-const RESET: u32 = 6;
-/// Most bytes of a stack that are looked at for a stack trace.
-const MAX_STACK_BYTES: u64 = 256 << 10;
+/// Requests that may wait for a task's start or end.
+pub const WAITING: usize = 16;
 
-/// The machine's switch.
-#[derive(Clone, Copy, Debug)]
-pub struct Switch {
-    power: Cap<IoPorts>,
-    exit: Cap<IoPorts>,
-    reset: Cap<IoPorts>,
-}
+type Answered = Result<(), SupervisorError>;
 
-impl Switch {
-    /// Takes its ports out of `all`.
-    ///
-    /// # Errors
-    /// The kernel refused, or there is no free slot.
-    pub fn new(all: Cap<IoPorts>) -> Result<Self, Error> {
-        let sub = |first, last| rt::cap::in_free_slot(|slot| all.sub(first, last, slot).map(drop));
-        Ok(Self {
-            power: sub(POWER_PORT, POWER_PORT + 1)?,
-            exit: sub(DEBUG_EXIT_PORT, DEBUG_EXIT_PORT + 3)?,
-            reset: sub(RESET_PORT, RESET_PORT)?,
-        })
-    }
-
-    /// Stops the machine. Returns only where nothing worked.
-    pub fn stop(&self, reason: StopReason) {
-        log::info!("the system stops: {reason:?}");
-        // Whatever the chip set does not know has no effect; the next way is tried.
-        let _ = match reason {
-            StopReason::Orderly => self.power.write(POWER_PORT, 2, POWER_OFF),
-            StopReason::Failure => Ok(()),
-            StopReason::Restart => self.reset.write(RESET_PORT, 1, RESET),
-        };
-        let status = u32::from(reason == StopReason::Failure);
-        let _ = self.exit.write(DEBUG_EXIT_PORT, 4, status);
-    }
-}
-
-impl SystemHandler for Switch {
-    fn stop(&mut self, _: Caller<'_, Result<(), SystemError>>, reason: StopReason) -> Answer<Result<(), SystemError>> {
-        Self::stop(self, reason);
-        Answer::Now(Err(SystemError::Failed))
-    }
-}
+/// The supervisor's logic, as a server.
+struct Requests(Supervisor<PendingReply<Answered>>);
 
 /// The root task's service.
 pub struct RootService {
-    tasks: BTreeMap<usize, Made>,
+    requests: SupervisorDispatcher<Requests>,
     system: SystemDispatcher<Switch>,
+    shared: Arc<Shared>,
+    keeper: ThreadHandle,
 }
 
 impl RootService {
-    /// A service for these tasks.
+    /// The service of a system whose tasks that start with it, by number, run now.
     #[must_use]
-    pub fn new(tasks: BTreeMap<usize, Made>, switch: Switch) -> Self {
-        Self { tasks, system: SystemDispatcher(switch) }
+    pub fn new(
+        supervisor: Supervisor<PendingReply<Answered>>,
+        started: impl IntoIterator<Item = usize>,
+        switch: Switch,
+        (shared, keeper): (Arc<Shared>, ThreadHandle),
+    ) -> Self {
+        let requests = SupervisorDispatcher(Requests(supervisor));
+        let mut service = Self { requests, system: SystemDispatcher(switch), shared, keeper };
+        service.supervisor().started(started);
+        service.carry_out();
+        service
+    }
+
+    fn supervisor(&mut self) -> &mut Supervisor<PendingReply<Answered>> {
+        &mut self.requests.0.0
     }
 
     fn fault(&mut self, number: usize, fault: &Fault) {
-        let Some(task) = self.tasks.get(&number) else { return };
+        let Some(task) = self.shared.made(number) else { return };
         rt::log_raw(&fault.describe(&task.name));
-        for address in trace(task, fault) {
+        for address in task.trace(fault) {
             rt::log_raw(&format!("[{}]   at 0x{address:x}", task.name));
         }
-        // A dead task's main thread must not go on with what its other thread left behind.
-        let _ = task.thread.suspend();
-        if task.essential {
-            log::error!("task \"{}\" is dead, and the system cannot go on without it", task.name);
-            self.system.0.stop(StopReason::Failure);
-        } else {
-            log::warn!("task \"{}\" is dead", task.name);
+        self.supervisor().died(number, Death::Fault, now_ns());
+    }
+
+    /// Carries the supervisor's orders out.
+    fn carry_out(&mut self) {
+        for order in self.supervisor().take_orders() {
+            match order {
+                Order::Stop(number) => self.stop(number),
+                Order::End(number) => self.shared.ask(Job::End(number)),
+                Order::Make(number) => self.shared.ask(Job::Make(number)),
+                Order::Answer(ticket, result) => ticket.complete(result),
+                Order::Halt(_) => self.system.0.stop(StopReason::Failure),
+            }
+        }
+        let next = self.supervisor().next_tick();
+        self.shared.set_alarm(next);
+        self.keeper.unpark();
+    }
+
+    fn stop(&self, number: usize) {
+        let Some(task) = self.shared.made(number) else { return };
+        if let Err(error) = task.stop() {
+            log::error!("the threads of task \"{}\" cannot be stopped: {error:?}", task.name);
         }
     }
 }
 
-/// The stack trace, where the fault was on the main thread's stack: the root task can read no other.
-fn trace(task: &Made, fault: &Fault) -> Vec<u64> {
-    let (low, high) = task.stack;
-    if !(low..high).contains(&fault.fp) {
-        return Vec::new();
+impl SupervisorHandler for Requests {
+    fn service(
+        &mut self,
+        _: Caller<'_, Result<ServiceInfo, SupervisorError>>,
+        number: u32,
+    ) -> Answer<Result<ServiceInfo, SupervisorError>> {
+        self.0.service(number as usize).ok_or(SupervisorError::Unknown).into()
     }
-    let low = low.max(high.saturating_sub(MAX_STACK_BYTES));
-    let mut stack = vec![0; (high - low) as usize];
-    match rt::memory::read(task.space.stack, low - task.stack.0, &mut stack) {
-        Ok(()) => fault::stack_trace(&stack, low, fault.fp),
-        Err(_) => Vec::new(),
+
+    fn start(&mut self, caller: Caller<'_, Answered>, name: &str) -> Answer<Answered> {
+        let (by, Some(ticket)) = (number(&caller), caller.defer()) else {
+            return Answer::Now(Err(SupervisorError::Failed));
+        };
+        if let Err((refusal, ticket)) = self.0.start(by, name, ticket) {
+            ticket.complete(Err(refusal));
+        }
+        Answer::Later
     }
+
+    fn stop(&mut self, caller: Caller<'_, Answered>, name: &str) -> Answer<Answered> {
+        let (by, Some(ticket)) = (number(&caller), caller.defer()) else {
+            return Answer::Now(Err(SupervisorError::Failed));
+        };
+        if let Err((refusal, ticket)) = self.0.stop(by, name, ticket) {
+            ticket.complete(Err(refusal));
+        }
+        Answer::Later
+    }
+
+    fn placed(&mut self, caller: Caller<'_, Answered>, name: &str, placement: Placement) -> Answer<Answered> {
+        let placement = match placement {
+            Placement::Personality => manifest::Placement::Personality,
+            Placement::Native => manifest::Placement::Native,
+        };
+        self.0.placed(number(&caller), name, placement).into()
+    }
+
+    fn kill(&mut self, caller: Caller<'_, Answered>, task: &str) -> Answer<Answered> {
+        self.0.kill(number(&caller), task, now_ns()).into()
+    }
+}
+
+/// The number of the task that calls the supervisor.
+fn number<T: ipc::Encode>(caller: &Caller<'_, T>) -> usize {
+    (caller.badge() & !(FAULT_BADGE | SUPERVISOR_BADGE)) as usize
 }
 
 impl Dispatch for RootService {
     const CAPS: usize = 0;
 
     fn dispatch(&mut self, request: Request<'_>, response: &mut Response) -> Outcome {
-        if request.badge & FAULT_BADGE == 0 {
+        let badge = request.badge;
+        if badge & FAULT_BADGE == 0 {
             return self.system.dispatch(request, response);
         }
-        if let Some(fault) = Fault::from_message(request.label, request.words()) {
-            self.fault((request.badge & !FAULT_BADGE) as usize, &fault);
-        }
-        // Any answer but "resume" leaves the thread suspended.
-        response.refuse(ipc::status::ABANDONED)
+        let outcome = if badge & SUPERVISOR_BADGE != 0 {
+            self.requests.dispatch(request, response)
+        } else {
+            if let Some(fault) = Fault::from_message(request.label, request.words()) {
+                self.fault((badge & !FAULT_BADGE) as usize, &fault);
+            }
+            // Any answer but "resume" leaves the thread suspended.
+            response.refuse(ipc::status::ABANDONED)
+        };
+        self.carry_out();
+        outcome
     }
 
-    fn notified(&mut self, _: u64) {}
+    fn notified(&mut self, _: u64) {
+        for done in self.shared.take_done() {
+            match done {
+                Done::Ended(number) => self.supervisor().ended(number, now_ns()),
+                Done::Made(number, result) => self.supervisor().made(number, result),
+            }
+        }
+        self.supervisor().tick(now_ns());
+        self.carry_out();
+    }
 }

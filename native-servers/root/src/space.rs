@@ -10,13 +10,12 @@ use ukernel_user::object::MapRange;
 use ukernel_user::{Attachment, Cap, Error, Memory, VSpace};
 
 use crate::archive::Archive;
+use crate::budget;
+use crate::nest::Nest;
 use crate::plan::{Content, Layout, Piece};
-use crate::supply::Supply;
 
-/// Page-table pages donated at a time.
-const TABLES_AT_ONCE: u64 = 8;
-
-/// An address space, and what the root task goes on needing of it.
+/// An address space, and what the root task goes on needing of it. All of it is in the task's nest.
+#[derive(Clone, Copy, Debug)]
 pub struct Space {
     /// The VSpace.
     pub vspace: Cap<VSpace>,
@@ -26,8 +25,6 @@ pub struct Space {
     pub start_info: Cap<Memory>,
     /// Memory of the main thread's stack.
     pub stack: Cap<Memory>,
-    /// The attachments: the mappings live as long as they do.
-    pub attachments: Vec<Cap<Attachment>>,
 }
 
 impl Space {
@@ -35,23 +32,30 @@ impl Space {
     ///
     /// # Errors
     /// `OutOfMemory`, or what the kernel says of the layout.
-    pub fn build(supply: &Supply, archive: &Archive<'_>, layout: &Layout) -> Result<Self, Error> {
-        let vspace = supply.create::<VSpace>(0)?;
+    pub fn build(nest: &mut Nest, archive: &Archive<'_>, layout: &Layout) -> Result<Self, Error> {
+        let vspace = nest.create::<VSpace>(0)?;
         // The first of them becomes the root: without it nothing can be attached.
-        vspace.donate(supply.tables(), TABLES_AT_ONCE)?;
-        let mut space =
-            Self { vspace, thread: Cap::NULL, start_info: Cap::NULL, stack: Cap::NULL, attachments: Vec::new() };
-        for piece in &layout.pieces {
-            space.add(supply, archive, piece)?;
+        vspace.donate(nest.ground(), budget::tables(layout))?;
+        let mut space = Self { vspace, thread: Cap::NULL, start_info: Cap::NULL, stack: Cap::NULL };
+        // Small objects together: each Memory starts at a page.
+        let attachments = layout.pieces.iter().map(|_| nest.create(0)).collect::<Result<Vec<_>, _>>()?;
+        for (piece, attachment) in layout.pieces.iter().zip(attachments) {
+            space.add(nest, archive, piece, attachment)?;
         }
         Ok(space)
     }
 
-    fn add(&mut self, supply: &Supply, archive: &Archive<'_>, piece: &Piece) -> Result<(), Error> {
+    fn add(
+        &mut self,
+        nest: &mut Nest,
+        archive: &Archive<'_>,
+        piece: &Piece,
+        attachment: Cap<Attachment>,
+    ) -> Result<(), Error> {
         if let Content::Archive(first) = piece.content {
-            return self.map(supply, Cap::new(slot::ARCHIVE), first, piece);
+            return self.map(Cap::new(slot::ARCHIVE), first, piece, attachment);
         }
-        let memory = supply.create::<Memory>(piece.pages * PAGE_BYTES)?;
+        let memory = nest.create::<Memory>(piece.pages * PAGE_BYTES)?;
         match piece.content {
             Content::Copy(segment) => {
                 let bytes = archive.segment(&segment).ok_or(Error::InvalidArgument)?;
@@ -62,21 +66,14 @@ impl Space {
             Content::Stack => self.stack = memory,
             Content::Zero | Content::Archive(_) => {}
         }
-        self.map(supply, memory, 0, piece)
+        self.map(memory, 0, piece, attachment)
     }
 
-    fn map(&mut self, supply: &Supply, memory: Cap<Memory>, first: u64, piece: &Piece) -> Result<(), Error> {
-        let attachment = supply.create::<Attachment>(0)?;
+    fn map(&self, memory: Cap<Memory>, first: u64, piece: &Piece, attachment: Cap<Attachment>) -> Result<(), Error> {
         memory.attach(self.vspace, piece.address, piece.pages * PAGE_BYTES, piece.rights, attachment)?;
-        self.attachments.push(attachment);
         let range = MapRange::new(piece.address, piece.rights, first, piece.pages);
-        while let Err(incomplete) = attachment.map(&[range]) {
-            if incomplete.error != Error::OutOfTables {
-                return Err(incomplete.error);
-            }
-            self.vspace.donate(supply.tables(), TABLES_AT_ONCE)?;
-        }
-        Ok(())
+        // The tables were counted in advance: there are enough.
+        attachment.map(&[range]).map_err(|incomplete| incomplete.error)
     }
 
     /// Writes the StartInfo and the options behind it.

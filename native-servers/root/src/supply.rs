@@ -55,9 +55,8 @@ impl Supply {
         })
     }
 
-    /// The Untyped that page tables are donated from: the largest.
-    #[must_use]
-    pub fn tables(&self) -> Cap<Untyped> {
+    /// The largest Untyped, which is the root task's own.
+    fn largest(&self) -> Cap<Untyped> {
         let largest = self.untypeds.iter().max_by_key(|source| source.range.bytes);
         largest.map_or(Cap::NULL, |source| source.untyped)
     }
@@ -70,7 +69,7 @@ impl Supply {
         let mut pieces = Vec::new();
         for source in &self.untypeds {
             let (left, total) = source.untyped.info()?;
-            let reserve = if source.untyped == self.tables() { RESERVE_BYTES } else { 0 };
+            let reserve = if source.untyped == self.largest() { RESERVE_BYTES } else { 0 };
             let start = source.range.start + total.saturating_sub(left);
             for bytes in plan::carve(start, left.saturating_sub(reserve)) {
                 if bytes < LEAST_PIECE_BYTES {
@@ -103,11 +102,12 @@ impl Supply {
         rt::cap::in_free_slot(|slot| memory.sub(address - range.start, bytes, slot, Rights::ALL).map(drop))
     }
 
-    /// Deletes the root task's capabilities to device memory and to the Untypeds that it does not use itself.
-    pub fn give_up(self) {
+    /// Deletes the root task's capabilities to the Untypeds that it does not use itself: every task has its nest.
+    pub fn close(&mut self) {
         let own = rt::own::untyped();
-        self.devices.iter().for_each(|(memory, _)| rt::cap::delete(memory.slot()));
-        let others = self.untypeds.iter().filter(|source| source.untyped != own);
-        others.for_each(|source| rt::cap::delete(source.untyped.slot()));
+        let (kept, others) = core::mem::take(&mut self.untypeds).into_iter().partition(|source| source.untyped == own);
+        self.untypeds = kept;
+        let others: Vec<Source> = others;
+        others.iter().for_each(|source| rt::cap::delete(source.untyped.slot()));
     }
 }

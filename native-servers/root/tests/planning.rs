@@ -1,7 +1,9 @@
 //! What the root task decides before it asks the kernel for anything.
 
-use manifest::{Ram, Restart, Space, Start, Task};
+use manifest::{Manifest, Placement, Ram, Restart, Service, Space, Start, Task};
 use root_task::archive::{Archive, PlacedSegment, Program};
+use root_task::boot_options;
+use root_task::budget;
 use root_task::fault::{Fault, stack_trace};
 use root_task::plan::{self, Content, Piece};
 use ukernel_abi::boot::{KIND_DATA, KIND_PROGRAM, MAGIC};
@@ -170,4 +172,59 @@ fn a_stack_trace_stays_on_the_stack_and_ends() {
     assert_eq!(stack_trace(&stack, 0x1000, u64::MAX), vec![]);
     put(&mut stack, 0, &[0x1000]);
     assert_eq!(stack_trace(&stack, 0x1000, 0x1000), vec![0xaaa], "a loop ends");
+}
+
+#[test]
+fn a_nest_holds_what_is_carved_from_it() {
+    let bytes = archive();
+    let archive = Archive::parse(&bytes).expect("well-formed");
+    let mut task = task(Space::Ordinary);
+    let nest = |task: &Task| {
+        let layout = plan::lay_out(task, archive.program("p").expect("it is there")).expect("it fits");
+        (budget::nest_bytes(task, &layout), budget::tables(&layout))
+    };
+    let (small, tables) = nest(&task);
+    // CapTable, tables, a copied segment, options, thread, stack, heap, untyped, and less than two pages of small objects.
+    let pages = 5 + tables + 2 + 4 + 2 + 2 + 16 + 1;
+    assert!((pages..pages + 2).contains(&(small / PAGE)), "{small}");
+    task.ram = Ram::Bytes(3 << 20);
+    let (large, _) = nest(&task);
+    assert_eq!(large, (2 << 20) + (3 << 20), "large memory starts at a large page");
+    task.heap_bytes = 5 << 20;
+    let (larger, _) = nest(&task);
+    assert!(larger > large + (5 << 20) && larger.is_multiple_of(PAGE));
+}
+
+#[test]
+fn large_heaps_come_in_pieces_without_a_gap() {
+    let bytes = archive();
+    let archive = Archive::parse(&bytes).expect("well-formed");
+    let mut task = task(Space::Ordinary);
+    task.heap_bytes = (5 << 20) + PAGE;
+    let layout = plan::lay_out(&task, archive.program("p").expect("it is there")).expect("it fits");
+    let heap: Vec<_> = layout.pieces.iter().filter(|piece| piece.content == Content::Zero).collect();
+    assert_eq!(heap.iter().map(|piece| piece.pages).collect::<Vec<_>>(), [512, 512, 257]);
+    assert!(heap.windows(2).all(|pair| pair[0].address + pair[0].pages * PAGE == pair[1].address));
+}
+
+#[test]
+fn the_boot_may_change_what_the_manifest_says() {
+    let service =
+        Service { name: "disk".into(), native: "driver".into(), inside: "t".into(), placement: Placement::Personality };
+    let named = |name: &str, start| Task { name: name.into(), start, ..task(Space::Ordinary) };
+    let tasks = vec![task(Space::Master), named("driver", Start::Demand), named("clock", Start::Demand)];
+    let system = Manifest { tasks, services: vec![service] };
+    let with = |options: &str| {
+        let mut changed = system.clone();
+        boot_options::apply(&mut changed, options).map(|()| changed)
+    };
+    assert_eq!(with("mode=exec\non-personality-crash=halt\nplace=\nstart=\n"), Ok(system.clone()));
+    let changed = with("on-personality-crash=restart\nplace=all:native\nstart=clock\n").expect("sound");
+    assert_eq!(changed.tasks[0].restart, Restart::Always);
+    assert_eq!(changed.tasks[1].restart, Restart::Never);
+    assert_eq!(changed.services[0].placement, Placement::Native);
+    assert_eq!(changed.tasks[2].start, Start::Boot);
+    for bad in ["on-personality-crash=cry\n", "place=disk:moon\n", "start=nobody\n", "start=driver\n"] {
+        assert!(with(bad).is_err(), "{bad}");
+    }
 }

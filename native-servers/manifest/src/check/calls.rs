@@ -11,7 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{BADGE_END, Call, Manifest, Problem, ROOT_ENDPOINTS, Task};
+use crate::{BADGE_END, Call, Manifest, PCI_ENDPOINT, Problem, ROOT_ENDPOINTS, Task};
 
 /// Who answers at an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,12 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Problem> {
                 )));
             }
         }
+    }
+    if let Some(Server::Task(pci)) = servers.get(PCI_ENDPOINT)
+        && !manifest.tasks[*pci].essential
+    {
+        let name = &manifest.tasks[*pci].name;
+        return Err(Problem(format!("task \"{name}\" serves \"{PCI_ENDPOINT}\", so it has to be essential")));
     }
     check_circles(manifest, &servers)
 }

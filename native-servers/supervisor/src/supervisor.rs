@@ -1,0 +1,379 @@
+//! Requests and events in, orders out.
+//!
+//! `T` is a ticket: the right to answer a request that takes long.
+
+use alloc::vec::Vec;
+
+use interfaces::SupervisorError;
+use interfaces::supervisor::ServiceInfo;
+use manifest::{Manifest, Placement, Restart};
+
+use crate::life::{After, Life, Phase};
+use crate::rights;
+
+type Refusal = SupervisorError;
+
+/// Something to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Order<T> {
+    /// Now: stop all threads of this task.
+    Stop(usize),
+    /// Take back everything that this task had (its devices first), then tell by [`Supervisor::ended`]. Later orders wait.
+    End(usize),
+    /// Make and start this task, then tell by [`Supervisor::made`].
+    Make(usize),
+    /// Answer a request.
+    Answer(T, Result<(), SupervisorError>),
+    /// This task is dead for good, and the system cannot go on without it.
+    Halt(usize),
+}
+
+/// How a task died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// By a fault of its own.
+    Fault,
+    /// Somebody with the right to do so ended it: nothing that is held against it.
+    Killed,
+}
+
+/// The supervisor's state.
+#[derive(Debug)]
+pub struct Supervisor<T> {
+    manifest: Manifest,
+    lives: Vec<Life>,
+    /// By service, where each runs.
+    placements: Vec<Placement>,
+    /// Who waits for a task's start or stop.
+    waiting: Vec<(usize, T)>,
+    orders: Vec<Order<T>>,
+}
+
+impl<T> Supervisor<T> {
+    /// The supervisor of a system of which nothing runs yet.
+    #[must_use]
+    pub fn new(manifest: Manifest) -> Self {
+        Self {
+            lives: manifest.tasks.iter().map(|_| Life::new()).collect(),
+            placements: manifest.services.iter().map(|service| service.placement).collect(),
+            waiting: Vec::new(),
+            orders: Vec::new(),
+            manifest,
+        }
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Takes the orders that were given since the last time, to be carried out in this order.
+    pub fn take_orders(&mut self) -> Vec<Order<T>> {
+        core::mem::take(&mut self.orders)
+    }
+
+    /// What a task is doing.
+    #[must_use]
+    pub fn phase(&self, task: usize) -> Option<Phase> {
+        self.lives.get(task).map(|life| life.phase)
+    }
+
+    /// The system has started: these tasks run, and services that are placed native get theirs.
+    pub fn started(&mut self, tasks: impl IntoIterator<Item = usize>) {
+        for task in tasks {
+            self.set(task, Phase::Running);
+        }
+        for number in 0..self.manifest.services.len() {
+            if let Some(native) = self.native(number).filter(|_| self.placements[number] == Placement::Native) {
+                self.make(native);
+            }
+        }
+    }
+
+    /// The service with this number.
+    #[must_use]
+    pub fn service(&self, number: usize) -> Option<ServiceInfo> {
+        let service = self.manifest.services.get(number)?;
+        let life = self.lives.get(self.native(number)?)?;
+        Some(ServiceInfo {
+            name: service.name.clone(),
+            placement: match self.placements[number] {
+                Placement::Personality => interfaces::supervisor::Placement::Personality,
+                Placement::Native => interfaces::supervisor::Placement::Native,
+            },
+            state: life.state(),
+            restarts: life.restarts,
+        })
+    }
+
+    /// A request to make a task; it is answered when the task runs.
+    ///
+    /// # Errors
+    /// What the request is to be answered with at once, and its ticket.
+    pub fn start(&mut self, caller: usize, name: &str, ticket: T) -> Result<(), (Refusal, T)> {
+        let task = match rights::to_control(&self.manifest, caller, name) {
+            Ok(task) => task,
+            Err(refusal) => return Err((refusal, ticket)),
+        };
+        if !matches!(self.lives[task].phase, Phase::Absent | Phase::Dead) {
+            return Err((Refusal::State, ticket));
+        }
+        self.lives[task].deaths.forget();
+        self.waiting.push((task, ticket));
+        self.make(task);
+        Ok(())
+    }
+
+    /// A request to end a task; it is answered when all was taken back.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn stop(&mut self, caller: usize, name: &str, ticket: T) -> Result<(), (Refusal, T)> {
+        let task = match rights::to_control(&self.manifest, caller, name) {
+            Ok(task) => task,
+            Err(refusal) => return Err((refusal, ticket)),
+        };
+        match self.lives[task].phase {
+            Phase::Running => {
+                self.waiting.push((task, ticket));
+                self.orders.push(Order::Stop(task));
+                self.end(task, After::Absent);
+            }
+            Phase::Pausing { .. } | Phase::Dead => {
+                self.set(task, Phase::Absent);
+                self.orders.push(Order::Answer(ticket, Ok(())));
+            }
+            Phase::Absent | Phase::Making { .. } | Phase::Ending(_) => return Err((Refusal::State, ticket)),
+        }
+        Ok(())
+    }
+
+    /// A request to note where a service runs.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn placed(&mut self, caller: usize, name: &str, placement: Placement) -> Result<(), Refusal> {
+        let number = rights::to_place(&self.manifest, caller, name)?;
+        self.placements[number] = placement;
+        Ok(())
+    }
+
+    /// A request to end a task as if by its own fault.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn kill(&mut self, caller: usize, name: &str, now_ns: u64) -> Result<(), Refusal> {
+        let task = rights::to_kill(&self.manifest, caller, name)?;
+        if self.lives[task].phase != Phase::Running {
+            return Err(Refusal::State);
+        }
+        let by = &self.manifest.tasks[caller].name;
+        log::warn!("task \"{name}\" is killed by task \"{by}\"");
+        self.died(task, Death::Killed, now_ns);
+        Ok(())
+    }
+
+    /// A thread of a task faulted, or the task was killed. `false`: it was dying already.
+    pub fn died(&mut self, task: usize, death: Death, now_ns: u64) -> bool {
+        let phase = self.phase(task);
+        if !matches!(phase, Some(Phase::Running | Phase::Making { then: None })) {
+            return false;
+        }
+        let after = self.after_death(task, death, now_ns);
+        self.log_death(task, after);
+        self.orders.push(Order::Stop(task));
+        if after == After::Dead && self.manifest.tasks[task].essential {
+            self.orders.push(Order::Halt(task));
+            self.set(task, Phase::Dead);
+            return true;
+        }
+        self.end_companions(task, now_ns);
+        self.end(task, after);
+        true
+    }
+
+    /// Everything was taken back from a task.
+    pub fn ended(&mut self, task: usize, now_ns: u64) {
+        let Some(Phase::Ending(after)) = self.phase(task) else { return };
+        match after {
+            After::Absent => {
+                self.set(task, Phase::Absent);
+                self.answer(task, Ok(()));
+            }
+            After::Restart { at_ns } => {
+                self.set(task, Phase::Pausing { until_ns: at_ns });
+                self.lives[task].is_restart = true;
+                self.tick(now_ns);
+            }
+            After::Dead => {
+                self.set(task, Phase::Dead);
+                self.answer(task, Err(Refusal::Failed));
+            }
+        }
+    }
+
+    /// A task was made and runs, or could not be made (then nothing is left of it).
+    pub fn made(&mut self, task: usize, success: Result<(), ()>) {
+        let Some(Phase::Making { then }) = self.phase(task) else { return };
+        if success.is_err() {
+            self.set(task, Phase::Dead);
+            self.answer(task, Err(Refusal::Failed));
+            if self.manifest.tasks[task].essential {
+                self.orders.push(Order::Halt(task));
+            }
+            return;
+        }
+        let life = &mut self.lives[task];
+        life.phase = Phase::Running;
+        if core::mem::take(&mut life.is_restart) {
+            life.restarts = life.restarts.saturating_add(1);
+            log::info!("task \"{}\" is made anew", self.manifest.tasks[task].name);
+        }
+        match then {
+            None => self.answer(task, Ok(())),
+            Some(after) => {
+                self.answer(task, Err(Refusal::Failed));
+                self.orders.push(Order::Stop(task));
+                self.end(task, after);
+            }
+        }
+    }
+
+    /// Time went on: makes the tasks whose pause is over.
+    pub fn tick(&mut self, now_ns: u64) {
+        for task in 0..self.lives.len() {
+            if matches!(self.lives[task].phase, Phase::Pausing { until_ns } if until_ns <= now_ns) {
+                self.make(task);
+            }
+        }
+    }
+
+    /// When [`tick`](Self::tick) is to be called next.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<u64> {
+        let times = self.lives.iter().filter_map(|life| match life.phase {
+            Phase::Pausing { until_ns } => Some(until_ns),
+            _ => None,
+        });
+        times.min()
+    }
+
+    fn after_death(&mut self, task: usize, death: Death, now_ns: u64) -> After {
+        if self.manifest.tasks[task].restart == Restart::Never {
+            return After::Dead;
+        }
+        let pause = match death {
+            Death::Killed => Some(0),
+            Death::Fault => self.lives[task].deaths.note(now_ns),
+        };
+        pause.map_or(After::Dead, |pause| After::Restart { at_ns: now_ns.saturating_add(pause) })
+    }
+
+    fn log_death(&self, task: usize, after: After) {
+        let task = &self.manifest.tasks[task];
+        let name = &task.name;
+        match after {
+            After::Dead if task.essential => {
+                log::error!("task \"{name}\" is dead, and the system cannot go on without it");
+            }
+            After::Dead if task.restart == Restart::Always => {
+                log::error!("task \"{name}\" is dead; it died too often to be made anew");
+            }
+            _ => log::warn!("task \"{name}\" is dead"),
+        }
+    }
+
+    /// Ends the tasks that work for a dying one or on its memory.
+    ///
+    /// * The native tasks of the services that run inside it at other times work for it alone. They are made anew where the
+    ///   system started with them native: a fresh personality finds its services as at boot.
+    /// * A driver that it calls may have told its device to write into its memory, and the device does not know of deaths:
+    ///   the driver is made anew, and so its device reset, before that memory is taken back.
+    fn end_companions(&mut self, task: usize, now_ns: u64) {
+        let restart = After::Restart { at_ns: now_ns };
+        for number in 0..self.manifest.services.len() {
+            let Some(native) = self.native(number).filter(|native| *native != task) else { continue };
+            let (service, dying) = (&self.manifest.services[number], &self.manifest.tasks[task]);
+            if service.inside == dying.name {
+                self.placements[number] = service.placement;
+                match service.placement {
+                    Placement::Native => self.renew(native, restart),
+                    Placement::Personality => self.remove(native),
+                }
+            } else if dying.calls.iter().any(|call| call.endpoint == service.name) && self.has_device(native) {
+                self.end_if_there(native, restart);
+            }
+        }
+    }
+
+    /// Ends a task and makes it anew, whatever it is doing.
+    fn renew(&mut self, task: usize, restart: After) {
+        match self.lives[task].phase {
+            Phase::Absent | Phase::Dead => self.make(task),
+            Phase::Ending(_) => self.set(task, Phase::Ending(restart)),
+            Phase::Pausing { .. } => {}
+            Phase::Running | Phase::Making { .. } => self.end_if_there(task, restart),
+        }
+    }
+
+    /// Ends a task for good, whatever it is doing.
+    fn remove(&mut self, task: usize) {
+        match self.lives[task].phase {
+            Phase::Absent => {}
+            Phase::Pausing { .. } | Phase::Dead => self.set(task, Phase::Absent),
+            Phase::Ending(_) => self.set(task, Phase::Ending(After::Absent)),
+            Phase::Running | Phase::Making { .. } => self.end_if_there(task, After::Absent),
+        }
+    }
+
+    fn end_if_there(&mut self, task: usize, after: After) {
+        if matches!(self.lives[task].phase, Phase::Running | Phase::Making { .. }) {
+            log::info!("task \"{}\" ends with it", self.manifest.tasks[task].name);
+            self.orders.push(Order::Stop(task));
+            self.end(task, after);
+        }
+    }
+
+    /// Whether the task drives a device on PCI.
+    fn has_device(&self, task: usize) -> bool {
+        self.manifest.tasks[task].calls.iter().any(|call| call.endpoint == manifest::PCI_ENDPOINT)
+    }
+
+    fn make(&mut self, task: usize) {
+        self.set(task, Phase::Making { then: None });
+        self.orders.push(Order::Make(task));
+    }
+
+    /// Takes everything back from a task whose threads are stopped; if it is being made, as soon as it is there.
+    fn end(&mut self, task: usize, after: After) {
+        if let Phase::Making { .. } = self.lives[task].phase {
+            self.set(task, Phase::Making { then: Some(after) });
+            return;
+        }
+        self.set(task, Phase::Ending(after));
+        self.orders.push(Order::End(task));
+    }
+
+    fn answer(&mut self, task: usize, result: Result<(), SupervisorError>) {
+        for (about, ticket) in core::mem::take(&mut self.waiting) {
+            if about == task {
+                self.orders.push(Order::Answer(ticket, result));
+            } else {
+                self.waiting.push((about, ticket));
+            }
+        }
+    }
+
+    fn set(&mut self, task: usize, phase: Phase) {
+        if let Some(life) = self.lives.get_mut(task) {
+            life.phase = phase;
+        }
+    }
+
+    /// The number of a service's native task.
+    fn native(&self, service: usize) -> Option<usize> {
+        let service = self.manifest.services.get(service)?;
+        self.manifest.task(&service.native).map(|(number, _)| number)
+    }
+}
