@@ -25,3 +25,10 @@ pub const WORD_FP: usize = 5;
 pub const BAD_CALL: u64 = 256;
 /// Label of the answer that resumes the thread.
 pub const RESUME: u32 = 0;
+
+/// Label of the message that a trap of a foreign thread is ([`thread::MAKE_FOREIGN`](crate::invoke::thread::MAKE_FOREIGN)):
+/// the first [`TRAP_WORDS`](crate::vcpu::TRAP_WORDS) words of [`vcpu::State`](crate::vcpu::State), in its order: all registers,
+/// then the reason (an [`ExitReason`](crate::vcpu::ExitReason)) and what belongs to it. A receiver without message page gets
+/// the first six only. The answer with label [`RESUME`] lets the thread go on, with as many of the registers, in the same
+/// order, as the answer is long; the others stay as they are.
+pub const FOREIGN: u32 = 0xffff_fa02;

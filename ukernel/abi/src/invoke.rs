@@ -60,6 +60,13 @@ pub mod thread {
     pub const READ_REGISTERS: u32 = 0x309;
     /// Bind the Vcpu in slot `w0` to the thread as its foreign execution context.
     pub const BIND_VCPU: u32 = 0x30a;
+    /// The thread becomes foreign code, for good: it runs in the legacy view of its VSpace (and not at all while that has none),
+    /// the kernel's system calls do not exist for it, and each of its traps (`syscall`, exception, page fault, kick) is a
+    /// message to its fault endpoint: [`fault::FOREIGN`](crate::fault::FOREIGN). It uses the FPU state of the Thread in slot
+    /// `w0`, which serves it (0: as declared). It must be stopped and without Vcpu, the other without such a user: InvalidState.
+    pub const MAKE_FOREIGN: u32 = 0x30b;
+    /// Trap now, or, where the foreign thread does not run, when it is to go on. Not foreign: InvalidState.
+    pub const KICK: u32 = 0x30c;
     /// An FPU instruction is a fault.
     pub const FPU_NONE: u64 = 0;
     /// FPU state is kept across thread switches; at first that of `FINIT` with `MXCSR` 0x1f80.

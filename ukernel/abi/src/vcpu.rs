@@ -70,6 +70,74 @@ pub struct State {
     pub fixup_error: u64,
 }
 
+/// Words of [`State`] that are registers: its first ones.
+pub const REGISTER_WORDS: usize = 20;
+/// Words of [`State`] that describe why foreign code stopped, registers included: its first ones.
+pub const TRAP_WORDS: usize = 24;
+
+impl State {
+    /// The first words, in order.
+    #[must_use]
+    pub const fn trap_words(&self) -> [u64; TRAP_WORDS] {
+        [
+            self.rax,
+            self.rbx,
+            self.rcx,
+            self.rdx,
+            self.rsi,
+            self.rdi,
+            self.rbp,
+            self.rsp,
+            self.r8,
+            self.r9,
+            self.r10,
+            self.r11,
+            self.r12,
+            self.r13,
+            self.r14,
+            self.r15,
+            self.rip,
+            self.rflags,
+            self.fs_base,
+            self.gs_base,
+            self.exit_reason,
+            self.vector,
+            self.error_code,
+            self.fault_address,
+        ]
+    }
+
+    /// Replaces the first words, in order.
+    pub const fn set_trap_words(&mut self, words: &[u64; TRAP_WORDS]) {
+        [
+            self.rax,
+            self.rbx,
+            self.rcx,
+            self.rdx,
+            self.rsi,
+            self.rdi,
+            self.rbp,
+            self.rsp,
+            self.r8,
+            self.r9,
+            self.r10,
+            self.r11,
+            self.r12,
+            self.r13,
+            self.r14,
+            self.r15,
+            self.rip,
+            self.rflags,
+            self.fs_base,
+            self.gs_base,
+            self.exit_reason,
+            self.vector,
+            self.error_code,
+            self.fault_address,
+        ] = *words;
+    }
+}
+
 /// Byte offset of [`State`] within its page; the rest of the page is the master's own.
 pub const STATE_OFFSET: u64 = 0;
 

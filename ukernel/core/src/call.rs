@@ -4,10 +4,12 @@
 //! repeated after a suspension), and whoever wakes the thread stores the result.
 
 use ukernel_abi::message::{MAX_CAPS, MAX_WORDS};
+use ukernel_abi::vcpu::ExitReason;
 use ukernel_abi::{Call, Error, MessageInfo, Rights, fault};
 
 use crate::ipc::Blocking;
 use crate::thread::SendKind;
+use crate::vcpu::Exit;
 use crate::{Cap, Endpoint, Kernel, Machine, Notification, Ref, Reply, SlotRef, State, Thread};
 
 /// What a system call came to.
@@ -26,7 +28,12 @@ impl<M: Machine> Kernel<M> {
     pub fn system_call(&mut self) {
         self.counters.calls += 1;
         let Some(thread) = self.current else { return };
-        let number = self.get(thread).context.rax;
+        let t = self.get(thread);
+        let number = t.context.rax;
+        if t.foreign {
+            self.foreign_trap(thread, Exit { reason: ExitReason::Syscall, vector: 0, error_code: 0, address: 0 });
+            return;
+        }
         if number == Call::Call as u64 && self.fast_call(thread)
             || number == Call::ReplyRecv as u64 && self.fast_reply_recv(thread)
         {

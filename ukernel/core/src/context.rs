@@ -3,6 +3,8 @@
 //! The layout serves the entry code of `ukernel-hal`: the processor pushes `rip` to `ss` here itself when an exception or
 //! interrupt comes from user space (`TSS.RSP0` points to the end), and the entry code pushes the rest below.
 
+use ukernel_abi::vcpu::{REGISTER_WORDS, USER_FLAGS};
+
 /// Saved registers, in ascending order of address.
 #[derive(Clone, Debug, Default)]
 #[repr(C, align(16))]
@@ -69,6 +71,63 @@ impl Context {
     /// Make the system call that was just made again, once the thread runs.
     pub(crate) fn repeat_call(&mut self) {
         self.rip = self.rip.wrapping_sub(SYSCALL_BYTES);
+    }
+
+    /// The registers in the order of a Vcpu's state page.
+    pub(crate) const fn state_words(&self) -> [u64; REGISTER_WORDS] {
+        let [rdx, r8, r9, r10, r12, r13] = self.words;
+        [
+            self.rax,
+            self.rbx,
+            self.rcx,
+            rdx,
+            self.rsi,
+            self.rdi,
+            self.rbp,
+            self.rsp,
+            r8,
+            r9,
+            r10,
+            self.r11,
+            r12,
+            r13,
+            self.r14,
+            self.r15,
+            self.rip,
+            self.rflags,
+            self.fs_base,
+            self.gs_base,
+        ]
+    }
+
+    /// Replace all registers of foreign code; flags are masked to those that it may have. The caller checks the addresses.
+    pub(crate) const fn set_state_words(&mut self, words: &[u64; REGISTER_WORDS]) {
+        let (rdx, r8, r9, r10, r12, r13, rflags);
+        [
+            self.rax,
+            self.rbx,
+            self.rcx,
+            rdx,
+            self.rsi,
+            self.rdi,
+            self.rbp,
+            self.rsp,
+            r8,
+            r9,
+            r10,
+            self.r11,
+            r12,
+            r13,
+            self.r14,
+            self.r15,
+            self.rip,
+            rflags,
+            self.fs_base,
+            self.gs_base,
+        ] = *words;
+        self.words = [rdx, r8, r9, r10, r12, r13];
+        self.rflags = rflags & USER_FLAGS | INITIAL_FLAGS;
+        (self.resume, self.error_code) = (Resume::FULL, 0);
     }
 
     /// Forget all registers, and start at `rip` on `rsp`.

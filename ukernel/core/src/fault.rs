@@ -1,4 +1,4 @@
-//! Faults: to the master of foreign code, to a fix-up, or as a message to the thread's fault endpoint.
+//! Faults: to the master or handler of foreign code, to a fix-up, or as a message to the thread's fault endpoint.
 
 use ukernel_abi::fault;
 use ukernel_abi::vcpu::ExitReason;
@@ -15,6 +15,8 @@ impl<M: Machine> Kernel<M> {
         let Some(thread) = self.current else { return };
         if let Some(vcpu) = self.foreign_vcpu(thread) {
             self.exit_to_master(thread, vcpu, Exit { reason: ExitReason::Exception, vector, error_code, address });
+        } else if self.get(thread).foreign {
+            self.foreign_trap(thread, Exit { reason: ExitReason::Exception, vector, error_code, address });
         } else if !self.take_fixup(thread, vector, error_code, address) {
             self.report_fault(thread, u64::from(vector), error_code, address);
         }
@@ -29,7 +31,12 @@ impl<M: Machine> Kernel<M> {
         t.fault_words[fault::WORD_IP] = t.context.rip;
         t.fault_words[fault::WORD_SP] = t.context.rsp;
         t.fault_words[fault::WORD_FP] = t.context.rbp;
-        if let Some((endpoint, badge)) = t.fault_endpoint {
+        self.raise(thread);
+    }
+
+    /// Tell a thread's fault handler what is in `fault_words`; without one the thread is stopped.
+    pub(crate) fn raise(&mut self, thread: Ref<Thread>) {
+        if let Some((endpoint, badge)) = self.get(thread).fault_endpoint {
             let kind = SendKind { call: true, grant: false, fault: true };
             self.send(thread, endpoint, badge, kind, Blocking::Block);
         } else {

@@ -206,6 +206,16 @@ impl<M: Machine> Kernel<M> {
                 };
                 self.bind_vcpu(target, vcpu)?;
             }
+            thread::MAKE_FOREIGN => {
+                let [holder] = self.args(&call)?;
+                let holder = match self.optional_slot(call.caller, holder)?.map(|slot| self.cap(slot)) {
+                    None => None,
+                    Some(Cap::Thread(holder)) => Some(holder),
+                    Some(_) => return Err(Error::InvalidCapability),
+                };
+                self.make_foreign(target, holder)?;
+            }
+            thread::KICK => self.kick_foreign(target)?,
             _ => return Err(Error::InvalidMethod),
         }
         Ok(Outcome::Done)

@@ -138,6 +138,10 @@ impl<M: Machine> Kernel<M> {
         self.take_back_time(reply, caller);
         if matches!(self.get(caller).state, State::Replying { fault: true, .. }) {
             let label = MessageInfo(self.get(server).context.rsi).label();
+            if label == fault::RESUME && self.get(caller).foreign {
+                self.take_answer(server, caller);
+                return Ok(self.may_go_on(caller).then_some(caller));
+            }
             if label == fault::RESUME {
                 return Ok(Some(caller));
             }
@@ -207,6 +211,9 @@ impl<M: Machine> Kernel<M> {
     /// Copy a message. The receiver's registers say what arrived.
     fn deliver(&mut self, from: Ref<Thread>, to: Ref<Thread>, badge: u64, kind: SendKind) {
         let source = self.get(from);
+        if kind.fault && source.foreign {
+            return self.deliver_trap(from, to, badge);
+        }
         let (words, info) = if kind.fault {
             (source.fault_words, MessageInfo::new(fault::LABEL, fault::WORDS))
         } else {

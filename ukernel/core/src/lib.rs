@@ -17,6 +17,7 @@ mod captable;
 mod context;
 mod fastpath;
 mod fault;
+mod foreign;
 mod interrupt;
 mod invocation;
 mod ipc;

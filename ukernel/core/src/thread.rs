@@ -75,6 +75,8 @@ pub enum Fpu {
     None,
     /// State is kept.
     Eager,
+    /// The state is that of another thread, the one that serves this foreign code; with none there, as `None`.
+    Of(Ref<Thread>),
 }
 
 /// A thread.
@@ -83,12 +85,18 @@ pub enum Fpu {
 pub struct Thread {
     /// Saved registers; first, for the entry code.
     pub context: Context,
-    /// Root page table that it runs under (the master view of a legacy VSpace), or 0.
+    /// Root page table that it runs under (of a legacy VSpace: the legacy view for foreign threads, else the master view), or 0.
     pub root: PhysAddr,
     /// Its foreign execution context.
     pub vcpu: Option<Ref<Vcpu>>,
     /// FPU declaration.
     pub fpu: Fpu,
+    /// Its code is foreign: it runs in the legacy view, and its traps are messages.
+    pub foreign: bool,
+    /// It is to trap when it goes on.
+    pub(crate) kicked: bool,
+    /// The foreign thread that uses this one's FPU state.
+    pub(crate) fpu_user: Option<Ref<Thread>>,
     pub(crate) priority: u8,
     pub(crate) queued: bool,
     pub(crate) caps: u32,
@@ -120,6 +128,9 @@ impl Thread {
             root: PhysAddr(0),
             vcpu: None,
             fpu: Fpu::None,
+            foreign: false,
+            kicked: false,
+            fpu_user: None,
             priority: 0,
             queued: false,
             caps: 0,

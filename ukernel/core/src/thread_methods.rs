@@ -98,7 +98,8 @@ impl<M: Machine> Kernel<M> {
 
     /// Start a stopped thread; what it was blocked in repeats.
     pub(crate) fn resume(&mut self, thread: Ref<Thread>) {
-        if self.get(thread).state == State::Stopped {
+        let t = self.get(thread);
+        if t.state == State::Stopped && (!t.foreign || self.may_go_on(thread)) {
             self.make_ready(thread);
         }
     }
@@ -116,7 +117,7 @@ impl<M: Machine> Kernel<M> {
             State::Stopped | State::Ready => false,
             State::Sending { endpoint, kind: SendKind { fault, .. }, .. } => {
                 self.unwait(endpoint, thread);
-                !fault
+                !fault || self.waits_in_foreign_call(thread)
             }
             State::Receiving { endpoint, reply } => {
                 self.unwait(endpoint, thread);
@@ -128,7 +129,7 @@ impl<M: Machine> Kernel<M> {
             State::Replying { reply, fault } => {
                 self.get_mut(reply).caller = None;
                 self.take_back_time(reply, thread);
-                !fault
+                !fault || self.waits_in_foreign_call(thread)
             }
             State::Waiting { notification } => {
                 let queue = self.unqueue(self.get(notification).queue, thread);
@@ -143,6 +144,7 @@ impl<M: Machine> Kernel<M> {
 
     /// FPU declaration.
     pub(crate) fn set_fpu(&mut self, thread: Ref<Thread>, fpu: Fpu) {
+        self.part_fpu(thread);
         self.get_mut(thread).fpu = fpu;
         self.machine.reset_fpu(thread);
     }
@@ -157,6 +159,8 @@ impl<M: Machine> Kernel<M> {
         if let Some(vcpu) = self.get(thread).vcpu {
             self.unbind_vcpu(vcpu);
         }
+        self.part_fpu(thread);
+        self.part_fpu_user(thread);
         for slot in [ThreadSlot::Table, ThreadSlot::VSpace, ThreadSlot::Page, ThreadSlot::Fault] {
             self.clear(slot_of(thread, slot));
         }

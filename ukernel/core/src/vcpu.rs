@@ -4,11 +4,11 @@
 //! where `master_*` say. The common ways in and out (`VcpuEnter` that can use `sysret`, and the foreign `syscall`) are in the
 //! entry code of `ukernel-hal`, on this structure; everything else is here.
 
-use ukernel_abi::vcpu::{ExitReason, MAX_FIXUPS, State as StatePage, USER_FLAGS};
+use ukernel_abi::vcpu::{ExitReason, MAX_FIXUPS, State as StatePage};
 use ukernel_abi::{Error, MASTER_END, MASTER_START, USER_END};
 
-use crate::context::INITIAL_FLAGS;
-use crate::{Context, Kernel, Machine, Object, PhysAddr, Ref, Resume, SlotRef, State, Thread};
+use crate::foreign::may_run;
+use crate::{Context, Kernel, Machine, Object, PhysAddr, Ref, SlotRef, State, Thread};
 
 /// Where a Vcpu's slot is, in bytes from its start.
 const SLOT_OFFSET: u64 = 512;
@@ -106,7 +106,7 @@ pub(crate) struct Exit {
 }
 
 /// Whether `fs` or `gs` may have this base.
-const fn canonical(address: u64) -> bool {
+pub(crate) const fn canonical(address: u64) -> bool {
     address < USER_END || address >= MASTER_START
 }
 
@@ -152,64 +152,13 @@ impl<M: Machine> Kernel<M> {
 
     /// The context that a state page describes. `None`: no processor would take it.
     fn read_state(&self, page: PhysAddr, master: &Context) -> Option<Context> {
-        let word = |index| self.machine.word(page, index);
-        let context = Context {
-            words: [
-                word(word!(rdx)),
-                word(word!(r8)),
-                word(word!(r9)),
-                word(word!(r10)),
-                word(word!(r12)),
-                word(word!(r13)),
-            ],
-            rdi: word(word!(rdi)),
-            rsi: word(word!(rsi)),
-            rax: word(word!(rax)),
-            r14: word(word!(r14)),
-            r15: word(word!(r15)),
-            rbx: word(word!(rbx)),
-            rbp: word(word!(rbp)),
-            rcx: word(word!(rcx)),
-            r11: word(word!(r11)),
-            resume: Resume::FULL,
-            error_code: 0,
-            rip: word(word!(rip)),
-            cs: master.cs,
-            rflags: word(word!(rflags)) & USER_FLAGS | INITIAL_FLAGS,
-            rsp: word(word!(rsp)),
-            ss: master.ss,
-            fs_base: word(word!(fs_base)),
-            gs_base: word(word!(gs_base)),
-        };
-        let good = context.rip < USER_END && canonical(context.fs_base) && canonical(context.gs_base);
-        good.then_some(context)
+        let mut context = Context { cs: master.cs, ss: master.ss, ..Context::default() };
+        context.set_state_words(&core::array::from_fn(|index| self.machine.word(page, index)));
+        may_run(&context).then_some(context)
     }
 
     fn write_state(&mut self, page: PhysAddr, context: &Context) {
-        let [rdx, r8, r9, r10, r12, r13] = context.words;
-        let registers = [
-            (word!(rax), context.rax),
-            (word!(rbx), context.rbx),
-            (word!(rcx), context.rcx),
-            (word!(rdx), rdx),
-            (word!(rsi), context.rsi),
-            (word!(rdi), context.rdi),
-            (word!(rbp), context.rbp),
-            (word!(rsp), context.rsp),
-            (word!(r8), r8),
-            (word!(r9), r9),
-            (word!(r10), r10),
-            (word!(r11), context.r11),
-            (word!(r12), r12),
-            (word!(r13), r13),
-            (word!(r14), context.r14),
-            (word!(r15), context.r15),
-            (word!(rip), context.rip),
-            (word!(rflags), context.rflags),
-            (word!(fs_base), context.fs_base),
-            (word!(gs_base), context.gs_base),
-        ];
-        for (index, value) in registers {
+        for (index, value) in context.state_words().into_iter().enumerate() {
             self.machine.set_word(page, index, value);
         }
     }
@@ -278,7 +227,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Bind a Vcpu to a thread, both ways.
     pub(crate) fn bind_vcpu(&mut self, thread: Ref<Thread>, vcpu: Ref<Vcpu>) -> Result<(), Error> {
-        if self.get(vcpu).thread.is_some() || self.get(thread).vcpu.is_some() {
+        if self.get(vcpu).thread.is_some() || self.get(thread).vcpu.is_some() || self.get(thread).foreign {
             return Err(Error::InvalidState);
         }
         self.get_mut(vcpu).thread = Some(thread);

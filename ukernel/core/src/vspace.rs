@@ -454,8 +454,9 @@ impl<M: Machine> Kernel<M> {
 
     /// Make a thread run in a VSpace; the capability to it is in the thread's slot already.
     pub(crate) fn join_vspace(&mut self, thread: Ref<Thread>, vspace: Ref<VSpace>) {
+        let foreign = self.get(thread).foreign;
         let v = self.get_mut(vspace);
-        let (root, next) = (v.root, v.threads.replace(thread));
+        let (root, next) = (if foreign { v.legacy_root } else { v.root }, v.threads.replace(thread));
         if let Some(next) = next {
             self.get_mut(next).vspace_previous = Some(thread);
         }

@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 
-use ukernel_core::{Fpu, Ref, THREAD_FPU_BYTES, THREAD_FPU_OFFSET, Thread};
+use ukernel_core::{Ref, THREAD_FPU_BYTES, THREAD_FPU_OFFSET, Thread};
 
 use crate::cpu;
 
@@ -37,12 +37,13 @@ impl State {
         }
     }
 
-    /// The thread is to run.
-    pub(crate) fn load(&mut self, thread: Ref<Thread>, fpu: Fpu) {
-        if fpu == Fpu::None {
-            self.trap(true);
-            return;
-        }
+    /// A thread without FPU is to run.
+    pub(crate) fn forbid(&mut self) {
+        self.trap(true);
+    }
+
+    /// A thread is to run with the state of `thread`: itself, or the one whose state it uses.
+    pub(crate) fn load(&mut self, thread: Ref<Thread>) {
         self.trap(false);
         if self.owner == Some(thread) {
             return;

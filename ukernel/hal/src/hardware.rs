@@ -1,6 +1,6 @@
 //! The machine that the kernel's logic runs on.
 
-use ukernel_core::{LineMask, Machine, Object, PhysAddr, Ref, Thread};
+use ukernel_core::{Fpu, LineMask, Machine, Object, PhysAddr, Ref, Thread};
 
 use crate::apic::{IoApic, LocalApic, MAX_IO_APICS};
 use crate::object_store::{self, physical_to_virtual};
@@ -36,6 +36,17 @@ impl Hardware {
         }
     }
 
+    /// The registers of the FPU become those that the thread, about to run, is to find.
+    fn load_fpu(&mut self, thread: Ref<Thread>) {
+        let fpu = self.get(thread).fpu;
+        match fpu {
+            Fpu::None => self.fpu.forbid(),
+            Fpu::Eager => self.fpu.load(thread),
+            Fpu::Of(holder) if self.get(holder).fpu == Fpu::Eager => self.fpu.load(holder),
+            Fpu::Of(_) => self.fpu.forbid(),
+        }
+    }
+
     /// Unmap a page of the kernel's image, for a guard.
     pub fn unmap_kernel_page(&mut self, address: u64) {
         let mut table = self.kernel_root;
@@ -55,6 +66,11 @@ impl Hardware {
         }
         cpu::set_root(self.kernel_root);
     }
+}
+
+/// Whether the thread has a `gs` base of its own.
+fn keeps_gs(thread: &Thread) -> bool {
+    thread.foreign || thread.vcpu.is_some()
 }
 
 fn index(level: u32, address: u64) -> usize {
@@ -113,14 +129,15 @@ impl Machine for Hardware {
         cpu::set_root(cpu::root());
     }
 
-    // Only threads with a Vcpu keep a `gs` base of their own: the others find it zero, and what they set is lost.
+    // Only foreign threads and those with a Vcpu keep a `gs` base of their own: the others find it zero, and what they set is
+    // lost.
     fn switch(&mut self, from: Option<Ref<Thread>>, to: Option<Ref<Thread>>) {
-        let mut from_vcpu = false;
+        let mut from_gs = false;
         if let Some(from) = from {
             let t = self.get_mut(from);
             t.context.fs_base = cpu::fs_base();
-            from_vcpu = t.vcpu.is_some();
-            if from_vcpu {
+            from_gs = keeps_gs(t);
+            if from_gs {
                 t.context.gs_base = cpu::gs_base();
             }
         }
@@ -128,11 +145,10 @@ impl Machine for Hardware {
             self.reload(to);
             let t = self.get(to);
             cpu::set_fs_base(t.context.fs_base);
-            if t.vcpu.is_some() || from_vcpu {
-                cpu::set_gs_base(if t.vcpu.is_some() { t.context.gs_base } else { 0 });
+            if keeps_gs(t) || from_gs {
+                cpu::set_gs_base(if keeps_gs(t) { t.context.gs_base } else { 0 });
             }
-            let fpu = t.fpu;
-            self.fpu.load(to, fpu);
+            self.load_fpu(to);
         }
     }
 
@@ -174,9 +190,8 @@ impl Machine for Hardware {
 
     fn reset_fpu(&mut self, thread: Ref<Thread>) {
         self.fpu.reset(thread);
-        let (context, fpu) = (&raw const self.get(thread).context, self.get(thread).fpu);
-        if cpu::is_running(context) {
-            self.fpu.load(thread, fpu);
+        if cpu::is_running(&raw const self.get(thread).context) {
+            self.load_fpu(thread);
         }
     }
 

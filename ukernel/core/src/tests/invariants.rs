@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::simulation::{Simulation, World};
 use crate::ipc::Waiters;
 use crate::scheduler::Queue;
-use crate::{Cap, Endpoint, Kernel, Notification, Ref, Reply, Slot, SlotRef, State, Thread};
+use crate::{Cap, Endpoint, Fpu, Kernel, Notification, Ref, Reply, Slot, SlotRef, State, Thread};
 
 /// Check all; panics with what is wrong.
 pub fn check(world: &World) {
@@ -17,6 +17,21 @@ pub fn check(world: &World) {
     untyped_memory_is_in_one_object(kernel, &live);
     queues_and_states_agree(kernel);
     replies_and_callers_agree(kernel);
+    foreign_threads_are_harmless(kernel);
+}
+
+/// Foreign code that can run has registers that the processor takes; floating-point state has at most one other user.
+fn foreign_threads_are_harmless(kernel: &Kernel<Simulation>) {
+    for (thread, t) in kernel.machine.all::<Thread>().filter(|(_, t)| t.caps > 0) {
+        assert!(!t.foreign || t.state != State::Ready || crate::foreign::may_run(&t.context));
+        assert!(!t.foreign || t.vcpu.is_none());
+        if let Fpu::Of(holder) = t.fpu {
+            assert_eq!(kernel.get(holder).fpu_user, Some(thread));
+        }
+        if let Some(user) = t.fpu_user {
+            assert_eq!(kernel.get(user).fpu, Fpu::Of(thread));
+        }
+    }
 }
 
 /// Slots that hold something.

@@ -33,6 +33,8 @@ const METHODS: &[u32] = &[
     thread::BIND_NOTIFICATION,
     thread::CONFIGURE,
     thread::SET_VSPACE,
+    thread::MAKE_FOREIGN,
+    thread::KICK,
     vspace::DONATE,
     vspace::MAKE_LEGACY,
     memory::ATTACH,

@@ -143,6 +143,23 @@ impl Cap<Thread> {
     pub fn bind_vcpu(self, vcpu: Cap<Vcpu>) -> Result<(), Error> {
         invoke(self.slot(), thread::BIND_VCPU, &[vcpu.slot()]).map(drop)
     }
+
+    /// Makes the thread foreign code, for good, whose traps are messages to its fault endpoint; it uses the FPU state of
+    /// `serves` ([`Cap::NULL`]: as it declared).
+    ///
+    /// # Errors
+    /// `InvalidState`: it runs, or has a Vcpu; `serves` serves another one.
+    pub fn make_foreign(self, serves: Cap<Thread>) -> Result<(), Error> {
+        invoke(self.slot(), thread::MAKE_FOREIGN, &[serves.slot()]).map(drop)
+    }
+
+    /// Makes a foreign thread trap now, or when it is to go on.
+    ///
+    /// # Errors
+    /// `InvalidState`: it is not foreign.
+    pub fn kick(self) -> Result<(), Error> {
+        invoke(self.slot(), thread::KICK, &[]).map(drop)
+    }
 }
 
 impl Cap<SchedContext> {

@@ -7,6 +7,7 @@ use ukernel_user::message::load_words;
 use ukernel_user::object::{MapRange, PageRange};
 use ukernel_user::{Attachment, Cap, Memory, Notification};
 
+use crate::foreign_thread::ForeignThread;
 use crate::machine::{foreign_code, now};
 use crate::master::Master;
 use crate::world::{PLAYGROUND, World, say};
@@ -17,7 +18,7 @@ type Measure = fn(&mut World) -> Result<(), Error>;
 
 /// Run all, each in a world of its own.
 pub fn run(info: &RootInfo) {
-    let all: [Measure; 5] = [calls, notification, mapping, capability, vcpu];
+    let all: [Measure; 6] = [calls, notification, mapping, capability, vcpu, foreign_thread];
     for measure in all {
         let mut world = World::new(info);
         if let Err(error) = measure(&mut world) {
@@ -102,5 +103,16 @@ fn vcpu(world: &mut World) -> Result<(), Error> {
     let mut master = Master::new(world, foreign_code(), 0x40_0000)?;
     master.enter(world)?;
     report("vcpu_exit_enter", master.time(world, ROUNDS)?);
+    Ok(())
+}
+
+fn foreign_thread(world: &mut World) -> Result<(), Error> {
+    let foreign = ForeignThread::new(world, foreign_code(), 0x40_0000, Cap::NULL)?;
+    let mut state = foreign.start().map_err(|_| Error::InvalidState)?;
+    let ticks = time(|| {
+        state = foreign.run(&state).map_err(|_| Error::InvalidState)?;
+        Ok(())
+    })?;
+    report("exception_ipc_round_trip", ticks);
     Ok(())
 }

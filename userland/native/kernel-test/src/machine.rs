@@ -69,6 +69,21 @@ global_asm!(
     ".global kernel_test_foreign_spin",
     "kernel_test_foreign_spin:",
     "jmp kernel_test_foreign_spin",
+    // Counts in an FPU register, with a system call after each step.
+    ".global kernel_test_foreign_fpu_count",
+    "kernel_test_foreign_fpu_count:",
+    "movq rax, xmm7",
+    "inc rax",
+    "movq xmm7, rax",
+    "syscall",
+    "jmp kernel_test_foreign_fpu_count",
+    // Makes a system call when the FPU register is not what rbx is.
+    ".global kernel_test_foreign_fpu_keep",
+    "kernel_test_foreign_fpu_keep:",
+    "movq rax, xmm7",
+    "cmp rax, rbx",
+    "je kernel_test_foreign_fpu_keep",
+    "syscall",
     ".global kernel_test_foreign_end",
     "kernel_test_foreign_end:",
     // A master: waits for orders (rdi = notification), tells when done (rsi = notification).
@@ -131,6 +146,8 @@ unsafe extern "C" {
     fn kernel_test_echo_end();
     fn kernel_test_foreign();
     fn kernel_test_foreign_spin();
+    fn kernel_test_foreign_fpu_count();
+    fn kernel_test_foreign_fpu_keep();
     fn kernel_test_foreign_end();
     fn kernel_test_master();
     fn kernel_test_master_end();
@@ -171,9 +188,23 @@ pub fn foreign_code() -> &'static [u8] {
     code(kernel_test_foreign, kernel_test_foreign_end)
 }
 
+fn foreign_offset(label: unsafe extern "C" fn()) -> u64 {
+    label as *const () as u64 - kernel_test_foreign as *const () as u64
+}
+
 /// Where in the foreign code an endless loop is.
 pub fn foreign_spin_offset() -> u64 {
-    kernel_test_foreign_spin as *const () as u64 - kernel_test_foreign as *const () as u64
+    foreign_offset(kernel_test_foreign_spin)
+}
+
+/// Where it counts in the FPU register that `fpu_value` reads, with a system call after each step.
+pub fn foreign_fpu_count_offset() -> u64 {
+    foreign_offset(kernel_test_foreign_fpu_count)
+}
+
+/// Where it compares that register with rbx, and makes a system call when they differ.
+pub fn foreign_fpu_keep_offset() -> u64 {
+    foreign_offset(kernel_test_foreign_fpu_keep)
 }
 
 /// A master's code: runs anywhere.

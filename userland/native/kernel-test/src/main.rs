@@ -7,6 +7,7 @@
 #![no_main]
 
 mod bench;
+mod foreign_thread;
 #[expect(unsafe_code, reason = "a task without runtime starts, and touches memory that it mapped itself")]
 mod machine;
 mod master;

@@ -4,6 +4,7 @@ mod capabilities;
 mod endings;
 mod faults;
 mod foreign;
+mod foreign_threads;
 mod interrupts;
 mod memory;
 mod messages;
@@ -80,4 +81,13 @@ pub const ALL: &[(&str, Test)] = &[
     ("fpu_state_is_each_threads_own", registers::fpu_state_is_each_threads_own),
     ("foreign_registers_are_kept", registers::foreign_registers_are_kept),
     ("foreign_segment_bases_survive_others", registers::foreign_segment_bases_survive_others),
+    ("foreign_threads_calls_are_messages", foreign_threads::foreign_threads_calls_are_messages),
+    ("foreign_threads_faults_are_messages", foreign_threads::foreign_threads_faults_are_messages),
+    ("foreign_threads_registers_are_kept", foreign_threads::foreign_threads_registers_are_kept),
+    ("foreign_threads_can_be_kicked", foreign_threads::foreign_threads_can_be_kicked),
+    ("hostile_registers_are_refused", foreign_threads::hostile_registers_are_refused),
+    ("foreign_threads_need_a_legacy_view", foreign_threads::foreign_threads_need_a_legacy_view),
+    ("unanswered_foreign_threads_stop", foreign_threads::unanswered_foreign_threads_stop),
+    ("foreign_threads_use_their_handlers_fpu_state", foreign_threads::foreign_threads_use_their_handlers_fpu_state),
+    ("foreign_threads_without_fpu_fault", foreign_threads::foreign_threads_without_fpu_fault),
 ];

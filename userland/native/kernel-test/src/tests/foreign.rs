@@ -101,7 +101,7 @@ pub fn foreign_code_can_be_stepped(world: &mut World) -> Outcome {
 /// Bytes between instructions in the page of what foreign code must not do.
 const SPACING: usize = 16;
 /// Instructions, and the exceptions that they are.
-const FORBIDDEN: [(&[u8], u64); 14] = [
+pub(super) const FORBIDDEN: [(&[u8], u64); 14] = [
     (&[0xcc], 3),                   // int3
     (&[0xf4], 13),                  // hlt
     (&[0xfa], 13),                  // cli
@@ -118,14 +118,24 @@ const FORBIDDEN: [(&[u8], u64); 14] = [
     (&[0x31, 0xc9, 0xf7, 0xf1], 0), // xor ecx, ecx; div ecx
 ];
 
-pub fn forbidden_instructions_exit(world: &mut World) -> Outcome {
+/// All of them.
+pub(super) fn forbidden_code() -> [u8; FORBIDDEN.len() * SPACING] {
     let mut page = [0x90; FORBIDDEN.len() * SPACING];
     for (place, (bytes, _)) in page.chunks_mut(SPACING).zip(FORBIDDEN) {
         place[..bytes.len()].copy_from_slice(bytes);
     }
-    let mut master = Master::new(world, &page, CODE)?;
+    page
+}
+
+/// Where one of them is in that code.
+pub(super) const fn forbidden_start(index: usize) -> u64 {
+    (index * SPACING) as u64
+}
+
+pub fn forbidden_instructions_exit(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, &forbidden_code(), CODE)?;
     for (index, (_, vector)) in FORBIDDEN.iter().enumerate() {
-        let start = CODE + (index * SPACING) as u64;
+        let start = CODE + forbidden_start(index);
         master.state(|state| (state.rip, state.rflags) = (start, 0x202));
         let seen = master.enter(world)?;
         check!(seen.reason == ExitReason::Exception as u64);

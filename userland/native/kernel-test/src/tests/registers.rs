@@ -16,7 +16,7 @@ const CODE: u64 = 0x40_0000;
 static ROUNDS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 static MISTAKES: AtomicU64 = AtomicU64::new(0);
 
-extern "C" fn keep_a_value(index: u64) -> ! {
+pub(super) extern "C" fn keep_a_value(index: u64) -> ! {
     let value = 0x0123_4567_89ab_cdef << index;
     set_fpu_value(value);
     loop {
@@ -40,7 +40,7 @@ pub fn fpu_state_is_each_threads_own(world: &mut World) -> Outcome {
     Ok(())
 }
 
-fn fill(state: &mut State) {
+pub(super) fn fill(state: &mut State) {
     (state.rbx, state.rdx, state.rsi, state.rdi, state.rbp) = (1, 2, 3, 4, 5);
     (state.rsp, state.r8, state.r9, state.r10, state.r12) = (6, 7, 8, 9, 10);
     (state.r13, state.r14, state.r15) = (11, 12, 13);
@@ -60,7 +60,7 @@ pub fn foreign_registers_are_kept(world: &mut World) -> Outcome {
     Ok(())
 }
 
-extern "C" fn disturb(base: u64) -> ! {
+pub(super) extern "C" fn disturb(base: u64) -> ! {
     loop {
         set_gs_base(base);
     }
