@@ -6,14 +6,23 @@ use libtest_mimic::Trial;
 use crate::cases::{self, Case};
 use crate::{shared, trial};
 
-/// A test for each case.
+/// How the shell chooses that its traps, and those of what it starts, are messages.
+const BY_EXCEPTION_IPC: &str = "echo exception-ipc >/proc/banyan/trap || exit 98\n";
+
+/// A test for each case, and another one under exception IPC for those cases that are about traps, memory and threads.
 pub fn tests() -> Vec<Trial> {
-    cases::all().enumerate().map(|(number, case)| trial(case.name, move || same_as_linux(number, &case))).collect()
+    let all = || cases::all().enumerate();
+    let usual = all().map(|(number, case)| trial(case.name, move || same_as_linux(number, &case, "")));
+    let others = all().filter(|(_, case)| cases::is_about_traps(case)).map(|(number, case)| {
+        trial(format!("exception IPC: {}", case.name), move || same_as_linux(number, &case, BY_EXCEPTION_IPC))
+    });
+    usual.chain(others).collect()
 }
 
-fn same_as_linux(number: usize, case: &Case) -> Result<()> {
+fn same_as_linux(number: usize, case: &Case, before: &str) -> Result<()> {
     let expected = shared::linux_answer(number)?;
-    let actual = shared::exec(&case.command_line(), case.input.as_bytes(), shared::LIMIT)?;
+    let command = format!("{before}{}", case.command_line());
+    let actual = shared::exec(&command, case.input.as_bytes(), shared::LIMIT)?;
     let differences: Vec<_> = [
         difference("status", format!("{:#06x}", expected.status), format!("{:#06x}", actual.status.0)),
         difference("standard output", text(&expected.output), text(&actual.stdout)),

@@ -1,7 +1,8 @@
 //! System tests: what runs on Banyan, what it is compared with, and the means to do so.
 //!
 //! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
-//! answers come from the crate `reference`); [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
+//! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms;
+//! [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
 //! the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`.
 
 pub mod abuse;
@@ -13,6 +14,7 @@ pub mod terminal;
 pub mod terminal_tests;
 pub mod tool;
 pub mod tool_tests;
+pub mod trap_tests;
 pub mod workshop;
 
 use libtest_mimic::Trial;
@@ -21,6 +23,7 @@ use libtest_mimic::Trial;
 #[must_use]
 pub fn tests() -> Vec<Trial> {
     let mut tests = compare::tests();
+    tests.extend(trap_tests::tests());
     tests.extend(abuse::tests());
     tests.extend(terminal_tests::tests());
     tests.extend(tool_tests::tests());

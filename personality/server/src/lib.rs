@@ -1,7 +1,7 @@
 //! The personality's program: what joins its parts and lets Linux programs run.
 //!
 //! * [`start`]: from the manifest's grants to a system in which a program can start
-//! * [`seats`] are the threads that serve tasks, [`service`] is their loop, [`fault`] what exceptions become, [`oom`] what
+//! * [`seats`] are the threads that serve tasks, [`service`] is their loop, [`puppet`] the other way to run a program, [`fault`] what exceptions become, [`oom`] what
 //!   happens when memory runs out, [`trace`] the text of traced calls
 //! * [`console`] and [`session`]: where commands come from and where their output goes; [`power`]: the end
 //! * [`jobs`] and [`processes`]: processes as terminals and `/proc` see them
@@ -22,6 +22,7 @@ mod oom;
 mod power;
 mod processes;
 mod program;
+mod puppet;
 mod seats;
 mod service;
 mod session;

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 use linux_abi::{Errno, Result};
 use mm::area::Protection;
 use procfs::{Inspect, Mapping, Pid, ProcessSource, Snapshot, SystemSnapshot};
-use task::{INIT, Task, system};
+use task::{INIT, Task, TrapMechanism, system};
 use tty::Sessions;
 use vfs::{Capability, Namespace, OpenFile, Path};
 
@@ -260,13 +260,16 @@ impl ProcessSource for Source {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let frames = guest_memory::frames::stats();
         // Zero where the manifest grants no log capability.
-        let [kernel_calls, switches, interrupts, faults, cr3_writes] = rt::own::log().counters().unwrap_or_default();
+        let [kernel_calls, switches, interrupts, faults, cr3_writes, kernel_entries] =
+            rt::own::log().counters().unwrap_or_default();
         vec![
             ("kernel_calls", kernel_calls),
             ("thread_switches", switches),
             ("interrupts", interrupts),
             ("kernel_faults", faults),
             ("cr3_writes", cr3_writes),
+            ("kernel_entries", kernel_entries),
+            ("exception_ipc_traps", crate::puppet::trap_count()),
             ("frames_total", frames.total),
             ("frames_free", frames.free),
             ("frames_heap", frames.heap),
@@ -274,6 +277,20 @@ impl ProcessSource for Source {
             ("forks", system().forks.load(Ordering::Relaxed)),
             ("open_files", vfs::open_file::open_count()),
         ]
+    }
+
+    fn trap_mechanism(&self) -> &'static str {
+        current::task().map_or("", |task| task.process.trap_mechanism().name())
+    }
+
+    fn set_trap_mechanism(&self, name: &[u8]) -> Result<()> {
+        let task = current::task().ok_or(Errno::EINVAL)?;
+        let mechanism = TrapMechanism::from_name(name).ok_or(Errno::EINVAL)?;
+        if mechanism == TrapMechanism::ExceptionIpc {
+            self.seats.prepare_puppet(&task)?;
+        }
+        task.process.set_trap_mechanism(mechanism);
+        Ok(())
     }
 }
 

@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 
 use guest_memory::StatePage;
 use linux_abi::{Errno, Result};
-use rt::sync::{Condvar, Mutex};
+use rt::sync::{Condvar, Mutex, OnceCell};
 use sync::Waiter;
 use task::{Machine, Seat, Task, Workers};
 use ukernel_user::{Cap, Thread, Vcpu};
 
+use crate::puppet::Puppet;
 use crate::{current, hardware, service};
 
 /// Bytes of a seat's stack.
@@ -30,24 +31,55 @@ pub(crate) struct Seats {
 }
 
 /// A seat, as this module sees it.
-struct Place {
+pub(crate) struct Place {
     next: Mutex<Option<Arc<Task>>>,
     called: Condvar,
     thread: Cap<Thread>,
+    /// For tasks that do not run by Vcpu; made when the first one comes.
+    puppet: OnceCell<Puppet>,
 }
 
 /// The kernel objects of a seat.
-struct Hardware(Cap<Vcpu>);
+struct Hardware {
+    vcpu: Cap<Vcpu>,
+    place: Arc<Place>,
+}
 
 impl Machine for Hardware {
+    // Both are kicked, since the seat may just change from one to the other; one kick too many only makes it look up.
     fn kick(&self) {
-        if let Err(error) = self.0.kick() {
-            log::error!("a Vcpu cannot be kicked: {error:?}");
+        let kicked = self.vcpu.kick().and_then(|()| self.place.puppet.get().map_or(Ok(()), Puppet::kick));
+        if let Err(error) = kicked {
+            log::error!("a program cannot be kicked: {error:?}");
         }
     }
 
     fn enter_space(&self, slot: u64) -> Result<()> {
-        rt::thread::raw().thread.set_vspace(Cap::new(slot)).map_err(|_| Errno::ENOMEM)
+        self.place.enter_space(slot).map_err(|_| Errno::ENOMEM)
+    }
+}
+
+impl Place {
+    /// Switches the calling thread, the seat's, and its puppet to the address space with this slot.
+    fn enter_space(&self, slot: u64) -> core::result::Result<(), rt::Error> {
+        self.thread.set_vspace(Cap::new(slot))?;
+        self.puppet.get().map_or(Ok(()), |puppet| puppet.enter_space(slot))
+    }
+
+    /// The seat's puppet, for the task that the calling thread serves here.
+    ///
+    /// # Errors
+    /// `EAGAIN` where there is no kernel memory for one.
+    pub(crate) fn puppet(&self, task: &Task) -> Result<&Puppet> {
+        if let Some(puppet) = self.puppet.get() {
+            return Ok(puppet);
+        }
+        if !has_kernel_memory() {
+            return Err(Errno::EAGAIN);
+        }
+        let made = Puppet::new(task.address_space().page_tables().slot()).map_err(|_| Errno::EAGAIN)?;
+        // Only the seat's own thread comes here.
+        Ok(self.puppet.get_or_init(|| made))
     }
 }
 
@@ -84,12 +116,21 @@ impl Seats {
     /// Whether the thread that serves a task waits for something.
     pub(crate) fn is_waiting(&self, task: &Task) -> bool {
         let Some(place) = self.place(&task.seat) else { return true };
-        place.thread.read_registers().is_ok_and(|registers| registers.state == BLOCKED)
+        let blocked = place.thread.read_registers().is_ok_and(|registers| registers.state == BLOCKED);
+        blocked && !place.puppet.get().is_some_and(Puppet::is_running)
     }
 
     /// Number of seats.
     pub(crate) fn count(&self) -> usize {
         self.places.lock().len()
+    }
+
+    /// Makes sure that a task, which calls this itself, can run as a puppet.
+    ///
+    /// # Errors
+    /// `EAGAIN` where there is no kernel memory for one.
+    pub(crate) fn prepare_puppet(&self, task: &Task) -> Result<()> {
+        self.place(&task.seat).ok_or(Errno::EAGAIN)?.puppet(task).map(drop)
     }
 
     fn place(&self, seat: &Arc<Seat>) -> Option<Arc<Place>> {
@@ -111,9 +152,11 @@ impl Seats {
         let state = StatePage::new().map_err(|_| Errno::EAGAIN)?;
         let vcpu = hardware::make_vcpu(&state)?;
         let (waiter, index) = (Waiter::current(), Waiter::current_index());
-        let seat = Arc::new(Seat { state, waiter, index, machine: Box::new(Hardware(vcpu)) });
         let thread = rt::thread::raw().thread;
-        let place = Arc::new(Place { next: Mutex::new(None), called: Condvar::new(), thread });
+        let puppet = OnceCell::new();
+        let place = Arc::new(Place { next: Mutex::new(None), called: Condvar::new(), thread, puppet });
+        let machine = Box::new(Hardware { vcpu, place: place.clone() });
+        let seat = Arc::new(Seat { state, waiter, index, machine });
         self.places.lock().insert(key(&seat), place.clone());
         Ok((seat, place))
     }
@@ -140,10 +183,10 @@ fn live(seats: &Arc<Seats>, birth: &Birth) {
     loop {
         let task = place.wait();
         current::set(Some(task.clone()));
-        service::serve(&task);
+        service::serve(&task, &place);
         current::set(None);
         // The program's address space is somebody else's from now on.
-        if let Err(error) = rt::thread::raw().thread.set_vspace(rt::own::vspace()) {
+        if let Err(error) = place.enter_space(rt::own::vspace().slot()) {
             log::error!("a seat cannot leave an address space: {error:?}");
         }
         drop(task);

@@ -175,6 +175,7 @@ fn new_process(parent: &Task, request: &CloneRequest, pid: Pid) -> Arc<Process> 
     process.oom_score_adjustment.store(old.oom_score_adjustment.load(Ordering::Relaxed), Ordering::Relaxed);
     process.nice.store(old.nice.load(Ordering::Relaxed), Ordering::Relaxed);
     process.persona.store(old.persona.load(Ordering::Relaxed), Ordering::Relaxed);
+    process.trap_mechanism.store(old.trap_mechanism.load(Ordering::Relaxed), Ordering::Relaxed);
     process.host_session.store(old.host_session.load(Ordering::Relaxed), Ordering::Relaxed);
     Arc::new(process)
 }

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, Ordering};
 
 use linux_abi::raw::general as raw;
 use rt::sync::Mutex;
@@ -11,7 +11,7 @@ use vfs::Path;
 
 use crate::signal::{Actions, Pending, Signal};
 use crate::timer::ProcessTimers;
-use crate::{ExitStatus, Limits, Pid, Task, TraceSink, Usage};
+use crate::{ExitStatus, Limits, Pid, Task, TraceSink, TrapMechanism, Usage};
 
 /// What the threads of a process are to do as a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Process {
     pub trace: Mutex<Option<Arc<dyn TraceSink>>>,
     /// The host's session whose command it belongs to, or 0; inherited.
     pub host_session: AtomicU64,
+    /// How its traps reach the personality: a [`TrapMechanism`] as number; inherited.
+    pub(crate) trap_mechanism: AtomicU8,
 }
 
 impl Process {
@@ -93,6 +95,7 @@ impl Process {
             start_ns: rt::time::now_ns(),
             trace: Mutex::new(None),
             host_session: AtomicU64::new(0),
+            trap_mechanism: AtomicU8::new(TrapMechanism::Vcpu as u8),
         }
     }
 
@@ -150,6 +153,19 @@ impl Process {
     /// Whether tracing of calls is on.
     pub fn is_traced(&self) -> bool {
         self.trace.lock().is_some()
+    }
+
+    /// How its traps reach the personality.
+    pub fn trap_mechanism(&self) -> TrapMechanism {
+        TrapMechanism::from_number(self.trap_mechanism.load(Ordering::Acquire))
+    }
+
+    /// Sets how its traps reach the personality, from each thread's next trap on.
+    pub fn set_trap_mechanism(&self, mechanism: TrapMechanism) {
+        self.trap_mechanism.store(mechanism as u8, Ordering::Release);
+        for task in self.task_list() {
+            task.nudge();
+        }
     }
 
     /// Sets the host's session.

@@ -212,7 +212,15 @@ impl Task {
         }
     }
 
-    /// The same, for the thread itself.
+    /// Makes it look up from its program, but ends no wait.
+    pub(crate) fn nudge(&self) {
+        self.work.store(true, Ordering::Release);
+        if sync::Waiter::current_index() != self.seat.index {
+            self.seat.machine.kick();
+        }
+    }
+
+    /// The same as [`notify`](Self::notify), for the thread itself.
     pub fn notify_self(&self) {
         self.work.store(true, Ordering::Release);
         self.seat.waiter.interrupt();

@@ -191,6 +191,7 @@ pub mod log {
     /// Append `w0` bytes (at most 3,792) of the message, little-endian from `w1` on, as one line.
     pub const WRITE: u32 = 0xd01;
     /// The kernel's counters since boot: `w0` system calls (Vcpu entries aside), `w1` thread switches, `w2` interrupts, `w3`
-    /// faults, `w4` writes of CR3.
+    /// faults, `w4` writes of CR3, `w5` entries: changes from user space to the kernel, for any of these or at a Vcpu's exit or entry;
+    /// each is followed by one change back.
     pub const COUNTERS: u32 = 0xd02;
 }

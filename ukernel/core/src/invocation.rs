@@ -526,7 +526,8 @@ impl<M: Machine> Kernel<M> {
         if call.method == log::COUNTERS {
             let c = self.counters;
             let root_writes = self.machine.root_writes();
-            return Ok(self.give(&call, &[c.calls, c.switches, c.interrupts, c.faults, root_writes]));
+            let entries = c.calls + c.interrupts + c.faults + self.machine.fast_entries();
+            return Ok(self.give(&call, &[c.calls, c.switches, c.interrupts, c.faults, root_writes, entries]));
         }
         let [bytes] = self.args(&call)?;
         if call.method != log::WRITE {

@@ -102,6 +102,8 @@ pub trait Machine {
     fn retire_root(&mut self);
     /// How often another root page table was loaded.
     fn root_writes(&self) -> u64;
+    /// How often the kernel was entered on ways that no method of `Kernel` hears of: fast Vcpu exits and entries.
+    fn fast_entries(&self) -> u64;
     /// Store the processor's segment bases (and whatever else is kept in the processor) to the running thread's context.
     fn save_bases(&mut self, thread: Ref<Thread>);
     /// Load the segment bases from the running thread's context.

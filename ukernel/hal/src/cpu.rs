@@ -46,8 +46,10 @@ pub struct PerCpu {
     pub(crate) context: *mut Context,
     /// The running thread's Vcpu, or `no_vcpu`.
     pub(crate) vcpu: *mut Vcpu,
-    /// How often CR3 was written.
+    /// How often CR3 was written, but for the fast ways of Vcpus.
     pub(crate) root_writes: u64,
+    /// How often a Vcpu was entered or left on the fast ways, each of which writes CR3.
+    pub(crate) fast_entries: u64,
     /// 1 where an interrupt arrived in a window.
     pub(crate) noted: u64,
     /// Interrupts that arrived in a window, by vector.
@@ -91,6 +93,7 @@ static mut CPU: PerCpu = PerCpu {
     context: core::ptr::null_mut(),
     vcpu: core::ptr::null_mut(),
     root_writes: 0,
+    fast_entries: 0,
     noted: 0,
     pending: [0; 4],
     no_vcpu: Vcpu::new(),
@@ -282,7 +285,13 @@ pub(crate) fn set_root(root: PhysAddr) {
 /// How often CR3 was written since boot.
 pub(crate) fn root_writes() -> u64 {
     // SAFETY: as in `set_root`.
-    unsafe { (*per_cpu()).root_writes }
+    unsafe { (*per_cpu()).root_writes + (*per_cpu()).fast_entries }
+}
+
+/// How often a Vcpu was entered or left on the fast ways since boot.
+pub(crate) fn fast_entries() -> u64 {
+    // SAFETY: as in `set_root`.
+    unsafe { (*per_cpu()).fast_entries }
 }
 
 /// The base of `fs`.

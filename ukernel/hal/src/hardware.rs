@@ -176,6 +176,10 @@ impl Machine for Hardware {
         cpu::root_writes()
     }
 
+    fn fast_entries(&self) -> u64 {
+        cpu::fast_entries()
+    }
+
     fn save_bases(&mut self, thread: Ref<Thread>) {
         let (fs_base, gs_base) = (cpu::fs_base(), cpu::gs_base());
         let context = &mut self.get_mut(thread).context;

@@ -74,4 +74,5 @@ pub const CASES: &[Case] = tests! {
     "exec-from-a-thread"
     "many-threads"
     "floating-point-in-threads"
+    "the-trap-mechanism-changes"
 };

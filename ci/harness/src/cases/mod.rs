@@ -39,6 +39,12 @@ pub fn all() -> impl Iterator<Item = Case> {
     families.into_iter().flatten().copied()
 }
 
+/// Whether a case is worth running under each trap mechanism: processes, memory, signals, threads, faults.
+#[must_use]
+pub fn is_about_traps(case: &Case) -> bool {
+    [processes::CASES, abi::CASES].into_iter().flatten().any(|other| other.name == case.name)
+}
+
 impl Case {
     /// The command line with its folder around it.
     #[must_use]

@@ -86,6 +86,10 @@ pub(crate) fn raw() -> RawThread {
     RawThread { thread: Cap::NULL, sched_context: Cap::NULL, notification: Cap::NULL }
 }
 
+pub(crate) fn priority() -> u8 {
+    0
+}
+
 pub(crate) fn local() -> usize {
     LOCAL.get()
 }

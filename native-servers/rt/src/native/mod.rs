@@ -102,6 +102,10 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&ThreadHandle) -> R) -> R {
     f(Local::current().handle.borrow().as_ref().expect("a thread has its handle from its start to its end"))
 }
 
+pub(crate) fn priority() -> u8 {
+    DEFAULTS.lock().priority
+}
+
 pub(crate) fn spawn(name: &str, stack_bytes: usize, body: Body) -> Result<ThreadHandle, Error> {
     let pages = (stack_bytes as u64 + LOCAL_BYTES).div_ceil(PAGE).max(2);
     let record = match take_ended(pages) {

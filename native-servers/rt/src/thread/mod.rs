@@ -108,6 +108,12 @@ pub fn raw() -> RawThread {
     os::raw()
 }
 
+/// The priority of the task's threads; on the host 0.
+#[must_use]
+pub fn priority() -> u8 {
+    os::priority()
+}
+
 impl ThreadHandle {
     /// A handle for a thread that `sleeper` can wake.
     pub(crate) fn new(name: &str, sleeper: Sleeper) -> Self {

@@ -239,7 +239,8 @@ impl Inode for Node {
 
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>> {
         match self.what {
-            What::SystemFile(_) | What::DescriptorInfo(..) if flags.is_writable() => Err(Errno::EACCES),
+            What::SystemFile(file) if flags.is_writable() && file.store.is_none() => Err(Errno::EACCES),
+            What::DescriptorInfo(..) if flags.is_writable() => Err(Errno::EACCES),
             What::ThreadFile(subject, file) => {
                 if flags.is_writable() && file.store.is_none() {
                     return Err(Errno::EACCES);

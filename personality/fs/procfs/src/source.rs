@@ -425,4 +425,13 @@ pub trait ProcessSource: Send + Sync {
 
     /// The personality's own counters, by name.
     fn counters(&self) -> Vec<(&'static str, u64)>;
+
+    /// How the caller's traps reach the personality: `vcpu` or `exception-ipc`; empty in a thread of the personality's own.
+    fn trap_mechanism(&self) -> &'static str;
+
+    /// Chooses that for the caller's process.
+    ///
+    /// # Errors
+    /// `EINVAL` for another name; `EAGAIN` where there is no kernel memory for it.
+    fn set_trap_mechanism(&self, name: &[u8]) -> Result<()>;
 }

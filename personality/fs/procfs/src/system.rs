@@ -196,3 +196,13 @@ pub(crate) fn counters(source: &dyn ProcessSource) -> Vec<u8> {
     }
     text.into_bytes()
 }
+
+/// `banyan/trap`: how the reader's traps reach the personality.
+pub(crate) fn trap_mechanism(source: &dyn ProcessSource) -> Vec<u8> {
+    format!("{}\n", source.trap_mechanism()).into_bytes()
+}
+
+/// The writer's process chooses how its traps are to reach the personality.
+pub(crate) fn set_trap_mechanism(source: &dyn ProcessSource, text: &[u8]) -> linux_abi::Result<()> {
+    source.set_trap_mechanism(text.trim_ascii())
+}

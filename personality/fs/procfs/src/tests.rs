@@ -11,6 +11,7 @@ use vfs::{FileKind, Inode, Namespace, OpenFile, OpenFlags, Path};
 #[derive(Default)]
 struct Made {
     name: Mutex<Vec<u8>>,
+    trap: Mutex<Vec<u8>>,
     hides: bool,
 }
 
@@ -163,6 +164,16 @@ impl ProcessSource for Made {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         vec![("forks", 5)]
     }
+    fn trap_mechanism(&self) -> &'static str {
+        if self.trap.lock().expect("unlocked").is_empty() { "vcpu" } else { "exception-ipc" }
+    }
+    fn set_trap_mechanism(&self, name: &[u8]) -> Result<()> {
+        if name != b"exception-ipc" {
+            return Err(Errno::EINVAL);
+        }
+        *self.trap.lock().expect("unlocked") = name.to_vec();
+        Ok(())
+    }
 }
 
 fn root(source: Made) -> Arc<dyn Inode> {
@@ -297,4 +308,17 @@ fn a_written_name_is_cut_to_15_bytes() {
     let root = root(made);
     let file = find(&root, "42/comm").and_then(|inode| inode.open(OpenFlags::RDWR)).expect("it opens");
     assert_eq!(file.write(0, &mut SliceSource::new(b"new\n"), OpenFlags::RDWR), Ok(4));
+}
+
+#[test]
+fn a_process_chooses_how_its_traps_arrive() {
+    let root = root(Made::default());
+    assert_eq!(text(&root, "banyan/trap"), "vcpu\n");
+    let file = find(&root, "banyan/trap").and_then(|inode| inode.open(OpenFlags::RDWR)).expect("it opens");
+    let write = |text: &[u8]| file.write(0, &mut SliceSource::new(text), OpenFlags::RDWR);
+    assert_eq!(write(b"nothing\n"), Err(Errno::EINVAL));
+    assert_eq!(write(b"exception-ipc\n"), Ok(14));
+    assert_eq!(text(&root, "banyan/trap"), "exception-ipc\n");
+    let counters = find(&root, "banyan/counters").and_then(|inode| inode.open(OpenFlags::RDWR));
+    assert_eq!(counters.err(), Some(Errno::EACCES));
 }

@@ -2,7 +2,7 @@
 
 use crate::links;
 use crate::node::Node;
-use crate::tree::What;
+use crate::tree::{SystemFile, ThreadFile, What};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -63,11 +63,15 @@ impl File for TextFile {
     }
 
     fn write(&self, _offset: u64, source: &mut dyn Source, _flags: OpenFlags) -> Result<usize> {
-        let What::ThreadFile(subject, file) = self.node.what else { return Err(Errno::EACCES) };
-        let store = file.store.ok_or(Errno::EACCES)?;
         let mut bytes = vec![0; source.remaining().min(WRITE_BYTES)];
         let count = source.read(&mut bytes)?;
-        store(self.node.source(), subject, bytes.get(..count).unwrap_or(&[]))?;
+        let bytes = bytes.get(..count).unwrap_or(&[]);
+        let source = self.node.source();
+        match self.node.what {
+            What::SystemFile(SystemFile { store: Some(store), .. }) => store(source, bytes)?,
+            What::ThreadFile(subject, ThreadFile { store: Some(store), .. }) => store(source, subject, bytes)?,
+            _ => return Err(Errno::EACCES),
+        }
         Ok(count)
     }
 }

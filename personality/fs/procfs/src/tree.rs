@@ -13,7 +13,12 @@ pub(crate) struct SystemFile {
     pub(crate) permissions: u32,
     /// Makes the text.
     pub(crate) show: fn(&dyn ProcessSource) -> Vec<u8>,
+    /// Takes what was written.
+    pub(crate) store: Option<StoreWhole>,
 }
+
+/// Takes what was written to a file of the whole system.
+pub(crate) type StoreWhole = fn(&dyn ProcessSource, &[u8]) -> Result<()>;
 
 /// Makes the text of a thread's file.
 pub(crate) type Show = fn(&dyn ProcessSource, Subject) -> Result<Vec<u8>>;
@@ -74,12 +79,18 @@ pub(crate) enum What {
 }
 
 const fn file(path: &'static str, show: fn(&dyn ProcessSource) -> Vec<u8>) -> SystemFile {
-    SystemFile { path, permissions: 0o444, show }
+    SystemFile { path, permissions: 0o444, show, store: None }
 }
 
 /// Files of the whole system.
 pub(crate) static SYSTEM_FILES: &[SystemFile] = &[
     file("banyan/counters", system::counters),
+    SystemFile {
+        path: "banyan/trap",
+        permissions: 0o666,
+        show: system::trap_mechanism,
+        store: Some(system::set_trap_mechanism),
+    },
     file("banyan/unknown-syscalls", system::unknown_calls),
     file("cmdline", system::command_line),
     file("cpuinfo", system::cpuinfo),

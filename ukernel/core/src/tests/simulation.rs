@@ -74,6 +74,9 @@ impl Machine for Simulation {
     fn root_writes(&self) -> u64 {
         0
     }
+    fn fast_entries(&self) -> u64 {
+        0
+    }
     fn save_bases(&mut self, _: Ref<Thread>) {}
     fn load_bases(&mut self, _: Ref<Thread>) {}
     fn reset_fpu(&mut self, _: Ref<Thread>) {}

@@ -138,13 +138,12 @@ impl Cap<IoPorts> {
 pub const MAX_LOG_BYTES: usize = 3792;
 
 impl Cap<Log> {
-    /// The kernel's counters: system calls, thread switches, interrupts, faults, writes of CR3.
+    /// The kernel's counters: system calls, thread switches, interrupts, faults, writes of CR3, entries.
     ///
     /// # Errors
     /// Only those of every method.
-    pub fn counters(self) -> Result<[u64; 5], Error> {
-        let [calls, switches, interrupts, faults, root_writes, _] = invoke(self.slot(), log::COUNTERS, &[])?;
-        Ok([calls, switches, interrupts, faults, root_writes])
+    pub fn counters(self) -> Result<[u64; 6], Error> {
+        invoke(self.slot(), log::COUNTERS, &[])
     }
 
     /// Appends a line; what is past [`MAX_LOG_BYTES`] is cut off.

@@ -22,6 +22,7 @@ pub const TESTS: Tests = &[
     ("exec-from-a-thread", exec_from_thread),
     ("many-threads", many_threads),
     ("floating-point-in-threads", floating_point),
+    ("the-trap-mechanism-changes", changing_mechanism),
 ];
 
 fn count_together() -> Outcome {
@@ -202,4 +203,50 @@ fn floating_point() -> Outcome {
         println!("{:?}", thread.join().map_err(|_| "a panic")?);
     }
     Ok(())
+}
+
+/// Threads compute, make calls and wait while the way of their traps to the personality changes; on Linux it stays the same.
+fn changing_mechanism() -> Outcome {
+    const FILE: &str = "/proc/banyan/trap";
+    let changes = std::path::Path::new(FILE).exists();
+    let (mut from, to) = std::io::pipe()?;
+    let done = Arc::new(AtomicU32::new(0));
+    let workers: Vec<_> = (1..=3_u32)
+        .map(|factor| {
+            let done = Arc::clone(&done);
+            thread::spawn(move || compute(factor, &done))
+        })
+        .collect();
+    let reader = thread::spawn(move || {
+        let mut byte = [0];
+        let result = std::io::Read::read(&mut from, &mut byte);
+        (result.map_err(|error| error.raw_os_error()), byte)
+    });
+    let mut mechanism = ["exception-ipc", "vcpu"].into_iter().cycle();
+    while done.load(Ordering::SeqCst) < 3 {
+        if changes {
+            std::fs::write(FILE, mechanism.next().unwrap_or_default())?;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    std::io::Write::write(&mut &to, b"x")?;
+    println!("{:?}", reader.join().map_err(|_| "a panic")?);
+    for worker in workers {
+        println!("{:?}", worker.join().map_err(|_| "a panic")?);
+    }
+    Ok(())
+}
+
+/// A sum, with a call in between now and then.
+fn compute(factor: u32, done: &AtomicU32) -> (f64, u64) {
+    let (mut sum, mut calls) = (0.0, 0);
+    for step in 0..200_000_u32 {
+        sum += f64::from(step) * (f64::from(factor) + 0.25);
+        if step % 100 == 0 {
+            // A call that does not exist keeps its argument registers.
+            calls += u64::from(sys::raw_call(9999, [step.into(), 1, 2, 3, 4, 5]) == -i64::from(libc::ENOSYS));
+        }
+    }
+    done.fetch_add(1, Ordering::SeqCst);
+    (sum, calls)
 }

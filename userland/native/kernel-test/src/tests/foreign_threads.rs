@@ -30,8 +30,12 @@ pub fn foreign_threads_calls_are_messages(world: &mut World) -> Outcome {
     let mut state = foreign.start()?;
     // The kernel's own numbers, and some of Linux's.
     for number in (0..16).chain([39, 60, 231, u64::MAX]) {
+        fill(&mut state);
         (state.rip, state.rax) = (SYSCALL, number);
         state = foreign.run(&state)?;
+        let mut expected = state.clone();
+        fill(&mut expected);
+        check!(state == expected);
         check!(is(&state, ExitReason::Syscall));
         check!(state.rax == number);
         check!(state.rip == SYSCALL + 2);
