@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const PACKAGE: &str = "legacy-programs";
+/// Its name as cargo knows it.
+const BINARY: &str = "banyan-command";
 const LIMIT: Duration = Duration::from_secs(1800);
 
 /// The program `banyan`.
@@ -19,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(1800);
 /// When it does not build; the message has the compiler's words.
 pub fn program() -> Result<PathBuf> {
     let folder = workspace::own("legacy")?;
-    let program = folder.join(TARGET).join("release/banyan");
+    let program = folder.join(TARGET).join("release").join(BINARY);
     if !is_current(&program) {
         let start = SystemTime::now();
         build(&folder).context("the program banyan does not build")?;
@@ -51,7 +53,7 @@ fn build(folder: &Path) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     crate::setup::environment::clean(&mut command);
-    command.args(["build", "--release", "--locked", "-p", PACKAGE, "--bin", "banyan", "--features", "programs"]);
+    command.args(["build", "--release", "--locked", "-p", PACKAGE, "--bin", BINARY, "--features", "programs"]);
     command.args(["--target", TARGET, "--target-dir"]).arg(folder).current_dir(workspace::source());
     // A target named by --target is what keeps the flags away from build scripts and macros.
     command.env("RUSTFLAGS", "-C target-feature=+crt-static").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
