@@ -1,7 +1,8 @@
 //! Tests of the host tool: statuses, streams, bad input.
 
 use std::fs;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
@@ -25,6 +26,8 @@ pub fn tests() -> Vec<Trial> {
         trial("tool: the default root has the program banyan", || {
             gives("banyan help | head -n 1; banyan nonsense 2>/dev/null; echo $?", "usage:\n2\n", 0)
         }),
+        trial("tool: ctl runs a command in a running system", ctl),
+        trial("tool: ctl without a running system says so", ctl_nobody),
         trial("tool: --root of a folder", root_folder),
         trial("tool: --root that is missing", || refused("/no/such/root", "/no/such/root")),
         trial("tool: --root that is no archive", root_junk),
@@ -83,6 +86,33 @@ fn strace() -> Result<()> {
     check(&output, "traced\n", 0)?;
     let trace = String::from_utf8_lossy(&output.stderr);
     ensure!(trace.contains("write(1, \"traced\\n\", 7)"), "the trace was:\n{trace}");
+    Ok(())
+}
+
+fn ctl() -> Result<()> {
+    shared::prepared()?;
+    let mut command = Command::new(tool::path()?);
+    command.args(["run", "--exec", "cat; echo end"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = command.spawn()?;
+    let line = ["ctl", "--instance", &running.id().to_string(), "exec", "tr a-z A-Z; exit 5"];
+    let mut answer = tool::run(&line, b"from outside\n")?;
+    // The system listens when it is built.
+    let deadline = Instant::now() + shared::LIMIT;
+    while answer.status.code() == Some(125) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(100));
+        answer = tool::run(&line, b"from outside\n")?;
+    }
+    drop(running.stdin.take());
+    let output = running.wait_with_output()?;
+    check(&answer, "FROM OUTSIDE\n", 5)?;
+    check(&output, "end\n", 0)
+}
+
+fn ctl_nobody() -> Result<()> {
+    // Process 1 is no host tool.
+    let output = tool::run(&["ctl", "--instance", "1", "services"], b"")?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(125) && message.contains("no running system"), "{}\n{message}", output.status);
     Ok(())
 }
 

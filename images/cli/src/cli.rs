@@ -27,6 +27,46 @@ pub enum Word {
     Run(Run),
     /// Measure beside Debian's Linux, under the same emulator
     Bench(Bench),
+    /// Command a system that is running
+    Ctl(Ctl),
+}
+
+/// Which running system, and what it shall do.
+#[derive(Args, Debug)]
+pub struct Ctl {
+    /// The process of the tool that runs it (without: the one that was started last)
+    #[arg(long, value_name = "ID")]
+    pub instance: Option<u32>,
+    /// What to do
+    #[command(subcommand)]
+    pub request: Request,
+}
+
+/// What a running system can be asked for.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Request {
+    /// Show where each service runs
+    Services,
+    /// Move a service while it is used
+    Migrate {
+        /// Which: block or fs
+        #[arg(value_parser = parse_name)]
+        service: String,
+        /// Where to
+        #[arg(value_enum)]
+        placement: Design,
+    },
+    /// Make a task die as if by a fault of its own
+    Kill {
+        /// Which
+        #[arg(value_parser = parse_name)]
+        task: String,
+    },
+    /// Run `sh -c CMD` in it, with these streams, and end with its exit status
+    Exec {
+        /// The command line
+        command: String,
+    },
 }
 
 /// What to measure, and how to give the results.
@@ -160,6 +200,15 @@ impl Run {
     }
 }
 
+/// A task's or service's name, which needs no quotes anywhere.
+fn parse_name(text: &str) -> Result<String> {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.is_empty() || !text.chars().all(is_fine) {
+        bail!("a name has lower-case letters, digits and hyphens");
+    }
+    Ok(text.into())
+}
+
 /// Placements, checked but kept as text: what they change is known later.
 fn parse_places(text: &str) -> Result<String> {
     Places::all(Placement::Personality).change(text)?;
@@ -228,6 +277,20 @@ mod tests {
         assert_eq!(found.on_crash, OnCrash::Halt);
         let found = config(&["--design", "personality", "--on-personality-crash", "restart"]).expect("it is valid");
         assert_eq!((found.storage, found.on_crash), (Storage::Disk(Disk::Fresh), OnCrash::Restart));
+    }
+
+    #[test]
+    fn running_systems_are_commanded() {
+        let parse = |words: &[&str]| Cli::try_parse_from(["banyan", "ctl"].iter().chain(words));
+        let cli = parse(&["--instance", "7", "migrate", "fs", "native"]).expect("it is a valid line");
+        let Some(Word::Ctl(Ctl { instance: Some(7), request: Request::Migrate { service, placement } })) = cli.command
+        else {
+            panic!("it was read as something else")
+        };
+        assert_eq!((service.as_str(), placement), ("fs", Design::Native));
+        for bad in [&["migrate", "f s", "native"][..], &["kill", "$(reboot)"], &["migrate", "fs"], &["kill"], &[]] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! `banyan`: what `cargo run` starts. It reads the command line; the library `banyan` does the work.
 
 mod cli;
+mod ctl;
 mod subject;
 
 use anyhow::Result;
 use banyan::progress::{say, tail};
+use banyan::run::control::Control;
 use banyan::run::exec::Done;
 use banyan::run::interactive::Leave;
 use banyan::run::{End, Vm, exec, interactive};
@@ -20,6 +22,7 @@ fn main() {
     let cli = cli::Cli::parse();
     let result = match &cli.command {
         Some(cli::Word::Bench(bench)) => measure(bench),
+        Some(cli::Word::Ctl(ctl)) => ctl::run(ctl),
         Some(cli::Word::Run(run)) => start(run),
         None => start(&cli.run),
     };
@@ -51,6 +54,7 @@ fn start(run: &cli::Run) -> Result<i32> {
         say("the machine waits for a debugger: gdb -ex 'target remote :1234'");
     }
     let vm = Vm::start(&config)?;
+    let _control = listen(&vm);
     let Some(command) = &run.exec else {
         say("Ctrl-A x leaves");
         let (vm, leave) = interactive::run(vm, run.timeout)?;
@@ -61,6 +65,17 @@ fn start(run: &cli::Run) -> Result<i32> {
         Done::TimedOut => timed_out(vm),
         Done::Ended(end) => ended(vm, &end),
     })
+}
+
+/// Lets `ctl` command the system; without that it runs all the same.
+fn listen(vm: &Vm) -> Option<Control> {
+    match Control::listen(vm) {
+        Ok(control) => Some(control),
+        Err(error) => {
+            say(&format!("ctl will not find this system: {error:#}"));
+            None
+        }
+    }
 }
 
 fn left(vm: Vm, leave: &Leave) -> i32 {

@@ -45,6 +45,14 @@ pub(crate) fn serve(host: HostChannelClient, world: &Arc<World>) {
     }
 }
 
+/// Serves them in a thread, beside the shell on the console.
+pub(crate) fn serve_beside(host: HostChannelClient, world: &Arc<World>) {
+    let world = world.clone();
+    if let Err(error) = rt::thread::spawn("sessions", STACK_BYTES, move || serve(host, &world)) {
+        log::warn!("the host's commands are not served: {error:?}");
+    }
+}
+
 fn pause() {
     rt::thread::sleep_until(rt::time::now_ns() + PAUSE_NS);
 }

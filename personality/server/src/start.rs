@@ -42,7 +42,10 @@ pub fn run(env: &Env) {
     };
     match env.option("mode") {
         Some("exec") => session::serve(host, &world),
-        _ => console::run_shell(env, &world),
+        _ => {
+            session::serve_beside(host, &world);
+            console::run_shell(env, &world);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! One thread reads frames and files them under their session; consumers wait for their own. Nothing the guest sends
 //! makes the reader wait: what it may send is bounded by the windows, and a guest that exceeds one ends the channel.
+//! A session may also be relayed: its frames then go to somebody else, who keeps the windows with the guest.
 //!
 //! Locks: `state` and `writer` are never held together.
 
@@ -110,12 +111,23 @@ struct Inbox {
     input_closed: bool,
 }
 
+/// Takes the frames of a relayed session; false: nobody wants them any more.
+pub(super) type Forward = Box<dyn FnMut(Frame) -> bool + Send>;
+
 #[derive(Default)]
 struct State {
     ready: bool,
     end: Option<End>,
     sessions: HashMap<u32, Inbox>,
+    relayed: HashMap<u32, Forward>,
     last_session: u32,
+}
+
+impl State {
+    fn new_session(&mut self) -> u32 {
+        self.last_session += 1;
+        self.last_session
+    }
 }
 
 /// The channel to one running system.
@@ -184,7 +196,10 @@ impl Channel {
 
     /// Notes how the system stopped; the first word counts.
     fn end(&self, end: End) {
-        self.state().end.get_or_insert(end);
+        let mut state = self.state();
+        state.end.get_or_insert(end);
+        state.relayed.clear();
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -201,7 +216,10 @@ impl Channel {
             // A session that nobody waits for any more may still have frames on their way.
             _ => match state.sessions.get_mut(&header.session) {
                 Some(inbox) => inbox.receive(frame)?,
-                None => return Ok(()),
+                None => {
+                    state.forward(frame);
+                    return Ok(());
+                }
             },
         }
         drop(state);
@@ -254,8 +272,7 @@ impl Channel {
         }
         let id = {
             let mut state = self.state();
-            state.last_session += 1;
-            let id = state.last_session;
+            let id = state.new_session();
             state.sessions.insert(id, Inbox::new());
             id
         };
@@ -263,6 +280,39 @@ impl Channel {
         let trace = if strace { frame::EXEC_STRACE } else { 0 };
         self.send(&Frame::new(id, Kind::Exec, 0, trace).with(command.as_bytes()))?;
         Ok(session)
+    }
+
+    /// Starts a session whose frames from the guest go to `forward`; `None` when the system stopped.
+    pub(super) fn relay(&self, exec: Frame, forward: Forward) -> Option<u32> {
+        let id = {
+            let mut state = self.state();
+            if state.end.is_some() {
+                return None;
+            }
+            let id = state.new_session();
+            state.relayed.insert(id, forward);
+            id
+        };
+        self.pass_on(id, exec).ok()?;
+        Some(id)
+    }
+
+    /// Sends the guest a frame of a relayed session.
+    pub(super) fn pass_on(&self, id: u32, mut frame: Frame) -> io::Result<()> {
+        frame.header.session = id;
+        self.send(&frame)
+    }
+}
+
+impl State {
+    /// Passes a frame of a relayed session on, when it is one and somebody still listens.
+    fn forward(&mut self, frame: Frame) {
+        let id = frame.header.session;
+        let is_last = matches!(frame.header.kind, Kind::Exit | Kind::Refused);
+        let is_lost = self.relayed.get_mut(&id).is_some_and(|forward| !forward(frame));
+        if is_last || is_lost {
+            self.relayed.remove(&id);
+        }
     }
 }
 

@@ -37,7 +37,11 @@ fn stopped(stop: Stop) -> Done {
     }
 }
 
-fn pass_through(session: Session, deadline: Option<Instant>) -> Result<Done> {
+/// Passes standard input, output and error through to a session, until it ends.
+///
+/// # Errors
+/// When the system refuses the command.
+pub fn pass_through(session: Session, deadline: Option<Instant>) -> Result<Done> {
     let session = Arc::new(session);
     let input = Arc::clone(&session);
     // Nobody waits for this thread: it may hang in a read of a terminal.

@@ -2,9 +2,11 @@
 //!
 //! [`Vm`] starts QEMU and owns it: it dies with its `Vm`, and with this process. In [`Mode::Exec`] commands run over the
 //! framed channel ([`Vm::exec`], [`Vm::open`]), many at once on one boot; in [`Mode::Interactive`] the serial line
-//! ([`Vm::serial`]) is the system's console. [`interactive`] and [`exec`] connect a person's terminal and streams.
+//! ([`Vm::serial`]) is the system's console. [`interactive`] and [`exec`] connect a person's terminal and streams;
+//! [`control`] lets other processes command a running system.
 
 pub mod channel;
+pub mod control;
 pub mod exec;
 mod frame;
 pub mod interactive;

@@ -136,6 +136,10 @@ impl Vm {
         self.channel.open(command, self.strace)
     }
 
+    pub(super) fn channel(&self) -> Arc<Channel> {
+        Arc::clone(&self.channel)
+    }
+
     /// When QEMU was started.
     pub fn started(&self) -> Instant {
         self.started
