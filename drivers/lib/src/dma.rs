@@ -143,6 +143,7 @@ mod host {
     use alloc::boxed::Box;
     use alloc::vec;
     use core::ptr::NonNull;
+    use rt::memory::Window;
 
     impl Dma {
         /// Zeroed memory for tests, with an invented physical address; it is never freed.
@@ -151,6 +152,13 @@ mod host {
             let base = NonNull::from(memory).cast();
             // SAFETY: leaked just now, so it lives for ever and nobody else has it.
             unsafe { Self::from_raw(base, bytes, physical) }
+        }
+
+        /// What a device reaches with `bytes` bytes at `physical`, if that is memory which the task shares; it is never freed.
+        pub fn at_physical(physical: u64, bytes: usize) -> Option<Self> {
+            let window = Box::leak(Box::new(Window::at_physical(physical, bytes)?));
+            // SAFETY: leaked just now, so it is mapped for ever; as with `device_view`, a test's device takes turns.
+            Some(unsafe { Self::from_raw(NonNull::new(window.address())?, bytes, physical) })
         }
 
         /// The same memory again, as the device on the other side sees it.

@@ -29,7 +29,7 @@ pub const KERNEL: Program = Program { package: "ukernel", binary: "ukernel" };
 /// A root task that is nothing but the kernel's tests; no part of the system.
 pub const KERNEL_TEST: Program = same("kernel-test");
 /// Everything that the system is built of.
-pub const PROGRAMS: [Program; 10] = [
+pub const PROGRAMS: [Program; 11] = [
     LOADER,
     KERNEL,
     same("root-task"),
@@ -39,6 +39,7 @@ pub const PROGRAMS: [Program; 10] = [
     same("serial-driver"),
     same("virtio-serial-driver"),
     same("rtc-driver"),
+    same("virtio-blk-driver"),
     same("personality-server"),
 ];
 

@@ -1,0 +1,315 @@
+//! The contract: callers that wait for their requests, on a device that interrupts.
+//!
+//! One lock guards everything. A caller gives the device its request, sleeps on a condition of its own, and is woken by
+//! whoever handles the interrupt ([`Disk::on_interrupt`]). A device that breaks its rules is reset at once: only then do
+//! the callers learn of it, so that nobody's memory is written to after its request has ended.
+
+mod regions;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use driver_lib::virtio::{Error, Transport};
+use interfaces::block_device::{BlockInfo, SECTOR_BYTES};
+use interfaces::{BlockDevice, BlockError};
+use ipc::Capability;
+use rt::sync::{Condvar, Mutex, MutexGuard};
+
+use crate::device::{Device, Kind, Request};
+use crate::injection::Injection;
+use crate::limits::Limits;
+use regions::Regions;
+
+/// How long requests under way may take to end when the disk is shut down, in nanoseconds; then they are cut off.
+const PATIENCE_NS: u64 = 10_000_000_000;
+
+/// A disk, for all its callers.
+#[derive(Debug)]
+pub struct Disk<T> {
+    inner: Mutex<Inner<T>>,
+    /// For each place: its request has ended.
+    ended: Vec<Condvar>,
+    /// A place, or descriptors, have become free.
+    room: Condvar,
+    /// A region that is being detached, or the whole disk, has no request under way any more.
+    idle: Condvar,
+    info: BlockInfo,
+    limits: Limits,
+    injection: Injection,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    /// The device, unless it was given up.
+    device: Option<Device<T>>,
+    regions: Regions,
+    /// What is in each place.
+    places: Vec<Place>,
+    free: Vec<u16>,
+    stage: Stage,
+    requests: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Free,
+    UnderWay,
+    Ended(Result<(), BlockError>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// No new requests.
+    Closing,
+    /// The device broke its rules.
+    Broken,
+}
+
+impl Stage {
+    fn check(self) -> Result<(), BlockError> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Closing => Err(BlockError::Stopped),
+            Self::Broken => Err(BlockError::Device),
+        }
+    }
+}
+
+impl<T: Transport + Send> Disk<T> {
+    /// A disk that is `device`.
+    pub fn new(device: Device<T>, injection: Injection) -> Self {
+        let limits = device.limits();
+        // Later starts have later times, and fewer regions are attached than nanoseconds go by: so neither incarnations nor
+        // numbers of regions are ever used again.
+        let incarnation = rt::time::now_ns();
+        let places = usize::from(limits.requests());
+        let inner = Inner {
+            device: Some(device),
+            regions: Regions::new(incarnation),
+            places: (0..places).map(|_| Place::Free).collect(),
+            free: (0..limits.requests()).rev().collect(),
+            stage: Stage::Open,
+            requests: 0,
+        };
+        let info = BlockInfo {
+            sectors: limits.sectors,
+            max_bytes: limits.request_bytes,
+            read_only: limits.read_only,
+            incarnation,
+        };
+        let ended = (0..places).map(|_| Condvar::new()).collect();
+        let (room, idle) = (Condvar::new(), Condvar::new());
+        Self { inner: Mutex::new(inner), ended, room, idle, info, limits, injection }
+    }
+
+    /// Does what an interrupt is for: ends requests.
+    pub fn on_interrupt(&self) {
+        let mut inner = self.inner.lock();
+        while let Some(device) = &mut inner.device {
+            match device.take_ended() {
+                Ok(None) => return,
+                Ok(Some(ended)) => self.finish(&mut inner, ended.place, ended.result),
+                Err(error) => self.give_up(&mut inner, error),
+            }
+        }
+    }
+
+    fn finish(&self, inner: &mut Inner<T>, place: u16, result: Result<(), BlockError>) {
+        let index = usize::from(place);
+        if inner.places[index] == Place::UnderWay {
+            inner.places[index] = Place::Ended(result);
+            self.ended[index].notify_one();
+        }
+    }
+
+    /// Resets a device that broke its rules; everybody who waits for it gets an error.
+    fn give_up(&self, inner: &mut Inner<T>, error: Error) {
+        log::error!("the disk is given up: {error:?}");
+        inner.stage = Stage::Broken;
+        if let Err(error) = self.cut_off(inner, BlockError::Device) {
+            log::error!("it may still be reaching memory: {error:?}");
+        }
+    }
+
+    /// Resets the device and lets go of it; requests under way end with `reason`.
+    fn cut_off(&self, inner: &mut Inner<T>, reason: BlockError) -> Result<(), Error> {
+        let result = inner.device.take().map_or(Ok(()), |mut device| {
+            let result = device.reset();
+            if result.is_err() {
+                // What it may still write to must not become somebody else's.
+                core::mem::forget(device);
+            }
+            result
+        });
+        for place in 0..inner.places.len() {
+            self.finish(inner, place as u16, Err(reason));
+        }
+        self.room.notify_all();
+        result
+    }
+
+    /// Lets no new requests in and those under way end; then resets the device, and lets go of all regions and of all of
+    /// the driver's own memory. From then on the device reaches no memory.
+    ///
+    /// # Errors
+    /// [`Error::NoReset`]: the device may still be reaching memory. All else is done.
+    pub fn shut_down(&self) -> Result<(), Error> {
+        let mut inner = self.inner.lock();
+        inner.stage = Stage::Closing;
+        self.room.notify_all();
+        let deadline = rt::time::now_ns() + PATIENCE_NS;
+        while inner.free.len() < inner.places.len() && inner.device.is_some() && rt::time::now_ns() < deadline {
+            inner = self.idle.wait_until(inner, deadline).0;
+        }
+        let result = self.cut_off(&mut inner, BlockError::Stopped);
+        if result.is_ok() {
+            inner.regions.clear();
+        }
+        result
+    }
+
+    /// Asks the device for something and waits for it.
+    fn perform(&self, mut inner: MutexGuard<'_, Inner<T>>, request: Request) -> Result<(), BlockError> {
+        let place = loop {
+            inner.stage.check()?;
+            match inner.submit(request) {
+                Ok(Some(place)) => break place,
+                Ok(None) => inner = self.room.wait(inner),
+                Err(error) => self.give_up(&mut inner, error),
+            }
+        };
+        self.injection.strike(inner.requests);
+        let index = usize::from(place);
+        let mut inner = self.ended[index].wait_while(inner, |inner| inner.places[index] == Place::UnderWay);
+        let result = match core::mem::replace(&mut inner.places[index], Place::Free) {
+            Place::Ended(result) => result,
+            Place::Free | Place::UnderWay => Err(BlockError::Device),
+        };
+        inner.free.push(place);
+        self.room.notify_one();
+        if inner.free.len() == inner.places.len() {
+            self.idle.notify_all();
+        }
+        result
+    }
+
+    /// Reads or writes for the client with this badge.
+    fn transfer(&self, badge: u64, kind: Kind, place: Transfer) -> Result<(), BlockError> {
+        let Transfer { region, at, sector, bytes } = place;
+        if kind == Kind::Write && self.info.read_only {
+            return Err(BlockError::ReadOnly);
+        }
+        let end = sector.checked_add(u64::from(bytes).div_ceil(SECTOR_BYTES)).ok_or(BlockError::OutOfRange)?;
+        let is_whole = u64::from(bytes).is_multiple_of(SECTOR_BYTES) && bytes <= self.info.max_bytes;
+        if !is_whole || end > self.info.sectors {
+            return Err(BlockError::OutOfRange);
+        }
+        let mut inner = self.inner.lock();
+        inner.stage.check()?;
+        let physical = inner.regions.begin(badge, region, at, bytes)?;
+        let result = if bytes == 0 {
+            drop(inner);
+            Ok(())
+        } else {
+            self.perform(inner, Request { kind, sector, physical, bytes })
+        };
+        let mut inner = self.inner.lock();
+        if inner.regions.end(region) {
+            self.idle.notify_all();
+        }
+        result
+    }
+
+    fn detach(&self, badge: u64, region: u64) -> Result<(), BlockError> {
+        let mut inner = self.inner.lock();
+        inner.regions.close(badge, region)?;
+        while !inner.regions.remove(region) {
+            inner = self.idle.wait(inner);
+        }
+        Ok(())
+    }
+
+    /// The disk as the client with this badge sees it.
+    #[must_use]
+    pub fn client(self: &Arc<Self>, badge: u64) -> DiskClient<T> {
+        DiskClient { disk: self.clone(), badge }
+    }
+}
+
+impl<T: Transport> Inner<T> {
+    /// Gives the device a request, in a free place; `None`: there is no room now.
+    fn submit(&mut self, request: Request) -> Result<Option<u16>, Error> {
+        let (Some(device), Some(&place)) = (&mut self.device, self.free.last()) else { return Ok(None) };
+        match device.submit(place, request) {
+            Ok(()) => {}
+            Err(Error::QueueFull) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        self.free.pop();
+        self.places[usize::from(place)] = Place::UnderWay;
+        self.requests += 1;
+        Ok(Some(place))
+    }
+}
+
+/// What is to be transferred.
+#[derive(Clone, Copy, Debug)]
+struct Transfer {
+    region: u64,
+    at: u64,
+    sector: u64,
+    bytes: u32,
+}
+
+/// A disk as one of its clients sees it: with that one's regions.
+#[derive(Debug)]
+pub struct DiskClient<T> {
+    disk: Arc<Disk<T>>,
+    badge: u64,
+}
+
+impl<T> Clone for DiskClient<T> {
+    fn clone(&self) -> Self {
+        Self { disk: self.disk.clone(), badge: self.badge }
+    }
+}
+
+impl<T: Transport + Send> BlockDevice for DiskClient<T> {
+    fn info(&self) -> Result<BlockInfo, BlockError> {
+        self.disk.inner.lock().stage.check()?;
+        Ok(self.disk.info.clone())
+    }
+
+    fn attach(&self, memory: Capability, bytes: u64) -> Result<u64, BlockError> {
+        let mut inner = self.disk.inner.lock();
+        inner.stage.check()?;
+        inner.regions.attach(self.badge, memory.0, bytes)
+    }
+
+    fn detach(&self, region: u64) -> Result<(), BlockError> {
+        self.disk.detach(self.badge, region)
+    }
+
+    fn read(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
+        self.disk.transfer(self.badge, Kind::Read, Transfer { region, at, sector, bytes })
+    }
+
+    fn write(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
+        self.disk.transfer(self.badge, Kind::Write, Transfer { region, at, sector, bytes })
+    }
+
+    fn flush(&self) -> Result<(), BlockError> {
+        let inner = self.disk.inner.lock();
+        inner.stage.check()?;
+        if !self.disk.limits.has_cache {
+            return Ok(());
+        }
+        self.disk.perform(inner, Request { kind: Kind::Flush, sector: 0, physical: 0, bytes: 0 })
+    }
+}
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Clients' memory, which the device reads and writes.
+
+use alloc::collections::BTreeMap;
+
+use interfaces::BlockError;
+use rt::Error;
+use rt::memory::Owned;
+
+/// Most regions of one client, and of all.
+const MOST_OF_ONE: usize = 256;
+const MOST: usize = 1024;
+const PAGE: u64 = 4096;
+
+/// The regions.
+#[derive(Debug)]
+pub(super) struct Regions {
+    last: u64,
+    by_number: BTreeMap<u64, Region>,
+}
+
+/// A region.
+#[derive(Debug)]
+struct Region {
+    badge: u64,
+    physical: u64,
+    bytes: u64,
+    /// Requests under way; the region is kept until there are none.
+    requests: usize,
+    /// No new requests: it is being detached.
+    ends: bool,
+    /// What keeps it the client's; it is never mapped here.
+    _memory: Owned,
+}
+
+impl Regions {
+    /// None yet; they get numbers from `first` on.
+    pub(super) const fn new(first: u64) -> Self {
+        Self { last: first, by_number: BTreeMap::new() }
+    }
+
+    /// Makes the first `bytes` of the memory in `slot` a region of the client with this badge.
+    ///
+    /// # Errors
+    /// [`BlockError::OutOfRange`]: it is not so large, or no memory that may be read and written and that has an address.
+    /// [`BlockError::Busy`]: there are too many.
+    pub(super) fn attach(&mut self, badge: u64, slot: u64, bytes: u64) -> Result<u64, BlockError> {
+        let of_one = self.by_number.values().filter(|region| region.badge == badge).count();
+        if of_one >= MOST_OF_ONE || self.by_number.len() >= MOST {
+            return Err(BlockError::Busy);
+        }
+        let memory = Owned::copy_of(slot).map_err(reason)?;
+        let (physical, size) = memory.physical().map_err(reason)?;
+        if bytes > size || bytes == 0 {
+            return Err(BlockError::OutOfRange);
+        }
+        // The device asks nobody for rights: who may not write this memory must not have it written by a disk either.
+        drop(memory.map(PAGE.min(size)).map_err(reason)?);
+        self.last += 1;
+        let region = Region { badge, physical, bytes, requests: 0, ends: false, _memory: memory };
+        self.by_number.insert(self.last, region);
+        Ok(self.last)
+    }
+
+    fn find(&mut self, badge: u64, number: u64) -> Result<&mut Region, BlockError> {
+        self.by_number.get_mut(&number).filter(|region| region.badge == badge).ok_or(BlockError::NoRegion)
+    }
+
+    /// Begins a request with `bytes` bytes from `at` on: where they are for the device.
+    ///
+    /// # Errors
+    /// [`BlockError::NoRegion`], [`BlockError::OutOfRange`].
+    pub(super) fn begin(&mut self, badge: u64, number: u64, at: u64, bytes: u32) -> Result<u64, BlockError> {
+        let region = self.find(badge, number)?;
+        if region.ends {
+            return Err(BlockError::NoRegion);
+        }
+        let is_inside = at.checked_add(bytes.into()).is_some_and(|end| end <= region.bytes);
+        let physical = region.physical.checked_add(at).filter(|_| is_inside).ok_or(BlockError::OutOfRange)?;
+        region.requests += 1;
+        Ok(physical)
+    }
+
+    /// A request that was begun has ended; whether somebody waits for the region to be free.
+    pub(super) fn end(&mut self, number: u64) -> bool {
+        self.by_number.get_mut(&number).is_some_and(|region| {
+            region.requests -= 1;
+            region.ends && region.requests == 0
+        })
+    }
+
+    /// Lets no new requests begin.
+    ///
+    /// # Errors
+    /// [`BlockError::NoRegion`].
+    pub(super) fn close(&mut self, badge: u64, number: u64) -> Result<(), BlockError> {
+        self.find(badge, number).map(|region| region.ends = true)
+    }
+
+    /// Removes a closed region when no request of it is under way; whether it is gone.
+    pub(super) fn remove(&mut self, number: u64) -> bool {
+        let is_free = self.by_number.get(&number).is_none_or(|region| region.requests == 0);
+        if is_free {
+            self.by_number.remove(&number);
+        }
+        is_free
+    }
+
+    /// Removes all, when the device touches none of them any more.
+    pub(super) fn clear(&mut self) {
+        self.by_number.clear();
+    }
+}
+
+/// Why memory is not to be had.
+fn reason(error: Error) -> BlockError {
+    match error {
+        Error::OutOfMemory | Error::AlreadyMapped => BlockError::Busy,
+        _ => BlockError::OutOfRange,
+    }
+}

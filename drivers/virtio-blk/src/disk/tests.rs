@@ -1,0 +1,259 @@
+//! The disk over a device in memory.
+
+extern crate std;
+
+use alloc::vec;
+use alloc::vec::Vec;
+use std::sync::Mutex;
+use std::thread;
+
+use interfaces::{BlockDevice, BlockError};
+use ipc::Capability;
+use rt::memory::{Shared, count};
+
+use super::DiskClient;
+use super::fake::{FLUSH, Manners, READ_ONLY, Registers, SECTORS, disk};
+
+const REGION_BYTES: u64 = 64 << 10;
+
+/// The count of capabilities is the whole process's.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn attach(client: &DiskClient<Registers>, shared: &Shared) -> u64 {
+    client.attach(Capability(shared.memory().slot()), REGION_BYTES).expect("it is memory")
+}
+
+fn bytes_of(shared: &Shared, at: usize, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    shared.window().copy_out(at, &mut bytes).expect("inside");
+    bytes
+}
+
+#[test]
+fn sectors_are_read_and_written_where_they_belong() {
+    let _alone = ALONE.lock();
+    let (disk, device) = disk(FLUSH, [0, 0], Manners::Good);
+    let (client, shared) = (disk.client(1), Shared::allocate(REGION_BYTES).expect("memory"));
+    let region = attach(&client, &shared);
+    assert_eq!(client.read(region, 1024, 5, 1024), Ok(()));
+    assert_eq!(bytes_of(&shared, 1024, 1024), [[5; 512], [6; 512]].concat());
+    assert_eq!(bytes_of(&shared, 0, 1024), [0; 1024]);
+    assert_eq!(bytes_of(&shared, 2048, 512), [0; 512]);
+    shared.window().copy_in(0, &[0xab; 512]).expect("inside");
+    assert_eq!(client.write(region, 0, SECTORS - 1, 512), Ok(()));
+    assert_eq!(
+        device.lock().expect("no panic").bytes[(SECTORS as usize - 2) * 512..],
+        [[254; 512], [0xab; 512]].concat()
+    );
+    assert_eq!((client.flush(), device.lock().expect("no panic").flushes), (Ok(()), 1));
+    let info = client.info().expect("it is open");
+    assert_eq!((info.sectors, info.max_bytes, info.read_only), (SECTORS, 1 << 20, false));
+}
+
+#[test]
+fn large_requests_are_cut_into_segments() {
+    let _alone = ALONE.lock();
+    let (disk, _) = disk(0, [3000, 6], Manners::Good);
+    let (client, shared) = (disk.client(1), Shared::allocate(REGION_BYTES).expect("memory"));
+    let region = attach(&client, &shared);
+    assert_eq!(client.info().map(|info| info.max_bytes), Ok(16384));
+    assert_eq!(client.read(region, 512, 10, 16384), Ok(()));
+    let expected: Vec<u8> = (10..42).flat_map(|sector| [sector; 512]).collect();
+    assert_eq!(bytes_of(&shared, 512, 16384), expected);
+    assert_eq!(client.read(region, 0, 0, 16384 + 512), Err(BlockError::OutOfRange));
+    assert_eq!(client.flush(), Ok(()), "there is no cache");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_the_device_sees_it() {
+    let _alone = ALONE.lock();
+    let (disk, device) = disk(READ_ONLY, [0, 0], Manners::Silent);
+    let (client, shared) = (disk.client(1), Shared::allocate(REGION_BYTES).expect("memory"));
+    let region = attach(&client, &shared);
+    for (at, sector, bytes) in [
+        (0, 0, 511),
+        (0, SECTORS, 512),
+        (0, SECTORS - 1, 1024),
+        (0, u64::MAX, 512),
+        (0, u64::MAX / 512, 1024),
+        (REGION_BYTES, 0, 512),
+        (REGION_BYTES - 511, 0, 512),
+        (u64::MAX, 0, 512),
+        (0, 0, 0xffff_fe00),
+    ] {
+        assert_eq!(client.read(region, at, sector, bytes), Err(BlockError::OutOfRange), "{at} {sector} {bytes}");
+    }
+    assert_eq!(client.write(region, 0, 0, 512), Err(BlockError::ReadOnly));
+    assert_eq!(client.read(region + 1, 0, 0, 512), Err(BlockError::NoRegion));
+    assert_eq!(disk.client(2).read(region, 0, 0, 512), Err(BlockError::NoRegion), "it is another client's");
+    assert_eq!(disk.client(2).detach(region), Err(BlockError::NoRegion));
+    assert_eq!(client.attach(Capability(3), 512), Err(BlockError::OutOfRange));
+    let slot = Capability(shared.memory().slot());
+    assert_eq!(client.attach(slot, REGION_BYTES + 1), Err(BlockError::OutOfRange));
+    assert_eq!(client.read(region, 0, 0, 0), Ok(()), "nothing is read at once");
+    assert_eq!(device.lock().expect("no panic").taken, 0);
+    let many = (0..1_000).find(|_| client.attach(slot, 512).is_err()).expect("there is an end");
+    assert_eq!((many, client.attach(slot, 512)), (255, Err(BlockError::Busy)));
+    assert!(disk.client(2).attach(slot, 512).is_ok());
+}
+
+#[test]
+fn many_threads_have_many_requests_under_way() {
+    let _alone = ALONE.lock();
+    let (disk, device) = disk(FLUSH, [0, 0], Manners::Good);
+    device.lock().expect("no panic").hold = 8;
+    let bodies = (0..8u64).map(|number| {
+        let client = disk.client(number);
+        move || {
+            let shared = Shared::allocate(REGION_BYTES).expect("memory");
+            let region = attach(&client, &shared);
+            for round in 0..200 {
+                let pattern = [(number * 31 + round) as u8; 1024];
+                shared.window().copy_in(0, &pattern).expect("inside");
+                assert_eq!(client.write(region, 0, number * 2, 1024), Ok(()));
+                assert_eq!(client.read(region, 4096, number * 2, 1024), Ok(()));
+                assert_eq!(bytes_of(&shared, 4096, 1024), pattern);
+            }
+            assert_eq!(client.detach(region), Ok(()));
+        }
+    });
+    // All threads ask for equally many, so that each time eight are held, eight are there.
+    bodies.map(thread::spawn).collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().expect("no panic"));
+}
+
+#[test]
+fn more_requests_than_descriptors_wait_their_turn() {
+    let _alone = ALONE.lock();
+    let (disk, _) = disk(0, [0, 0], Manners::Good);
+    let threads = (0..40u64).map(|number| {
+        let client = disk.client(number);
+        thread::spawn(move || {
+            let shared = Shared::allocate(REGION_BYTES).expect("memory");
+            let region = attach(&client, &shared);
+            (0..50).for_each(|_| assert_eq!(client.read(region, 0, number, 512), Ok(())));
+            assert_eq!(bytes_of(&shared, 0, 512), [number as u8; 512]);
+        })
+    });
+    threads.collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().expect("no panic"));
+}
+
+#[test]
+fn errors_of_the_device_are_its_callers_and_of_no_one_else() {
+    let _alone = ALONE.lock();
+    let (disk, device) = disk(0, [0, 0], Manners::BadSectors(100));
+    let (client, shared) = (disk.client(1), Shared::allocate(REGION_BYTES).expect("memory"));
+    let region = attach(&client, &shared);
+    assert_eq!(client.read(region, 0, 100, 512), Err(BlockError::Device));
+    assert_eq!(client.read(region, 0, 99, 512), Ok(()));
+    for manners in [Manners::Short, Manners::NoStatus] {
+        device.lock().expect("no panic").manners = manners;
+        assert_eq!(client.read(region, 0, 99, 512), Err(BlockError::Device), "{manners:?}");
+    }
+    device.lock().expect("no panic").manners = Manners::Good;
+    assert_eq!(client.read(region, 0, 99, 512), Ok(()));
+}
+
+#[test]
+fn a_device_that_breaks_the_rules_is_reset_before_anybody_learns_of_it() {
+    let _alone = ALONE.lock();
+    let (disk, device) = disk(0, [0, 0], Manners::WrongChain);
+    let (client, shared) = (disk.client(1), Shared::allocate(REGION_BYTES).expect("memory"));
+    let region = attach(&client, &shared);
+    let before = device.lock().expect("no panic").resets;
+    assert_eq!(client.read(region, 0, 1, 512), Err(BlockError::Device));
+    assert_eq!(device.lock().expect("no panic").resets, before + 1);
+    assert_eq!(client.read(region, 0, 1, 512), Err(BlockError::Device));
+    assert_eq!((client.flush(), client.info().map(drop)), (Err(BlockError::Device), Err(BlockError::Device)));
+    assert_eq!(disk.shut_down(), Ok(()));
+}
+
+#[test]
+fn a_disk_that_is_shut_down_ends_what_is_under_way_and_takes_nothing_more() {
+    let _alone = ALONE.lock();
+    let before = count();
+    let (disk, device) = disk(FLUSH, [0, 0], Manners::Good);
+    device.lock().expect("no panic").hold = 4;
+    let readers = (0..3u64).map(|number| {
+        let client = disk.client(number);
+        thread::spawn(move || {
+            let shared = Shared::allocate(REGION_BYTES).expect("memory");
+            let region = attach(&client, &shared);
+            assert_eq!(client.read(region, 0, 7, 512), Ok(()));
+            assert_eq!(bytes_of(&shared, 0, 512), [7; 512]);
+            assert_eq!(client.read(region, 0, 7, 512), Err(BlockError::Stopped));
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    while device.lock().expect("no panic").taken < 3 {
+        thread::yield_now();
+    }
+    let closing = disk.clone();
+    let closer = thread::spawn(move || closing.shut_down());
+    while disk.client(9).info().is_ok() {
+        thread::yield_now();
+    }
+    assert!(!closer.is_finished(), "three requests are under way");
+    {
+        // The device does its work; a nudge stands for its own good time.
+        let mut state = device.lock().expect("no panic");
+        state.hold = 0;
+    }
+    disk.inner.lock().device.as_mut().expect("not before they have ended").notify();
+    assert_eq!(closer.join().expect("no panic"), Ok(()));
+    readers.into_iter().for_each(|reader| reader.join().expect("no panic"));
+    assert_eq!(device.lock().expect("no panic").resets, 2, "one at the start, one at the end");
+    assert_eq!(disk.client(1).flush(), Err(BlockError::Stopped));
+    drop(disk);
+    assert_eq!(count(), before, "neither regions nor the driver's own memory are left");
+}
+
+#[test]
+fn a_device_that_never_resets_keeps_the_memory_that_it_may_write_to() {
+    let _alone = ALONE.lock();
+    let before = count();
+    let (disk, _) = disk(0, [0, 0], Manners::Dead);
+    let client = disk.client(1);
+    let shared = Shared::allocate(REGION_BYTES).expect("memory");
+    attach(&client, &shared);
+    assert_eq!(disk.shut_down(), Err(driver_lib::virtio::Error::NoReset));
+    // The region (and what it is of) and the two memories of the driver's own.
+    assert_eq!(count(), before + 4);
+    assert_eq!(client.info().map(drop), Err(BlockError::Stopped));
+}
+
+#[test]
+fn a_region_ends_when_its_requests_have() {
+    let _alone = ALONE.lock();
+    let (disk, device) = disk(0, [0, 0], Manners::Good);
+    device.lock().expect("no panic").hold = 2;
+    let (client, shared) = (disk.client(1), Shared::allocate(REGION_BYTES).expect("memory"));
+    let region = attach(&client, &shared);
+    let (reader, detacher) = (client.clone(), client.clone());
+    let reader = thread::spawn(move || reader.read(region, 0, 9, 512));
+    while device.lock().expect("no panic").taken < 1 {
+        thread::yield_now();
+    }
+    let detacher = thread::spawn(move || detacher.detach(region));
+    while client.read(region, 0, 0, 0) != Err(BlockError::NoRegion) {
+        thread::yield_now();
+    }
+    assert!(!detacher.is_finished());
+    let other = attach(&client, &shared);
+    assert_eq!(client.read(other, 512, 3, 512), Ok(()), "the second request lets both go");
+    assert_eq!((reader.join().expect("no panic"), detacher.join().expect("no panic")), (Ok(()), Ok(())));
+    assert_eq!(bytes_of(&shared, 0, 512), [9; 512]);
+}
+
+#[test]
+fn regions_and_incarnations_are_numbered_once_and_for_all() {
+    let _alone = ALONE.lock();
+    let shared = Shared::allocate(REGION_BYTES).expect("memory");
+    let mut numbers = Vec::new();
+    for _ in 0..20 {
+        let (disk, _) = disk(0, [0, 0], Manners::Good);
+        let client = disk.client(1);
+        numbers.push(client.info().expect("it is open").incarnation);
+        numbers.extend([attach(&client, &shared), attach(&client, &shared)]);
+    }
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}
