@@ -62,7 +62,7 @@ fn said(log: &str) -> impl Iterator<Item = &str> {
     log.lines().filter_map(|line| line.trim_end().strip_prefix(PREFIX))
 }
 
-fn end(log: &str) -> String {
+pub(crate) fn end(log: &str) -> String {
     banyan::progress::tail(log)
 }
 
@@ -83,13 +83,26 @@ fn log() -> Result<&'static str> {
 
 /// Builds and boots the tests; what the kernel and they logged.
 fn boot() -> Result<String> {
+    let programs = [build::LOADER, build::KERNEL, build::KERNEL_TEST];
+    logged("kernel-test", &programs, |programs, path| image::build_single(programs, build::KERNEL_TEST, path))
+}
+
+/// Builds some programs, boots the image that `image` makes of them until the machine stops, and gives the log.
+///
+/// # Errors
+/// When something does not build, or the machine does not stop in time.
+pub(crate) fn logged(
+    name: &str,
+    programs: &[build::Program],
+    image: impl FnOnce(&build::Programs, &Path) -> Result<image::Image>,
+) -> Result<String> {
     let lock = workspace::lock()?;
     let tools = setup::ensure()?;
-    let programs = build::programs(&tools, &[build::LOADER, build::KERNEL, build::KERNEL_TEST])?;
+    let programs = build::programs(&tools, programs)?;
     drop(lock);
-    let folder = workspace::own("kernel-test")?;
+    let folder = workspace::own(name)?;
     let run = std::process::id();
-    let image = image::build_single(&programs, build::KERNEL_TEST, &folder.join(format!("{run}.archive")))?;
+    let image = image(&programs, &folder.join(format!("{run}.archive")))?;
     let log = folder.join(format!("{run}.log"));
     let ended = emulate(qemu(&tools, &image, &log));
     let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;

@@ -10,6 +10,7 @@ pub mod cases;
 pub mod compare;
 pub mod kernel_tests;
 pub mod shared;
+pub mod supervisor_tests;
 pub mod terminal;
 pub mod terminal_tests;
 pub mod tool;

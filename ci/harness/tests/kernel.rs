@@ -1,6 +1,7 @@
-//! Every test of the microkernel, listed one by one: `cargo test -p harness --test kernel -- --list`.
+//! Every test of the microkernel and of the supervisor, listed one by one: `cargo test -p harness --test kernel -- --list`.
 
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
-    libtest_mimic::run(&arguments, harness::kernel_tests::tests()).exit();
+    let tests = harness::kernel_tests::tests().into_iter().chain(harness::supervisor_tests::tests()).collect();
+    libtest_mimic::run(&arguments, tests).exit();
 }

@@ -28,6 +28,8 @@ pub const LOADER: Program = Program { package: "loader", binary: "loader" };
 pub const KERNEL: Program = Program { package: "ukernel", binary: "ukernel" };
 /// A root task that is nothing but the kernel's tests; no part of the system.
 pub const KERNEL_TEST: Program = same("kernel-test");
+/// Tests of the supervisor: all the roles of a system made for them.
+pub const SUPERVISOR_TEST: Program = same("supervisor-test");
 /// Everything that the system is built of.
 pub const PROGRAMS: [Program; 11] = [
     LOADER,
@@ -41,6 +43,7 @@ pub const PROGRAMS: [Program; 11] = [
     same("rtc-driver"),
     same("virtio-blk-driver"),
     same("personality-server"),
+    same("heartbeat"),
 ];
 
 const fn same(name: &'static str) -> Program {

@@ -160,8 +160,9 @@ impl Keeper {
     /// may write to must never be used again, so the task stays as it is.
     fn end(&mut self, number: usize) -> bool {
         let start_ns = now_ns();
-        let name = self.name(number);
-        if let Err(problem) = self.devices.take_back(&self.maker, number) {
+        let Some(task) = self.maker.manifest.tasks.get(number) else { return false };
+        let name = task.name.clone();
+        if let Err(problem) = self.devices.take_back(task) {
             log::error!("task \"{name}\" cannot be ended: {problem}");
             return false;
         }

@@ -51,7 +51,8 @@ fn run(switch: Switch) -> Result<(), String> {
     let shared = Arc::new(Shared::default());
     let started = make(&mut maker, &shared)?;
     let supervisor = Supervisor::new(maker.manifest.clone());
-    let keeper = Keeper { maker, devices: Devices, shared: shared.clone(), news };
+    let devices = Devices::new(&maker);
+    let keeper = Keeper { maker, devices, shared: shared.clone(), news };
     let keeper = rt::thread::spawn("keeper", STACK_BYTES, || keeper.run()).map_err(refused)?;
     log::info!("{} tasks start", started.len());
     for number in &started {
