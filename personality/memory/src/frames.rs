@@ -14,7 +14,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use linux_abi::{Errno, Result};
-use rt::sync::SpinLock;
+use rt::sync::{OnceCell, SpinLock};
 
 use crate::{Frame, PAGE_BYTES, os};
 
@@ -36,6 +36,20 @@ struct Entry {
 static TABLE: AtomicPtr<Entry> = AtomicPtr::new(core::ptr::null_mut());
 static DIRECT_MAP: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 static POOL: SpinLock<Pool> = SpinLock::new(Pool::EMPTY);
+static RECLAIM: OnceCell<Reclaim> = OnceCell::new();
+
+/// Gives back about as many frames as asked for, of those that only save time (pages of files that are on a disk as
+/// well); how many. Called with locks held that the caller of an allocation may hold: it must not wait for anything.
+pub type Reclaim = fn(wanted: usize) -> usize;
+
+/// Frames that are given back at once when there are none left.
+const RECLAIM_AT_ONCE: usize = 64;
+
+/// Says who gives frames back when there are none left. Once; later calls are ignored.
+pub fn set_reclaim(reclaim: Reclaim) {
+    // The first one stays.
+    let _ = RECLAIM.set(reclaim);
+}
 
 /// The untouched part of a region, by frame number.
 #[derive(Clone, Copy)]
@@ -201,7 +215,8 @@ pub fn take_heap_run(bytes: usize) -> Option<(NonNull<u8>, usize)> {
 /// Takes a frame, with one reference.
 pub(crate) fn take(contents: Contents) -> Result<Frame> {
     os::ensure_ready();
-    let (number, zeroed) = POOL.lock().take().ok_or(Errno::ENOMEM)?;
+    let taken = POOL.lock().take();
+    let (number, zeroed) = taken.or_else(take_after_reclaim).ok_or(Errno::ENOMEM)?;
     let number = NonZeroU32::new(number).ok_or(Errno::ENOMEM)?;
     entry(number.get()).references.store(1, Ordering::Relaxed);
     if contents == Contents::Zero && !zeroed {
@@ -209,6 +224,17 @@ pub(crate) fn take(contents: Contents) -> Result<Frame> {
         unsafe { zero_frame(address(number)) };
     }
     Ok(Frame::from_raw(number))
+}
+
+fn take_after_reclaim() -> Option<(u32, bool)> {
+    let reclaim = RECLAIM.get()?;
+    while reclaim(RECLAIM_AT_ONCE) > 0 {
+        let taken = POOL.lock().take();
+        if taken.is_some() {
+            return taken;
+        }
+    }
+    None
 }
 
 /// The shared page of zeros.

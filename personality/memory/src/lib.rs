@@ -5,6 +5,7 @@
 //! * [`io`]: [`Sink`] and [`Source`], what a `read` writes into and a `write` reads from
 //! * [`PageSource`]: what a file implements so that it can be mapped
 //! * [`fpu`]: saving, restoring and checking floating-point state
+//! * [`Window`]: memory shared with a server, through which pages of files come and go
 //! * [`StatePage`]: the page that a master and the kernel share for foreign execution
 //!
 //! Two back ends: `native` (kernel objects, fix-ups) and `host` (an arena and a translator per thread), the latter
@@ -33,6 +34,8 @@ mod plain;
 mod state_page;
 #[expect(unsafe_code, reason = "the memory of the served process is reached by address")]
 pub mod user;
+#[expect(unsafe_code, reason = "windows are memory shared with servers")]
+mod window;
 
 #[cfg(test)]
 #[path = "native/copy.rs"]
@@ -65,3 +68,4 @@ pub use user::{
     atomic_load_u32, compare_exchange_u32, fault_in, read_bytes, read_c_string, read_value, set_fault_handler,
     try_compare_exchange_u32, try_load_u32, write_bytes, write_value, write_zeros,
 };
+pub use window::Window;

@@ -13,11 +13,17 @@ pub trait PageSource: Send + Sync {
     ///
     /// With `for_write` the frame must be the source's own (a hole is filled first), because the process will write
     /// to it and all others must see that. Without, a shared zero page may stand for a hole. Shared mappings always ask
-    /// with `for_write`, private ones never (their writes go to copies).
+    /// with `for_write` (but see [`tracks_writes`](Self::tracks_writes)), private ones never (their writes go to copies).
     ///
     /// # Errors
     /// `EFAULT` past the end (the process gets `SIGBUS`); `ENOSPC`, `ENOMEM`, `EIO`.
     fn page(&self, index: u64, for_write: bool) -> Result<Frame>;
+
+    /// Whether the source has to know which pages are written. Then a shared mapping has a page writable only after it
+    /// asked for it with `for_write`, and asks without for those that it only reads; all frames are the source's own.
+    fn tracks_writes(&self) -> bool {
+        false
+    }
 
     /// Puts those pages from `first` on that need no waiting and no allocation into `out` (pages around a fault):
     /// the source's own frames, never a stand-in for a hole.
@@ -27,4 +33,12 @@ pub trait PageSource: Send + Sync {
 
     /// Number of pages, the last perhaps partly used. Only a hint: it may change at any time.
     fn page_count(&self) -> u64;
+
+    /// Writes everything to where it is kept, for `msync(MS_SYNC)`. Called without an address space's lock.
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`: something could not be written.
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
 }

@@ -1,12 +1,13 @@
 //! `madvise`, `mlock`, `mincore`, `msync`: calls about ranges that are mapped already.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use guest_memory::PAGE_BYTES;
 use linux_abi::raw::general as raw;
 use linux_abi::{Errno, Result};
 
-use crate::area::{Area, AreaFlags, Protection};
+use crate::area::{Area, AreaFlags, MappedObject, Protection};
 use crate::layout::{is_page_aligned, is_user_range, page_up};
 use crate::page_tables::PageTables;
 use crate::space::{AddressSpace, Inner};
@@ -187,17 +188,24 @@ impl AddressSpace {
         Ok(present)
     }
 
-    /// Checks a range for `msync`; shared mappings are the object's pages, so there is nothing to write back here.
+    /// Checks a range for `msync`; the objects whose shared mappings are in it, each once, to be written by the caller.
     ///
     /// # Errors
     /// `ENOMEM` where something is not mapped; `EBUSY` for `MS_INVALIDATE` of locked memory.
-    pub fn check_sync(&self, addr: u64, bytes: u64, invalidate: bool) -> Result<()> {
+    pub fn check_sync(&self, addr: u64, bytes: u64, invalidate: bool) -> Result<Vec<Arc<MappedObject>>> {
         let end = range_end(addr, bytes)?;
         let inner = self.lock();
         if invalidate && inner.locked_pages(addr, end) > 0 {
             return Err(Errno::EBUSY);
         }
-        if inner.areas.cover(addr, end) { Ok(()) } else { Err(Errno::ENOMEM) }
+        if !inner.areas.cover(addr, end) {
+            return Err(Errno::ENOMEM);
+        }
+        let areas = inner.areas.as_slice().get(inner.areas.overlapping(addr, end)).unwrap_or_default();
+        let shared = areas.iter().filter(|area| area.is_shared()).filter_map(|area| area.backing.as_ref());
+        let mut objects: Vec<Arc<MappedObject>> = shared.map(|backing| backing.object.clone()).collect();
+        objects.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        Ok(objects)
     }
 }
 

@@ -123,10 +123,17 @@ impl Inner {
             return self.install(tables, page, frame, write);
         };
         let index = area.page_index(backing, page);
-        let frame = backing.object.source.page(index, area.is_shared()).map_err(FaultError::from_source)?;
+        let source = &backing.object.source;
+        let tracks = source.tracks_writes();
+        let for_write = area.is_shared() && (write || !tracks);
+        let frame = source.page(index, for_write).map_err(FaultError::from_source)?;
         if area.is_shared() {
-            let writable = area.protection.contains(Protection::WRITE);
-            return self.install_with_neighbours(tables, page, frame, writable);
+            let may_write = area.protection.contains(Protection::WRITE);
+            if tracks && write {
+                // Its neighbours were not asked for with `for_write`.
+                return self.install(tables, page, frame, true);
+            }
+            return self.install_with_neighbours(tables, page, frame, may_write && !tracks);
         }
         if write {
             let copy = frame.duplicate().map_err(|_| FaultError::OutOfMemory)?;
@@ -145,7 +152,11 @@ impl Inner {
         writable: bool,
     ) -> core::result::Result<(), FaultError> {
         let Some(area) = self.areas.find(page) else { return Err(FaultError::NotMapped) };
-        if !write || writable || area.is_shared() {
+        if area.is_shared() && write && !writable {
+            let frame = tell_tracker(area, page)?.unwrap_or(frame);
+            return self.install(tables, page, frame, true);
+        }
+        if !write || writable {
             return self.install(tables, page, frame, writable || write);
         }
         // One count is ours here and one the page map's: nobody else has the frame, so it need not be copied.
@@ -244,6 +255,15 @@ impl Inner {
         }
         Ok(area)
     }
+}
+
+/// Tells a source that tracks writes that a shared page is about to be written: the frame that it has there now.
+fn tell_tracker(area: &Area, page: u64) -> core::result::Result<Option<Frame>, FaultError> {
+    let Some(backing) = area.backing.as_ref().filter(|backing| backing.object.source.tracks_writes()) else {
+        return Ok(None);
+    };
+    let index = area.page_index(backing, page);
+    backing.object.source.page(index, true).map(Some).map_err(FaultError::from_source)
 }
 
 type Neighbours = [Option<Frame>; FAULT_AROUND_PAGES as usize];

@@ -323,3 +323,49 @@ fn user_copies_fault_pages_in() {
     let end = guest_memory::UserAddr(BASE + 3 * P - 4);
     assert_eq!(guest_memory::write_value(end, &0u64), Err(Errno::EFAULT));
 }
+
+/// A file that notes which of its pages a process may write.
+struct Tracked {
+    page: Frame,
+    told: Mutex<Vec<u64>>,
+}
+
+impl PageSource for Tracked {
+    fn page(&self, index: u64, for_write: bool) -> Result<Frame> {
+        if for_write {
+            self.told.lock().push(index);
+        }
+        Ok(self.page.clone())
+    }
+
+    fn tracks_writes(&self) -> bool {
+        true
+    }
+
+    fn cached_pages(&self, _first: u64, out: &mut [Option<Frame>]) {
+        out.iter_mut().for_each(|slot| *slot = Some(self.page.clone()));
+    }
+
+    fn page_count(&self) -> u64 {
+        8
+    }
+}
+
+#[test]
+fn a_source_that_tracks_writes_hears_of_each_page_once_before_it_is_written() {
+    let source = Arc::new(Tracked { page: Frame::alloc_zeroed().expect("memory"), told: Mutex::new(Vec::new()) });
+    let object =
+        Arc::new(MappedObject { source: source.clone(), name: b"/file".to_vec(), device: 1, inode: 2, keep: None });
+    let space = space();
+    let request = MapRequest { object: Some((object, 0)), sharing: Sharing::Shared, ..fixed(BASE, 8) };
+    assert_eq!(space.map(&request), Ok(BASE));
+    assert_eq!(byte(&space, BASE), Some(0));
+    assert!(source.told.lock().is_empty(), "it was only read");
+    assert!(put(&space, BASE + P, 1) && put(&space, BASE + P, 2), "a neighbour, twice");
+    assert!(put(&space, BASE + 5 * P, 1));
+    assert_eq!(*source.told.lock(), [1, 5]);
+    space.protect(BASE, 8 * P, Protection::READ).expect("protect");
+    space.protect(BASE, 8 * P, Protection::READ_WRITE).expect("protect");
+    assert!(put(&space, BASE + P, 3) && put(&space, BASE, 3));
+    assert_eq!(*source.told.lock(), [1, 5, 1, 0]);
+}

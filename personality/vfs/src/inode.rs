@@ -50,6 +50,17 @@ pub enum RenameMode {
     Exchange,
 }
 
+/// What a rename is about, as the VFS looked it up; the directories are locked, so it stays true.
+#[derive(Clone, Copy)]
+pub struct Renamed<'a> {
+    /// What moves.
+    pub source: &'a Arc<dyn Inode>,
+    /// What is at the new name already.
+    pub target: Option<&'a Arc<dyn Inode>>,
+    /// What happens to the target.
+    pub mode: RenameMode,
+}
+
 /// Where a symbolic link leads.
 pub enum LinkTarget {
     /// To a path, resolved as text.
@@ -129,19 +140,19 @@ pub trait Inode: Any + Send + Sync {
         Err(Errno::EPERM)
     }
 
-    /// Removes the name of something that is no directory.
+    /// Removes the name of `victim`, which is no directory.
     ///
     /// # Errors
     /// `ENOENT`, `EPERM`.
-    fn unlink(&self, name: &[u8]) -> Result<()> {
+    fn unlink(&self, name: &[u8], victim: &Arc<dyn Inode>) -> Result<()> {
         Err(Errno::EPERM)
     }
 
-    /// Removes an empty directory.
+    /// Removes `victim`, an empty directory.
     ///
     /// # Errors
     /// `ENOENT`, `ENOTEMPTY`, `EPERM`.
-    fn remove_directory(&self, name: &[u8]) -> Result<()> {
+    fn remove_directory(&self, name: &[u8], victim: &Arc<dyn Inode>) -> Result<()> {
         Err(Errno::EPERM)
     }
 
@@ -149,7 +160,7 @@ pub trait Inode: Any + Send + Sync {
     ///
     /// # Errors
     /// `ENOENT`, `ENOTEMPTY` if a directory to be replaced is not empty, `EPERM`.
-    fn rename(&self, name: &[u8], new_parent: &Arc<dyn Inode>, new_name: &[u8], mode: RenameMode) -> Result<()> {
+    fn rename(&self, name: &[u8], new_parent: &Arc<dyn Inode>, new_name: &[u8], renamed: Renamed<'_>) -> Result<()> {
         Err(Errno::EPERM)
     }
 
@@ -199,6 +210,14 @@ pub trait FileSystem: Send + Sync {
 
     /// Returns the device number of its inodes.
     fn device(&self) -> DeviceNumber;
+
+    /// Writes everything that is only in memory to the device, for `sync` and `syncfs`.
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`: something could not be written.
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Returns its own mount options as `/proc/mounts` shows them: empty, or starting with a comma.
     fn show_options(&self) -> String {

@@ -47,7 +47,7 @@ pub use device::{CHAR_DEVICES, CharDevice, CharDevices, Opened};
 pub use fd_table::{Descriptor, FdTable, Reservation};
 pub use file::{Allocation, DirectoryEntry, EmitEntry, FIRST_COOKIE, File, Positioning, SeekTarget};
 pub use flags::OpenFlags;
-pub use inode::{FileSystem, Inode, LinkTarget, NewInode, RenameMode, anonymous_device};
+pub use inode::{FileSystem, Inode, LinkTarget, NewInode, RenameMode, Renamed, anonymous_device};
 pub use metadata::{AttributeChanges, DeviceNumber, FileKind, FileSystemStatistics, Metadata, Ownership, Timestamp};
 pub use mount::{FileSystemType, Mount, MountFlags, Namespace, Unmount};
 pub use open_file::{OpenFile, SeekFrom};

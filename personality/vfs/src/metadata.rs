@@ -223,12 +223,16 @@ pub struct FileSystemStatistics {
     pub blocks: u64,
     /// Free blocks.
     pub free_blocks: u64,
+    /// Free blocks that ordinary users may take.
+    pub available_blocks: u64,
     /// Inodes in all.
     pub inodes: u64,
     /// Free inodes.
     pub free_inodes: u64,
     /// Longest name.
     pub name_limit: u64,
+    /// The file system's identity (`f_fsid`), zero where it has none.
+    pub id: u64,
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ impl Caller<'_> {
         if victim.is_mount_point() {
             return Err(Errno::EBUSY);
         }
-        directory.inode().unlink(&parent.name)?;
+        directory.inode().unlink(&parent.name, victim.inode())?;
         children.remove(&parent.name, &victim);
         // The inode may end with the victim: not under the directory's lock.
         drop(children);
@@ -229,7 +229,7 @@ impl Caller<'_> {
             return Err(Errno::EBUSY);
         }
         let mut below = victim.lock_children();
-        directory.inode().remove_directory(&parent.name)?;
+        directory.inode().remove_directory(&parent.name, victim.inode())?;
         below.set_removed();
         drop(below);
         children.remove(&parent.name, &victim);

@@ -8,7 +8,7 @@ use rt::sync::MutexGuard;
 use crate::context::Caller;
 use crate::credentials::Access;
 use crate::dentry::{Children, Dentry};
-use crate::inode::RenameMode;
+use crate::inode::{RenameMode, Renamed};
 use crate::path::Path;
 use crate::walk::{Last, Parent, resolve_parent};
 
@@ -113,7 +113,8 @@ impl Caller<'_> {
             return Err(Errno::ENOENT);
         }
         let mode = if rule == RenameRule::Exchange { RenameMode::Exchange } else { RenameMode::Replace };
-        old_directory.inode().rename(&old.name, new_directory.inode(), &new.name, mode)?;
+        let renamed = Renamed { source: source.inode(), target: target.as_ref().map(|target| target.inode()), mode };
+        old_directory.inode().rename(&old.name, new_directory.inode(), &new.name, renamed)?;
         locked.old.leave(&old.name);
         match (&target, rule) {
             (Some(target), RenameRule::Exchange) => locked.old.enter(old_directory, &old.name, target),

@@ -162,7 +162,7 @@ impl Unpacker<'_> {
             }
             Ok(existing) if existing.kind() == FileKind::Directory => return Err(Reason::Refused(Errno::EISDIR)),
             // A later entry replaces an earlier one, as in Linux's own unpacking.
-            Ok(_) => parent.unlink(name).map_err(Reason::Refused)?,
+            Ok(victim) => parent.unlink(name, &victim).map_err(Reason::Refused)?,
             Err(_) => {}
         }
         let key = (entry.inode, entry.device);

@@ -14,7 +14,7 @@ use linux_abi::{Errno, Result};
 use rt::sync::Mutex;
 use vfs::{
     AttributeChanges, DirectoryEntry, EmitEntry, FIRST_COOKIE, File, FileKind, Inode, Metadata, NewInode, OpenFlags,
-    Ownership, Positioning, RenameMode,
+    Ownership, Positioning, RenameMode, Renamed,
 };
 
 use crate::common::{Common, common_of};
@@ -275,28 +275,30 @@ impl Inode for Directory {
         Ok(())
     }
 
-    fn unlink(&self, name: &[u8]) -> Result<()> {
+    fn unlink(&self, name: &[u8], _victim: &Arc<dyn Inode>) -> Result<()> {
         let removed = self.entries.lock().remove(name).ok_or(Errno::ENOENT)?;
         self.common.note_modification();
         self.forget(&*removed)
     }
 
-    fn remove_directory(&self, name: &[u8]) -> Result<()> {
+    fn remove_directory(&self, name: &[u8], victim: &Arc<dyn Inode>) -> Result<()> {
         let mut entries = self.entries.lock();
-        let victim = entries.get(name).cloned().ok_or(Errno::ENOENT)?;
-        Directory::seal_if_empty(&*victim)?;
+        if entries.get(name).is_none() {
+            return Err(Errno::ENOENT);
+        }
+        Directory::seal_if_empty(&**victim)?;
         entries.remove(name);
         drop(entries);
         self.common.note_modification();
-        self.forget(&*victim)
+        self.forget(&**victim)
     }
 
-    fn rename(&self, name: &[u8], new_parent: &Arc<dyn Inode>, new_name: &[u8], mode: RenameMode) -> Result<()> {
+    fn rename(&self, name: &[u8], new_parent: &Arc<dyn Inode>, new_name: &[u8], renamed: Renamed<'_>) -> Result<()> {
         let other = new_parent.as_any().downcast_ref::<Directory>().ok_or(Errno::EXDEV)?;
         if core::ptr::eq(self, other) {
-            self.rename_within(name, new_name, mode)?;
+            self.rename_within(name, new_name, renamed.mode)?;
         } else {
-            self.rename_across(name, other, new_name, mode)?;
+            self.rename_across(name, other, new_name, renamed.mode)?;
             other.common.note_modification();
         }
         self.common.note_modification();

@@ -123,14 +123,17 @@ impl FileSystem for Tmpfs {
     fn statistics(&self) -> FileSystemStatistics {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (blocks, inodes) = (load(&self.volume.pages_limit), load(&self.volume.inodes_limit));
+        let free_blocks = blocks.saturating_sub(load(&self.volume.pages_used));
         FileSystemStatistics {
             magic: u64::from(TMPFS_MAGIC),
             block_size: 4096,
             blocks,
-            free_blocks: blocks.saturating_sub(load(&self.volume.pages_used)),
+            free_blocks,
+            available_blocks: free_blocks,
             inodes,
             free_inodes: inodes.saturating_sub(load(&self.volume.inodes_used)),
             name_limit: 255,
+            id: 0,
         }
     }
 

@@ -1,8 +1,8 @@
 //! stat, statx, access, statfs.
 
 use guest_memory::{UserAddr, write_value, zeroed};
+use linux_abi::Errno;
 use linux_abi::raw::general as raw;
-use linux_abi::{Errno, Result};
 use task::Task;
 use vfs::mount::{Mount, MountFlags};
 use vfs::{Access, Metadata, Path, Timestamp};
@@ -141,10 +141,11 @@ fn write_statfs(address: UserAddr, mount: &Mount) -> SysResult {
     statfs.f_frsize = statistics.block_size as i64;
     statfs.f_blocks = statistics.blocks as i64;
     statfs.f_bfree = statistics.free_blocks as i64;
-    statfs.f_bavail = statistics.free_blocks as i64;
+    statfs.f_bavail = statistics.available_blocks as i64;
     statfs.f_files = statistics.inodes as i64;
     statfs.f_ffree = statistics.free_inodes as i64;
     statfs.f_namelen = statistics.name_limit as i64;
+    statfs.f_fsid.val = [statistics.id as i32, (statistics.id >> 32) as i32];
     statfs.f_flags = statfs_flags(mount.flags());
     write_value(address, &statfs).map(|()| 0)
 }
@@ -174,9 +175,4 @@ pub fn sys_statfs(task: &Task, args: &Args) -> SysResult {
 pub fn sys_fstatfs(task: &Task, args: &Args) -> SysResult {
     let file = task.files().get_any(args.int(0))?;
     write_statfs(args.addr(1), &file.path().mount)
-}
-
-/// Checks the descriptor of a call on a whole file system.
-pub(crate) fn require_open(task: &Task, fd: i32) -> Result<()> {
-    task.files().get(fd).map(drop)
 }

@@ -9,7 +9,6 @@ use linux_abi::{Errno, Result};
 use task::Task;
 use vfs::{FileKind, OpenFile, OpenFlags, Positioning};
 
-use super::stat::require_open;
 use super::{TRANSFER_LIMIT_BYTES, file, offset};
 use crate::{Args, SysResult};
 
@@ -127,7 +126,11 @@ pub fn sys_copy_file_range(task: &Task, args: &Args) -> SysResult {
 }
 
 /// sync(2)
-pub fn sys_sync(_task: &Task, _args: &Args) -> SysResult {
+pub fn sys_sync(task: &Task, _args: &Args) -> SysResult {
+    for mount in task.fs().namespace().mounts() {
+        // sync(2) reports nothing; fsync(2) of a file that lost something does.
+        let _ = mount.file_system().sync();
+    }
     Ok(0)
 }
 
@@ -138,7 +141,7 @@ pub fn sys_fsync(task: &Task, args: &Args) -> SysResult {
 
 /// syncfs(2)
 pub fn sys_syncfs(task: &Task, args: &Args) -> SysResult {
-    require_open(task, args.int(0)).map(|()| 0)
+    file(task, args.int(0))?.path().mount.file_system().sync().map(|()| 0)
 }
 
 /// fadvise64(2): advice is checked; there is nothing to read ahead in memory.

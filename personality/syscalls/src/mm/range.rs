@@ -30,7 +30,7 @@ pub fn sys_madvise(task: &Task, args: &Args) -> SysResult {
     task.address_space().advise(args.raw(0), args.raw(1), advice).map(|()| 0)
 }
 
-/// msync(2). Shared mappings are the file's own pages, so there is nothing to copy; only the range is checked.
+/// msync(2). Shared mappings are the file's own pages, so there is nothing to copy; with `MS_SYNC` the file is written.
 pub fn sys_msync(task: &Task, args: &Args) -> SysResult {
     const KNOWN: u32 = raw::MS_ASYNC | raw::MS_SYNC | raw::MS_INVALIDATE;
     let (addr, flags) = (args.raw(0), args.uint(2));
@@ -38,7 +38,11 @@ pub fn sys_msync(task: &Task, args: &Args) -> SysResult {
     if flags & !KNOWN != 0 || contradiction || !addr.is_multiple_of(PAGE_BYTES) {
         return Err(Errno::EINVAL);
     }
-    task.address_space().check_sync(addr, args.raw(1), flags & raw::MS_INVALIDATE != 0).map(|()| 0)
+    let objects = task.address_space().check_sync(addr, args.raw(1), flags & raw::MS_INVALIDATE != 0)?;
+    if flags & raw::MS_SYNC != 0 {
+        objects.iter().try_for_each(|object| object.source.sync())?;
+    }
+    Ok(0)
 }
 
 /// mincore(2).

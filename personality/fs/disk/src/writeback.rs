@@ -1,0 +1,136 @@
+//! What is newer here goes to the server: dirty pages in runs, then the times; and to the disk when somebody waits for it.
+
+use interfaces::file_system::{NewAttributes, set};
+use linux_abi::{Errno, Result};
+
+use crate::attributes::no_change;
+use crate::log::Operation;
+use crate::node::{Body, Node};
+use crate::pages::Run;
+use crate::regular::{PAGE, Regular};
+use crate::window::WINDOW_PAGES;
+
+impl Node {
+    /// Sends everything that is newer here to the server, pages included that a process may write through a mapping.
+    ///
+    /// # Errors
+    /// What the server finds.
+    pub(crate) fn write_back(&self) -> Result<()> {
+        if let Body::Regular(regular) = &self.body {
+            self.content(regular).pages.dirty_mapped();
+            self.write_pages(regular)?;
+        }
+        self.write_times()
+    }
+
+    /// Sends dirty pages to the server.
+    ///
+    /// # Errors
+    /// What the server finds; the pages are gone then, as nothing else would ever make room for others. It is told again
+    /// by the next fsync(2).
+    pub(crate) fn write_pages(&self, regular: &Regular) -> Result<()> {
+        let mut from = 0;
+        loop {
+            let _io = regular.io.lock();
+            let (run, bytes) = {
+                let mut content = self.content(regular);
+                let Some(run) = content.pages.take_dirty(from, WINDOW_PAGES) else {
+                    drop(content);
+                    return self.write_size(regular);
+                };
+                let length = (run.frames.len() as u64 * PAGE).min(content.size.saturating_sub(run.first * PAGE));
+                (run, length)
+            };
+            let first = run.first;
+            from = first + run.frames.len() as u64;
+            if let Err(error) = self.write_run(regular, run, bytes) {
+                self.content(regular).pages.remove_range(first, from);
+                *regular.failure.lock() = Some(error);
+                return Err(error);
+            }
+        }
+    }
+
+    /// Sends one run, of which the first `bytes` bytes are the file's. The caller holds `io`.
+    fn write_run(&self, regular: &Regular, mut run: Run, bytes: u64) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        run.frames.truncate(bytes.div_ceil(PAGE) as usize);
+        let now = self.known().times.changed;
+        let offset = run.first * PAGE;
+        let bytes = u32::try_from(bytes).map_err(|_| Errno::EIO)?;
+        self.change(now, Operation::Write { inode: self.number(), offset, bytes, frames: run.frames })?;
+        self.volume.note_used(u64::from(bytes).div_ceil(PAGE));
+        let mut content = self.content(regular);
+        content.server_size = content.server_size.max(offset + u64::from(bytes));
+        Ok(())
+    }
+
+    /// Tells the server the size where no page did: the last ones may have become a hole before they were written. The
+    /// caller holds `io`.
+    fn write_size(&self, regular: &Regular) -> Result<()> {
+        let (size, server_size) = {
+            let content = self.content(regular);
+            (content.size, content.server_size)
+        };
+        if size <= server_size {
+            return Ok(());
+        }
+        let new = NewAttributes { set: set::SIZE, size, ..no_change() };
+        let now = self.known().times.changed;
+        self.change(now, Operation::SetAttributes { inode: self.number(), new })?;
+        self.content(regular).server_size = size;
+        Ok(())
+    }
+
+    /// Sends the times, if the server has others.
+    fn write_times(&self) -> Result<()> {
+        let (now, new): (_, NewAttributes) = {
+            let known = self.known();
+            if !known.has_new_times() {
+                return Ok(());
+            }
+            (known.times.changed, known.new_times())
+        };
+        self.change(now, Operation::SetAttributes { inode: self.number(), new })
+    }
+
+    /// Waits until everything that happened to it so far is on the disk.
+    ///
+    /// # Errors
+    /// As fsync(2).
+    pub(crate) fn write_to_disk(&self) -> Result<()> {
+        // Why pages were lost is told by the failure that is kept.
+        let written = self.write_back();
+        if let Body::Regular(regular) = &self.body
+            && let Some(error) = regular.failure.lock().take()
+        {
+            return Err(error);
+        }
+        written?;
+        let last_change = self.known().last_change;
+        self.volume.link.commit(last_change)
+    }
+
+    /// Writes what was just written to `offset..end`, because there may be no room for it; where that ended.
+    ///
+    /// # Errors
+    /// `ENOSPC` and the like: the file is as before.
+    pub(crate) fn write_through(&self, regular: &Regular, offset: u64, end: u64, old_size: u64) -> Result<u64> {
+        let Err(error) = self.write_pages(regular) else { return Ok(end) };
+        regular.failure.lock().take();
+        let _io = regular.io.lock();
+        let mut content = self.content(regular);
+        content.size = old_size.max(content.server_size);
+        let size = content.size;
+        content.pages.remove_range(size.div_ceil(PAGE), u64::MAX);
+        let written = if old_size <= offset { content.server_size.clamp(offset, end) } else { offset };
+        if written > offset { Ok(written) } else { Err(error) }
+    }
+
+    /// Whether processes may write pages through mappings.
+    pub(crate) fn is_mapped_for_writing(&self) -> bool {
+        matches!(&self.body, Body::Regular(regular) if self.content(regular).pages.has_mapped())
+    }
+}
