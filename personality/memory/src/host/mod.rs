@@ -3,10 +3,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, Once};
-use std::vec::Vec;
-
-use linux_abi::Result;
+use std::sync::{Arc, Once};
 
 use crate::{Frame, PAGE_BYTES, USER_END, frames};
 
@@ -32,7 +29,7 @@ pub fn set_translator(translator: Option<Arc<dyn Translator>>) -> Option<Arc<dyn
 #[derive(Debug)]
 pub struct FlatMemory {
     start: u64,
-    frames: Vec<Frame>,
+    frames: std::vec::Vec<Frame>,
 }
 
 impl FlatMemory {
@@ -52,49 +49,6 @@ impl Translator for FlatMemory {
     fn translate(&self, page: u64, _write: bool) -> Option<Frame> {
         self.frames.get(page.checked_sub(self.start / PAGE_BYTES)? as usize).cloned()
     }
-}
-
-/// A window, as the server has it that it was given to.
-#[derive(Clone, Copy)]
-struct SharedWindow {
-    base: NonNull<u8>,
-    bytes: usize,
-}
-
-// SAFETY: the memory is never freed and belongs to no thread.
-unsafe impl Send for SharedWindow {}
-
-static WINDOWS: Mutex<Vec<SharedWindow>> = Mutex::new(Vec::new());
-
-/// Stands for the kernel: the window's number is its index.
-pub(crate) fn make_window(bytes: usize) -> Result<(NonNull<u8>, u64)> {
-    let layout = std::alloc::Layout::from_size_align(bytes.max(1), PAGE_BYTES as usize).expect("a valid layout");
-    // SAFETY: the layout is not empty.
-    let base = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }).expect("the host has memory for a window");
-    let mut windows = WINDOWS.lock().expect("no test panics with it");
-    windows.push(SharedWindow { base, bytes });
-    Ok((base, windows.len() as u64 - 1))
-}
-
-fn window_range(capability: u64, at: usize, bytes: usize) -> Option<*mut u8> {
-    let window = *WINDOWS.lock().expect("no test panics with it").get(usize::try_from(capability).ok()?)?;
-    (at.checked_add(bytes)? <= window.bytes).then(|| window.base.as_ptr().wrapping_add(at))
-}
-
-/// Reads a window as the server that it was given to; whether there are such bytes.
-pub fn read_window(capability: u64, at: usize, into: &mut [u8]) -> bool {
-    let Some(from) = window_range(capability, at, into.len()) else { return false };
-    // SAFETY: within the window, which is never freed; the slice is none of it.
-    unsafe { core::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
-    true
-}
-
-/// Writes a window as the server that it was given to; whether there are such bytes.
-pub fn write_window(capability: u64, at: usize, bytes: &[u8]) -> bool {
-    let Some(to) = window_range(capability, at, bytes.len()) else { return false };
-    // SAFETY: as above.
-    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
-    true
 }
 
 /// Makes the arena on first use.

@@ -8,7 +8,6 @@ mod ram;
 
 pub use copy::{Fixup, fixups};
 pub(crate) use copy::{compare_exchange_u32, copy_in, copy_out, load_u32};
-pub(crate) use ram::make_window;
 pub use ram::{Location, init, locate, memory_of, region_count, region_frames, region_memory};
 
 /// Nothing: the pool is filled at start-up.

@@ -127,12 +127,3 @@ pub fn memory_of(frame: &Frame) -> Option<(Cap<Memory>, u64)> {
     let location = locate(frame.number())?;
     Some((region_memory(location.region)?.0, location.page * PAGE_BYTES))
 }
-
-/// Memory of the task's own to share with a server: where it is mapped, and the slot of its capability.
-pub(crate) fn make_window(bytes: usize) -> Result<(NonNull<u8>, u64)> {
-    let memory = rt::object::create::<Memory>(bytes as u64).map_err(|_| Errno::ENOMEM)?;
-    let rights = Rights::READ.or(Rights::WRITE);
-    let mapping = rt::memory::map(memory, bytes as u64, rights).map_err(|_| Errno::ENOMEM)?;
-    let base = NonNull::new(mapping.address() as *mut u8).ok_or(Errno::ENOMEM)?;
-    Ok((base, memory.slot()))
-}

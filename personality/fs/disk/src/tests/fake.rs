@@ -4,10 +4,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use guest_memory::host::{read_window, write_window};
 use interfaces::file_system::*;
 use interfaces::{FileSystem, FsError};
 use ipc::{Capability, Failure};
+use rt::memory::{Owned, Window};
 use rt::sync::Mutex;
 use ukernel_abi::Error;
 
@@ -67,7 +67,7 @@ struct State {
     begun: bool,
     retired: bool,
     incarnation: u64,
-    regions: BTreeMap<u64, u64>,
+    regions: BTreeMap<u64, Arc<Window>>,
     dice: Dice,
     odds: Odds,
     deaths: u64,
@@ -319,10 +319,11 @@ impl FileSystem for Fake {
         })
     }
 
-    fn attach(&self, memory: Capability, _bytes: u64) -> Answer<u64> {
+    fn attach(&self, memory: Capability, bytes: u64) -> Answer<u64> {
+        let window = Owned::copy_of(memory.0).and_then(|memory| memory.map(bytes)).map_err(|_| FsError::Invalid)?;
         self.ask(|state| {
             let region = state.regions.len() as u64 + 100 * state.incarnation;
-            state.regions.insert(region, memory.0);
+            state.regions.insert(region, Arc::new(window));
             Ok(region)
         })
     }
@@ -381,13 +382,13 @@ impl FileSystem for Fake {
 
     fn read(&self, inode: u64, piece: Piece) -> Answer<u32> {
         self.ask(|state| {
-            let memory = *state.regions.get(&piece.region).ok_or(FsError::NoRegion)?;
+            let window = state.regions.get(&piece.region).cloned().ok_or(FsError::NoRegion)?;
             let data = &state.running.get(inode)?.data;
             let start = (piece.offset as usize).min(data.len());
             let end = (start + piece.bytes as usize).min(data.len());
             let mut bytes = data[start..end].to_vec();
             bytes.resize((end - start).next_multiple_of(PAGE), 0);
-            assert!(write_window(memory, piece.at as usize, &bytes), "within the window");
+            window.copy_in(piece.at as usize, &bytes).map_err(|_| FsError::Invalid)?;
             Ok((end - start) as u32)
         })
     }
@@ -424,9 +425,9 @@ impl FileSystem for Fake {
 
     fn write(&self, change: Change, inode: u64, piece: Piece) -> Answer<Changed> {
         self.change(&change, |state| {
-            let memory = *state.regions.get(&piece.region).ok_or(FsError::NoRegion)?;
+            let window = state.regions.get(&piece.region).cloned().ok_or(FsError::NoRegion)?;
             let mut bytes = alloc::vec![0; piece.bytes as usize];
-            assert!(read_window(memory, piece.at as usize, &mut bytes), "within the window");
+            window.copy_out(piece.at as usize, &mut bytes).map_err(|_| FsError::Invalid)?;
             let free = state.capacity_pages.saturating_sub(state.running.used_pages());
             let inode = state.running.get(inode)?;
             let (start, end) = (piece.offset as usize, piece.offset as usize + bytes.len());
