@@ -1,0 +1,402 @@
+//! The homes of `block` and of `fs`.
+//!
+//! | | leaves the personality | enters its task | leaves its task | enters the personality |
+//! |---|---|---|---|---|
+//! | `block` | unserve, release | start, ready, note | stop | open, ready, serve, note |
+//! | `fs` | retire | serve, start, ready, note | retire, stop, unserve | ready, note |
+//!
+//! *Serve* and *unserve* concern endpoint `block`, which the personality serves while it has the disk's driver and `fs` runs
+//! elsewhere; otherwise these steps do nothing.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::any::Any;
+
+use interfaces::file_system::Orphans;
+use interfaces::supervisor::Placement;
+use interfaces::{BlockDevice, BlockError, FileSystem, FsError, Supervisor};
+use rt::sync::Mutex;
+
+use crate::home::{Home, Step, StepError};
+use crate::slot::Slot;
+
+/// A disk's driver inside the personality.
+pub trait LocalDisk: BlockDevice {
+    /// Lets requests end, resets the device and gives it back.
+    ///
+    /// # Errors
+    /// The device is not known to be quiet.
+    fn shut_down(&self) -> Result<(), StepError>;
+}
+
+/// What the services need of whoever links their libraries.
+pub trait Platform: Send + Sync {
+    /// Takes the disk's device and starts its driver.
+    ///
+    /// # Errors
+    /// Why the device cannot be used.
+    fn open_disk(&self) -> Result<Arc<dyn LocalDisk>, StepError>;
+
+    /// The disk's driver in its own task.
+    fn native_disk(&self) -> Arc<dyn BlockDevice>;
+
+    /// Serves endpoint `block` with `disk`, until the result is dropped.
+    ///
+    /// # Errors
+    /// There is no memory for threads.
+    fn serve_disk(&self, disk: Arc<dyn BlockDevice>) -> Result<Box<dyn Any + Send>, StepError>;
+
+    /// The file system's library over a disk, not begun.
+    ///
+    /// # Errors
+    /// There is no memory.
+    fn open_file_system(&self, disk: Arc<dyn BlockDevice>) -> Result<Arc<dyn FileSystem>, StepError>;
+
+    /// The file system in its own task.
+    fn native_file_system(&self) -> Arc<dyn FileSystem>;
+
+    /// Makes the file system's client catch up with a server that died, and commits, so that less is left to do while the
+    /// gate is closed. Called with the gate open.
+    fn settle(&self);
+
+    /// The supervisor.
+    fn supervisor(&self) -> &dyn Supervisor;
+}
+
+/// Names of the services: those of their endpoints.
+pub const BLOCK: &str = "block";
+/// As [`BLOCK`].
+pub const FS: &str = "fs";
+
+/// What the homes share.
+pub(crate) struct Estate {
+    pub(crate) platform: Arc<dyn Platform>,
+    /// The driver inside, while it is there.
+    pub(crate) disk: Mutex<Option<Arc<dyn LocalDisk>>>,
+    /// The file system inside, while it is there.
+    pub(crate) file_system: Mutex<Option<Arc<dyn FileSystem>>>,
+    /// What serves endpoint `block`, while somebody needs that.
+    pub(crate) served: Mutex<Option<Box<dyn Any + Send>>>,
+    /// Where each service is, as far as the other is concerned.
+    pub(crate) places: Mutex<Places>,
+}
+
+/// Where the services are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The driver.
+    pub block: Placement,
+    /// The file system.
+    pub fs: Placement,
+}
+
+/// Stands for a service that is nowhere: every call fails. Only if a move could not be taken back.
+struct Nowhere;
+
+impl Estate {
+    fn supervisor(&self) -> &dyn Supervisor {
+        self.platform.supervisor()
+    }
+
+    /// Starts the driver inside.
+    pub(crate) fn open_disk(&self) -> Result<(), StepError> {
+        let disk = self.platform.open_disk()?;
+        *self.disk.lock() = Some(disk);
+        Ok(())
+    }
+
+    fn release_disk(&self) -> Result<(), StepError> {
+        let disk = self.disk.lock().take();
+        let Some(disk) = disk else { return Ok(()) };
+        // What was answered must be on the disk's medium before somebody else starts the device anew.
+        let flushed = disk.flush().map_err(StepError::Disk);
+        let quiet = disk.shut_down();
+        flushed.and(quiet)
+    }
+
+    /// Serves endpoint `block` if the driver is inside and the file system is not.
+    fn serve(&self, disk: Option<Arc<dyn LocalDisk>>) -> Result<(), StepError> {
+        let mut served = self.served.lock();
+        if let (Some(disk), None) = (disk, &*served) {
+            *served = Some(self.platform.serve_disk(disk)?);
+        }
+        Ok(())
+    }
+
+    fn unserve(&self) {
+        let served = self.served.lock().take();
+        // Its threads end calls in flight first.
+        drop(served);
+    }
+
+    /// Starts the file system inside, over `block`'s slot.
+    pub(crate) fn open_file_system(&self, block: &Arc<Slot<dyn BlockDevice>>) -> Result<(), StepError> {
+        let file_system = self.platform.open_file_system(block.clone())?;
+        *self.file_system.lock() = Some(file_system);
+        Ok(())
+    }
+}
+
+/// `block` inside the personality.
+pub(crate) struct BlockInside(pub(crate) Arc<Estate>);
+
+impl Home<dyn BlockDevice> for BlockInside {
+    fn leaving(&self) -> &'static [Step] {
+        &[Step::Unserve, Step::Release]
+    }
+
+    fn entering(&self) -> &'static [Step] {
+        &[Step::Open, Step::Ready, Step::Serve, Step::Note]
+    }
+
+    fn take(&self, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Unserve => self.0.unserve(),
+            Step::Release => {
+                if let Err(error) = self.0.release_disk() {
+                    // It must be usable if it is not left; if it cannot be opened, taking back will say so.
+                    self.0.open_disk()?;
+                    return Err(error);
+                }
+            }
+            Step::Open => self.0.open_disk()?,
+            Step::Ready => self.service().info().map(drop)?,
+            Step::Serve => self.serve()?,
+            Step::Note => self.0.supervisor().placed(BLOCK, Placement::Personality)?,
+            Step::Retire | Step::Stop | Step::Start => {}
+        }
+        Ok(())
+    }
+
+    fn take_back(&self, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Unserve => self.serve(),
+            Step::Release => self.0.open_disk(),
+            Step::Open => self.0.release_disk(),
+            Step::Serve => {
+                self.0.unserve();
+                Ok(())
+            }
+            Step::Note => Ok(self.0.supervisor().placed(BLOCK, Placement::Native)?),
+            Step::Retire | Step::Stop | Step::Start | Step::Ready => Ok(()),
+        }
+    }
+
+    fn service(&self) -> Arc<dyn BlockDevice> {
+        match &*self.0.disk.lock() {
+            Some(disk) => disk.clone(),
+            None => Arc::new(Nowhere),
+        }
+    }
+}
+
+impl BlockInside {
+    fn serve(&self) -> Result<(), StepError> {
+        if self.0.places.lock().fs == Placement::Personality {
+            return Ok(());
+        }
+        let disk = self.0.disk.lock().clone();
+        self.0.serve(disk)
+    }
+}
+
+/// `block` in its own task.
+pub(crate) struct BlockNative(pub(crate) Arc<Estate>);
+
+impl Home<dyn BlockDevice> for BlockNative {
+    fn leaving(&self) -> &'static [Step] {
+        &[Step::Stop]
+    }
+
+    fn entering(&self) -> &'static [Step] {
+        &[Step::Start, Step::Ready, Step::Note]
+    }
+
+    fn take(&self, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Start => self.0.supervisor().start(BLOCK)?,
+            Step::Ready => self.service().info().map(drop)?,
+            Step::Stop => {
+                // What was answered must be on the disk's medium before somebody else starts the device anew.
+                persist(|| self.service().flush(), |error| matches!(error, BlockError::Call(_)))?;
+                self.0.supervisor().stop(BLOCK)?;
+            }
+            Step::Note => self.0.supervisor().placed(BLOCK, Placement::Native)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_back(&self, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Start => self.0.supervisor().stop(BLOCK)?,
+            Step::Stop => self.0.supervisor().start(BLOCK)?,
+            Step::Note => self.0.supervisor().placed(BLOCK, Placement::Personality)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn service(&self) -> Arc<dyn BlockDevice> {
+        self.0.platform.native_disk()
+    }
+}
+
+/// `fs` inside the personality.
+pub(crate) struct FsInside(pub(crate) Arc<Estate>, pub(crate) Arc<Slot<dyn BlockDevice>>);
+
+impl Home<dyn FileSystem> for FsInside {
+    fn leaving(&self) -> &'static [Step] {
+        &[Step::Retire]
+    }
+
+    fn entering(&self) -> &'static [Step] {
+        &[Step::Ready, Step::Note]
+    }
+
+    fn take(&self, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Retire => {
+                let retired = self.service().retire();
+                if let Err(error) = retired {
+                    // Whatever it is like now, the next one starts from the disk, and its client catches up.
+                    self.0.open_file_system(&self.1)?;
+                    return Err(error.into());
+                }
+                *self.0.file_system.lock() = None;
+            }
+            Step::Ready => {
+                self.0.open_file_system(&self.1)?;
+                self.service().begin(Orphans::Keep)?;
+            }
+            Step::Note => self.0.supervisor().placed(FS, Placement::Personality)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_back(&self, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Retire => self.0.open_file_system(&self.1),
+            Step::Ready => {
+                let file_system = self.0.file_system.lock().take();
+                file_system.map_or(Ok(()), |file_system| Ok(file_system.retire().map(drop)?))
+            }
+            Step::Note => Ok(self.0.supervisor().placed(FS, Placement::Native)?),
+            _ => Ok(()),
+        }
+    }
+
+    fn service(&self) -> Arc<dyn FileSystem> {
+        match &*self.0.file_system.lock() {
+            Some(file_system) => file_system.clone(),
+            None => self.0.platform.native_file_system(),
+        }
+    }
+}
+
+/// `fs` in its own task.
+pub(crate) struct FsNative(pub(crate) Arc<Estate>);
+
+impl Home<dyn FileSystem> for FsNative {
+    fn leaving(&self) -> &'static [Step] {
+        &[Step::Retire, Step::Stop, Step::Unserve]
+    }
+
+    fn entering(&self) -> &'static [Step] {
+        &[Step::Serve, Step::Start, Step::Ready, Step::Note]
+    }
+
+    fn take(&self, step: Step) -> Result<(), StepError> {
+        match step {
+            // If it died just now, this fails: its client has to repeat first what was lost.
+            Step::Retire => self.service().retire().map(drop)?,
+            Step::Stop => self.0.supervisor().stop(FS)?,
+            Step::Unserve => self.0.unserve(),
+            Step::Serve => self.serve()?,
+            Step::Start => self.0.supervisor().start(FS)?,
+            Step::Ready => {
+                let begin = || self.service().begin(Orphans::Keep);
+                persist(begin, |error| matches!(error, FsError::Call(_))).map(drop)?;
+            }
+            Step::Note => self.0.supervisor().placed(FS, Placement::Native)?,
+            Step::Release | Step::Open => {}
+        }
+        Ok(())
+    }
+
+    fn take_back(&self, step: Step) -> Result<(), StepError> {
+        match step {
+            // This one serves no more: only another one does. Its client starts it.
+            Step::Retire => {
+                if matches!(self.service().statistics(), Err(FsError::Retired)) {
+                    self.0.supervisor().stop(FS)?;
+                    self.0.supervisor().start(FS)?;
+                }
+                Ok(())
+            }
+            Step::Stop => Ok(self.0.supervisor().start(FS)?),
+            Step::Unserve => self.serve(),
+            Step::Serve => {
+                self.0.unserve();
+                Ok(())
+            }
+            Step::Start => Ok(self.0.supervisor().stop(FS)?),
+            Step::Ready => Ok(self.service().retire().map(drop)?),
+            Step::Note => Ok(self.0.supervisor().placed(FS, Placement::Personality)?),
+            Step::Release | Step::Open => Ok(()),
+        }
+    }
+
+    fn service(&self) -> Arc<dyn FileSystem> {
+        self.0.platform.native_file_system()
+    }
+}
+
+impl FsNative {
+    fn serve(&self) -> Result<(), StepError> {
+        let disk = self.0.disk.lock().clone();
+        self.0.serve(disk)
+    }
+}
+
+/// Repeats a call while the task that answers it dies under it: it is restarted.
+fn persist<R, E>(call: impl Fn() -> Result<R, E>, is_lost: impl Fn(&E) -> bool) -> Result<R, E> {
+    const ATTEMPTS: usize = 50;
+    const PAUSE_NS: u64 = 20_000_000;
+    let mut result = call();
+    for _ in 0..ATTEMPTS {
+        if !result.as_ref().is_err_and(&is_lost) {
+            break;
+        }
+        rt::thread::sleep_until(rt::time::now_ns() + PAUSE_NS);
+        result = call();
+    }
+    result
+}
+
+impl BlockDevice for Nowhere {
+    fn info(&self) -> Result<interfaces::block_device::BlockInfo, BlockError> {
+        Err(BlockError::Device)
+    }
+
+    fn attach(&self, _: ipc::Capability, _: u64) -> Result<u64, BlockError> {
+        Err(BlockError::Device)
+    }
+
+    fn detach(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Device)
+    }
+
+    fn read(&self, _: u64, _: u64, _: u64, _: u32) -> Result<(), BlockError> {
+        Err(BlockError::Device)
+    }
+
+    fn write(&self, _: u64, _: u64, _: u64, _: u32) -> Result<(), BlockError> {
+        Err(BlockError::Device)
+    }
+
+    fn flush(&self) -> Result<(), BlockError> {
+        Err(BlockError::Device)
+    }
+}

@@ -1,0 +1,106 @@
+//! A slot: the place that clients call, and behind it whatever serves at the moment.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use interfaces::block_device::BlockInfo;
+use interfaces::file_system::{
+    Attributes, Change, Changed, FsInfo, FsStatistics, Listing, NewAttributes, NewNode, Orphans, Piece, Target,
+};
+use interfaces::{BlockDevice, BlockError, FileSystem, FsError};
+use ipc::Capability;
+use rt::sync::{RwLock, RwLockWriteGuard};
+
+/// A service's place. Calls hold its gate open; whoever moves the service closes it.
+pub struct Slot<T: ?Sized> {
+    name: String,
+    home: RwLock<Arc<T>>,
+}
+
+/// A closed gate: no call is in flight, and new ones wait until this is dropped.
+pub struct Closed<'a, T: ?Sized>(RwLockWriteGuard<'a, Arc<T>>);
+
+impl<T: ?Sized> Slot<T> {
+    /// A slot for the service of this name, which runs at `home`.
+    #[must_use]
+    pub fn new(name: &str, home: Arc<T>) -> Self {
+        Self { name: name.into(), home: RwLock::new(home) }
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Calls the service where it is.
+    pub fn call<R>(&self, call: impl FnOnce(&T) -> R) -> R {
+        call(&**self.home.read())
+    }
+
+    /// Lets no new calls in, and waits for the end of those in flight.
+    pub fn close(&self) -> Closed<'_, T> {
+        Closed(self.home.write())
+    }
+}
+
+impl<T: ?Sized> Closed<'_, T> {
+    /// Puts the service elsewhere.
+    pub fn set(&mut self, home: Arc<T>) {
+        *self.0 = home;
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn home(&self) -> &Arc<T> {
+        &self.0
+    }
+}
+
+/// Implements a contract for its slot: each method is the home's.
+macro_rules! pass_on {
+    ($contract:ident, $error:ident: $(fn $method:ident($($argument:ident: $type:ty),*) -> $ok:ty;)*) => {
+        impl $contract for Slot<dyn $contract> {
+            $(
+                fn $method(&self, $($argument: $type),*) -> Result<$ok, $error> {
+                    self.call(|home| home.$method($($argument),*))
+                }
+            )*
+        }
+    };
+}
+
+pass_on! { BlockDevice, BlockError:
+    fn info() -> BlockInfo;
+    fn attach(memory: Capability, bytes: u64) -> u64;
+    fn detach(region: u64) -> ();
+    fn read(region: u64, at: u64, sector: u64, bytes: u32) -> ();
+    fn write(region: u64, at: u64, sector: u64, bytes: u32) -> ();
+    fn flush() -> ();
+}
+
+pass_on! { FileSystem, FsError:
+    fn begin(orphans: Orphans) -> FsInfo;
+    fn attach(memory: Capability, bytes: u64) -> u64;
+    fn detach(region: u64) -> ();
+    fn statistics() -> FsStatistics;
+    fn lookup(directory: u64, name: &[u8]) -> Attributes;
+    fn attributes(inode: u64) -> Attributes;
+    fn list(directory: u64, cookie: u64) -> Listing;
+    fn read_link(inode: u64) -> Vec<u8>;
+    fn read(inode: u64, piece: Piece) -> u32;
+    fn seek(inode: u64, offset: u64, hole: bool) -> u64;
+    fn set_attributes(change: Change, inode: u64, new: NewAttributes) -> Changed;
+    fn write(change: Change, inode: u64, piece: Piece) -> Changed;
+    fn create(change: Change, directory: u64, name: &[u8], node: NewNode, target: &[u8]) -> Changed;
+    fn create_unnamed(change: Change, node: NewNode) -> Changed;
+    fn link(change: Change, inode: u64, directory: u64, name: &[u8]) -> Changed;
+    fn unlink(change: Change, directory: u64, name: &[u8]) -> Changed;
+    fn remove_directory(change: Change, directory: u64, name: &[u8]) -> Changed;
+    fn rename(change: Change, directories: (u64, u64), name: &[u8], new_name: &[u8], target: Target) -> Changed;
+    fn punch_hole(change: Change, inode: u64, offset: u64, bytes: u64) -> Changed;
+    fn forget(change: Change, inode: u64) -> Changed;
+    fn commit() -> u64;
+    fn retire() -> u64;
+}
