@@ -104,7 +104,7 @@ pub(crate) fn logged(
     let run = std::process::id();
     let image = image(&programs, &folder.join(format!("{run}.archive")))?;
     let log = folder.join(format!("{run}.log"));
-    let ended = emulate(qemu(&tools, &image, &log));
+    let ended = emulate(machine(&tools, &image, &log));
     let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
     let text = Symbols::new(&image.binaries).explain(&String::from_utf8_lossy(&text));
     for path in [&log, &image.archive] {
@@ -115,7 +115,8 @@ pub(crate) fn logged(
     Ok(text)
 }
 
-fn qemu(tools: &setup::Tools, image: &image::Image, log: &Path) -> Command {
+/// QEMU with `image`, counting instructions, and what it writes to its debug console in `log`.
+pub(crate) fn machine(tools: &setup::Tools, image: &image::Image, log: &Path) -> Command {
     let mut command = match &tools.setpriv {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
@@ -137,7 +138,7 @@ fn file_device(path: &Path) -> String {
 }
 
 /// Waits until QEMU stops. Its status says nothing that the log does not.
-fn emulate(mut command: Command) -> Result<()> {
+pub(crate) fn emulate(mut command: Command) -> Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.spawn().context("cannot start QEMU")?;
     let deadline = Instant::now() + LIMIT;

@@ -3,9 +3,11 @@
 //! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
 //! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms;
 //! [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
-//! the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`.
+//! the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`,
+//! [`block_tests`] the block driver's, by `tests/block.rs`.
 
 pub mod abuse;
+pub mod block_tests;
 pub mod cases;
 pub mod compare;
 pub mod kernel_tests;

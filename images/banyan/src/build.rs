@@ -30,6 +30,8 @@ pub const KERNEL: Program = Program { package: "ukernel", binary: "ukernel" };
 pub const KERNEL_TEST: Program = same("kernel-test");
 /// Tests of the supervisor: all the roles of a system made for them.
 pub const SUPERVISOR_TEST: Program = same("supervisor-test");
+/// A system that is nothing but the block driver's tests.
+pub const BLOCK_TEST: [Program; 5] = [LOADER, KERNEL, same("root-task"), same("pci-server"), same("block-test")];
 /// Everything that the system is built of.
 pub const PROGRAMS: [Program; 11] = [
     LOADER,

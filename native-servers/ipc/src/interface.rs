@@ -35,7 +35,8 @@
 /// assert_eq!(client.greet("nobody"), Err(GreetError::Unknown));
 /// ```
 ///
-/// * the trait is what users of the service are written against; whoever links the service implements it directly;
+/// * the trait is what users of the service are written against; whoever links the service implements it directly (and with
+///   that for references and `Arc`s);
 /// * the client implements it over any [`Transport`](crate::Transport), by default an endpoint;
 /// * the handler is the same contract for a server: it learns who asks, and may answer later;
 /// * the dispatcher makes a [`Dispatch`](crate::Dispatch) of a handler, for [`Server`](crate::Server);
@@ -67,6 +68,22 @@ macro_rules! interface {
                 /// # Errors
                 /// The service's own, or that the call itself failed.
                 fn $method(&self $(, $argument: $type)*) -> Result<$ok, $error>;
+            )*
+        }
+
+        impl<T: $name + ?Sized> $name for &T {
+            $(
+                fn $method(&self $(, $argument: $type)*) -> Result<$ok, $error> {
+                    T::$method(self $(, $argument)*)
+                }
+            )*
+        }
+
+        impl<T: $name + ?Sized> $name for $crate::private::Arc<T> {
+            $(
+                fn $method(&self $(, $argument: $type)*) -> Result<$ok, $error> {
+                    T::$method(self $(, $argument)*)
+                }
             )*
         }
 

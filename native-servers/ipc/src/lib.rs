@@ -99,5 +99,6 @@ pub const fn split_label(label: u32) -> (u16, u16) {
 /// What the macros' output names.
 #[doc(hidden)]
 pub mod private {
+    pub use alloc::sync::Arc;
     pub use ukernel_user::{Cap, Endpoint};
 }

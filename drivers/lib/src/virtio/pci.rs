@@ -8,6 +8,7 @@ use super::{Error, Queue, Transport};
 use crate::mmio::{Mmio, Register, Registers};
 use crate::pci::header::MAX_BARS;
 use crate::pci::{CONFIG_BYTES, ConfigSpace, capability};
+use alloc::vec::Vec;
 use interfaces::PciBus;
 use rt::memory::Owned;
 
@@ -144,6 +145,8 @@ pub struct PciTransport<R> {
     notify: R,
     notify_multiplier: u32,
     device: Option<R>,
+    /// Where each enabled queue is notified: its number, and the offset in the block.
+    notify_offsets: Vec<(u16, usize)>,
 }
 
 impl<R: Registers> PciTransport<R> {
@@ -155,7 +158,7 @@ impl<R: Registers> PciTransport<R> {
         if common.bytes() < COMMON_BYTES as usize {
             return Err(Error::BadCapability);
         }
-        Ok(Self { common, notify, notify_multiplier, device })
+        Ok(Self { common, notify, notify_multiplier, device, notify_offsets: Vec::new() })
     }
 }
 
@@ -196,6 +199,9 @@ impl<R: Registers> Transport for PciTransport<R> {
             high.write(&self.common, (address >> 32) as u32);
         }
         QUEUE_ENABLE.write(&self.common, 1);
+        let slot = u64::from(QUEUE_NOTIFY_OFFSET.read(&self.common)) * u64::from(self.notify_multiplier);
+        self.notify_offsets.retain(|(index, _)| *index != queue.index());
+        self.notify_offsets.push((queue.index(), usize::try_from(slot).unwrap_or(usize::MAX)));
         // A device that has no such vector, or no memory for it, reads back 0xffff (4.1.5.1.2).
         QUEUE_VECTOR.read(&self.common) == vector && QUEUE_ENABLE.read(&self.common) == 1
     }
@@ -206,10 +212,9 @@ impl<R: Registers> Transport for PciTransport<R> {
     }
 
     fn notify(&mut self, queue: u16) {
-        QUEUE_SELECT.write(&self.common, queue);
-        let slot = u64::from(QUEUE_NOTIFY_OFFSET.read(&self.common)) * u64::from(self.notify_multiplier);
+        let known = self.notify_offsets.iter().find(|(index, _)| *index == queue);
+        let Some(&(_, offset)) = known else { return };
         // The place is the device's word: outside of the block, or crooked, nobody is notified.
-        let offset = usize::try_from(slot).unwrap_or(usize::MAX);
         if self.notify.contains(offset, 2) && offset.is_multiple_of(2) {
             self.notify.write_u16(offset, queue);
         }
@@ -266,15 +271,19 @@ mod tests {
         let [common, notify] = [0x38, 0x20].map(FakeRegisters::new);
         let mut transport = PciTransport::new(common, notify, 4, None).expect("large enough");
         let queue = Queue::new(5, 4, Dma::fake(Queue::bytes(4), 0x1_2345_0000));
+        QUEUE_NOTIFY_OFFSET.write(&transport.common, 5);
         assert!(transport.enable_queue(&queue, 2));
         assert_eq!(transport.common.read_u16(0x16), 5);
         assert_eq!((transport.common.read_u32(0x20), transport.common.read_u32(0x24)), (0x2345_0000, 1));
         assert_eq!(transport.common.read_u32(0x28), 0x2345_0040);
-        QUEUE_NOTIFY_OFFSET.write(&transport.common, 5);
         transport.notify(5);
         assert_eq!(transport.notify.read_u16(20), 5);
         QUEUE_NOTIFY_OFFSET.write(&transport.common, 0xffff);
+        assert!(transport.enable_queue(&queue, 2));
+        transport.notify.write_u16(20, 0);
         transport.notify(5);
+        transport.notify(6);
+        assert_eq!(transport.notify.read_u16(20), 0, "a place outside of the block is nowhere");
         assert_eq!(transport.read_config(0), 0);
     }
 }

@@ -1,0 +1,260 @@
+//! The tests.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use interfaces::{
+    BlockDevice, BlockDeviceClient, BlockDeviceDispatcher, BlockError, PciBus, PciBusClient, Reattaching,
+};
+use ipc::{Capability, PerCaller, Pool, PoolSize};
+use rt::memory::{Owned, Shared};
+use rt::sync::Mutex;
+use rt::thread::{self, JoinHandle};
+use ukernel_user::object::MapRange;
+use ukernel_user::{Cap, Endpoint, Error, Irq, Memory, Notification, Rights};
+use virtio_blk_driver::{Driver, Injection};
+
+use crate::bench;
+use crate::load::{Client, Numbers};
+use crate::resources::Resources;
+
+type Test = fn(PciBusClient) -> Result<(), String>;
+
+/// All of them, in order.
+pub const TESTS: [(&str, Test); 7] = [
+    ("a_disk_is_opened_and_told_of", a_disk_is_opened_and_told_of),
+    ("threads_find_what_they_wrote", threads_find_what_they_wrote),
+    ("a_shutdown_ends_what_is_under_way", a_shutdown_ends_what_is_under_way),
+    ("what_was_handed_out_is_gone_when_the_device_is_given_back", what_was_handed_out_is_gone),
+    ("clients_notice_nothing_while_the_service_starts_again", clients_notice_nothing),
+    ("a_thousand_starts_leave_nothing_behind", a_thousand_starts_leave_nothing_behind),
+    ("requests_are_measured", requests_are_measured),
+];
+
+const POOL: PoolSize = PoolSize { threads: 4, stack_bytes: 32 << 10 };
+const STACK_BYTES: usize = 64 << 10;
+const MILLISECOND: u64 = 1_000_000;
+
+fn open(bus: PciBusClient) -> Result<Driver<PciBusClient>, String> {
+    Driver::open(bus, Injection::NONE).map_err(|failure| format!("opening: {failure:?}"))
+}
+
+fn shut_down(driver: Driver<PciBusClient>) -> Result<(), String> {
+    driver.shut_down().map_err(|failure| format!("shutting down: {failure:?}"))
+}
+
+fn serve(driver: &Driver<PciBusClient>, endpoint: Cap<Endpoint>) -> Result<Pool, String> {
+    let clients = driver.clients();
+    let pool = Pool::start("pool", endpoint, POOL, || BlockDeviceDispatcher(PerCaller(clients.clone())));
+    pool.map_err(|error| format!("serving: {error:?}"))
+}
+
+/// An endpoint, and capabilities to call it.
+struct Door {
+    endpoint: Cap<Endpoint>,
+}
+
+impl Door {
+    fn new() -> Result<Self, String> {
+        let endpoint = rt::object::create(0).map_err(|error| format!("an endpoint: {error:?}"))?;
+        Ok(Self { endpoint })
+    }
+
+    fn client(&self, badge: u64) -> Result<BlockDeviceClient, String> {
+        let cap = rt::cap::mint(self.endpoint, Rights::SEND.or(Rights::GRANT), badge);
+        cap.map(BlockDeviceClient::new).map_err(|error| format!("a badge: {error:?}"))
+    }
+}
+
+/// Threads that each say how they ended.
+struct Threads {
+    handles: Vec<JoinHandle>,
+    failures: Arc<Mutex<Vec<String>>>,
+}
+
+impl Threads {
+    fn new() -> Self {
+        Self { handles: Vec::new(), failures: Arc::default() }
+    }
+
+    fn start(&mut self, body: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
+        let failures = self.failures.clone();
+        let handle = thread::spawn("client", STACK_BYTES, move || {
+            if let Err(failure) = body() {
+                failures.lock().push(failure);
+            }
+        });
+        self.handles.push(handle.map_err(|error| format!("a thread: {error:?}"))?);
+        Ok(())
+    }
+
+    fn join(self) -> Result<(), String> {
+        self.handles.into_iter().for_each(JoinHandle::join);
+        self.failures.lock().pop().map_or(Ok(()), Err)
+    }
+}
+
+fn a_disk_is_opened_and_told_of(bus: PciBusClient) -> Result<(), String> {
+    let driver = open(bus)?;
+    let info = driver.client(1).info().map_err(|error| format!("{error:?}"))?;
+    if info.sectors != 16 << 11 || info.read_only || info.max_bytes < 4096 {
+        return Err(format!("{info:?}"));
+    }
+    drop(driver);
+    shut_down(open(bus)?)
+}
+
+fn threads_find_what_they_wrote(bus: PciBusClient) -> Result<(), String> {
+    let driver = open(bus)?;
+    let mut threads = Threads::new();
+    for number in 0..6 {
+        let device = driver.client(number);
+        threads.start(move || {
+            let mut client = Client::new(device, number)?;
+            (0..150).try_for_each(|_| client.round())?;
+            client.compare_all()?;
+            client.finish()
+        })?;
+    }
+    threads.join()?;
+    shut_down(driver)
+}
+
+fn a_shutdown_ends_what_is_under_way(bus: PciBusClient) -> Result<(), String> {
+    for round in 0..50 {
+        let driver = open(bus)?;
+        let mut threads = Threads::new();
+        let reads = Arc::new(AtomicU64::new(0));
+        for number in 0..4 {
+            let (device, reads) = (driver.client(number), reads.clone());
+            threads.start(move || {
+                let memory = Shared::allocate(64 << 10).map_err(|error| format!("memory: {error:?}"))?;
+                let region = device.attach(Capability(memory.memory().slot()), 64 << 10);
+                let region = region.map_err(|error| format!("attaching: {error:?}"))?;
+                loop {
+                    match device.read(region, 0, number * 128, 64 << 10) {
+                        Ok(()) => reads.fetch_add(1, Ordering::Relaxed),
+                        Err(BlockError::Stopped) => return Ok(()),
+                        Err(error) => return Err(format!("reading: {error:?}")),
+                    };
+                }
+            })?;
+        }
+        while reads.load(Ordering::Relaxed) < 8 + round {
+            thread::sleep_until(rt::time::now_ns() + MILLISECOND / 10);
+        }
+        shut_down(driver)?;
+        threads.join()?;
+    }
+    Ok(())
+}
+
+fn what_was_handed_out_is_gone(bus: PciBusClient) -> Result<(), String> {
+    let asked = |error| format!("asking for the device: {error}");
+    bus.enable().map_err(asked)?;
+    let bar = bus.bar(4).map_err(asked)?;
+    let memory = Owned::adopt(bar.memory.0);
+    let irq: Cap<Irq> = Cap::new(bus.interrupt(0).map_err(asked)?.0);
+    let refused = |error: Error| format!("the kernel refused: {error:?}");
+    let notification: Cap<Notification> = rt::object::create(0).map_err(refused)?;
+    irq.bind(notification).map_err(refused)?;
+    // Mapped by hand, so that what maps it can be asked.
+    let (address, rights) = (rt::memory::base() + rt::layout::OWN, Rights::READ.or(Rights::WRITE));
+    let attachment = rt::memory::attach(memory.memory(), address, 4096, rights).map_err(refused)?;
+    let page = MapRange { uncached: true, ..MapRange::new(address, rights, 0, 1) };
+    rt::memory::map_range(attachment, page).map_err(refused)?;
+
+    bus.release().map_err(asked)?;
+    let after = [
+        memory.bytes().err(),
+        Cap::<Memory>::new(bar.memory.0).attach(rt::own::vspace(), address, 4096, rights, attachment).err(),
+        irq.bind(notification).err(),
+        irq.acknowledge().err(),
+    ];
+    if after != [Some(Error::InvalidCapability); 4] {
+        return Err(format!("something is still there: {after:?}"));
+    }
+    if rt::memory::map_range(attachment, page) != Err(Error::InvalidState) || attachment.detach().is_ok() {
+        return Err("its registers are still mapped".into());
+    }
+    rt::object::recycle(attachment);
+    rt::object::recycle(notification);
+    rt::cap::free_slot(irq.slot());
+    // It goes to the next driver as if nothing had been.
+    shut_down(open(bus)?)
+}
+
+/// The service starts, stops and starts again, in every way, while clients use it.
+fn clients_notice_nothing(bus: PciBusClient) -> Result<(), String> {
+    let door = Door::new()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let rounds = Arc::new(AtomicU64::new(0));
+    let mut threads = Threads::new();
+    for number in 0..4 {
+        let (device, stop, rounds) = (Reattaching::new(door.client(number + 1)?), stop.clone(), rounds.clone());
+        threads.start(move || {
+            let mut client = Client::new(device, number)?;
+            while !stop.load(Ordering::SeqCst) {
+                client.round()?;
+                rounds.fetch_add(1, Ordering::Relaxed);
+            }
+            client.compare_all()?;
+            client.finish()
+        })?;
+    }
+    let mut numbers = Numbers::new(77);
+    for _ in 0..200 {
+        let driver = open(bus)?;
+        let pool = serve(&driver, door.endpoint)?;
+        thread::sleep_until(rt::time::now_ns() + numbers.below(3 * MILLISECOND));
+        if numbers.below(2) == 0 {
+            pool.stop();
+            shut_down(driver)?;
+        } else {
+            // Calls that were received are answered with `Stopped`.
+            shut_down(driver)?;
+            pool.stop();
+        }
+    }
+    let driver = open(bus)?;
+    let pool = serve(&driver, door.endpoint)?;
+    stop.store(true, Ordering::SeqCst);
+    threads.join()?;
+    pool.stop();
+    log::info!("bench rounds of clients during 200 restarts {}", rounds.load(Ordering::Relaxed));
+    if rounds.load(Ordering::Relaxed) < 50 {
+        return Err("the clients got nothing done".into());
+    }
+    shut_down(driver)
+}
+
+fn a_thousand_starts_leave_nothing_behind(bus: PciBusClient) -> Result<(), String> {
+    let door = Door::new()?;
+    let device = Reattaching::new(door.client(1)?);
+    let cycle = |number: u64| {
+        let driver = open(bus)?;
+        let pool = serve(&driver, door.endpoint)?;
+        let mut client = Client::new(&device, number % 8)?;
+        client.round()?;
+        client.finish()?;
+        pool.stop();
+        shut_down(driver)
+    };
+    (0..10).try_for_each(cycle)?;
+    let before = Resources::now()?;
+    (0..1_000).try_for_each(cycle)?;
+    Resources::now()?.same_as(before)
+}
+
+fn requests_are_measured(bus: PciBusClient) -> Result<(), String> {
+    let door = Door::new()?;
+    let driver = open(bus)?;
+    let pool = serve(&driver, door.endpoint)?;
+    bench::empty_reads("by a function call", &driver.client(1))?;
+    bench::empty_reads("by a message", &door.client(1)?)?;
+    pool.stop();
+    shut_down(driver)
+}
