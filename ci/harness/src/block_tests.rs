@@ -82,7 +82,7 @@ fn log() -> Result<&'static str> {
 fn boot() -> Result<String> {
     let lock = workspace::lock()?;
     let tools = setup::ensure()?;
-    let programs = build::programs(&tools, &build::BLOCK_TEST)?;
+    let programs = build::programs(&tools, build::BLOCK_TEST)?;
     drop(lock);
     let folder = workspace::own("block-test")?;
     let run = std::process::id();

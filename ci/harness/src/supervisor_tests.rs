@@ -68,7 +68,7 @@ fn log() -> Result<&'static str> {
 }
 
 fn boot() -> Result<String> {
-    let programs: Vec<build::Program> = build::PROGRAMS.into_iter().chain([build::SUPERVISOR_TEST]).collect();
+    let programs: Vec<build::Program> = build::PROGRAMS.iter().copied().chain([build::SUPERVISOR_TEST]).collect();
     let mut config = Config::new(Mode::Exec);
     config.manifest = workspace::source().join("images/systems/supervisor-test.toml");
     logged("supervisor-test", &programs, |programs, path| image::build(programs, &config, &Tree::default(), path))

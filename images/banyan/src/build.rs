@@ -31,9 +31,9 @@ pub const KERNEL_TEST: Program = same("kernel-test");
 /// Tests of the supervisor: all the roles of a system made for them.
 pub const SUPERVISOR_TEST: Program = same("supervisor-test");
 /// A system that is nothing but the block driver's tests.
-pub const BLOCK_TEST: [Program; 5] = [LOADER, KERNEL, same("root-task"), same("pci-server"), same("block-test")];
+pub const BLOCK_TEST: &[Program] = &[LOADER, KERNEL, same("root-task"), same("pci-server"), same("block-test")];
 /// Everything that the system is built of.
-pub const PROGRAMS: [Program; 11] = [
+pub const PROGRAMS: &[Program] = &[
     LOADER,
     KERNEL,
     same("root-task"),
@@ -84,7 +84,7 @@ impl Programs {
 /// # Errors
 /// When something does not build; the message has the compiler's words.
 pub fn guest(tools: &Tools) -> Result<Programs> {
-    programs(tools, &PROGRAMS)
+    programs(tools, PROGRAMS)
 }
 
 /// As [`guest`], for these programs alone.
