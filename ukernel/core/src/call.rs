@@ -26,17 +26,19 @@ pub(crate) enum Outcome {
 impl<M: Machine> Kernel<M> {
     /// The running thread made a system call.
     pub fn system_call(&mut self) {
+        if !self.fast_system_call() {
+            self.general_system_call();
+        }
+    }
+
+    /// The running thread made a system call that the fast path left alone.
+    pub fn general_system_call(&mut self) {
         self.counters.calls += 1;
         let Some(thread) = self.current else { return };
         let t = self.get(thread);
         let number = t.context.rax;
         if t.foreign {
             self.foreign_trap(thread, Exit { reason: ExitReason::Syscall, vector: 0, error_code: 0, address: 0 });
-            return;
-        }
-        if number == Call::Call as u64 && self.fast_call(thread)
-            || number == Call::ReplyRecv as u64 && self.fast_reply_recv(thread)
-        {
             return;
         }
         let result = match Call::from_number(number) {

@@ -9,11 +9,12 @@ use ukernel_abi::{Error, Rights};
 
 use crate::{Cap, Kernel, Machine, Object, Ref, SlotRef};
 
-/// A table of 2^`bits` slots; they follow it in memory.
+/// A table of slots; they follow it in memory.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct CapTable {
-    pub(crate) bits: u8,
+    /// Number of slots, a power of two.
+    pub(crate) slots: u64,
     pub(crate) caps: u32,
     /// Next in the list of tables that are being destroyed.
     pub(crate) next_dead: Option<Ref<CapTable>>,
@@ -25,17 +26,17 @@ impl Object for CapTable {}
 
 impl CapTable {
     pub(crate) fn new(bits: u8) -> Self {
-        Self { bits, caps: 0, next_dead: None, emptied: 0 }
+        Self { slots: 1 << bits, caps: 0, next_dead: None, emptied: 0 }
     }
 
     /// Number of slots.
     pub fn slots(&self) -> u64 {
-        1 << self.bits
+        self.slots
     }
 
     /// The slot with this index, of the table that `this` refers to.
     pub(crate) fn slot(&self, this: Ref<CapTable>, index: u64) -> Option<SlotRef> {
-        (index < self.slots()).then(|| this.part((index + 1) * SLOT_BYTES))
+        if index < self.slots { this.checked_part((index + 1) * SLOT_BYTES) } else { None }
     }
 }
 

@@ -1,95 +1,224 @@
-//! The fast path: a call, or an answer followed by receiving, that does nothing but pass a short message.
+//! The fast path: a call, an answer followed by receiving, or a signal, where nothing else is to be done than to pass words
+//! and run the other thread, or to set bits.
 //!
-//! It decides the same as `call` and `ipc` do, for the one case that matters most: a message without capabilities, in
-//! registers, to a thread that waits for it and that may run at once. Whatever else is the case, it has changed nothing
-//! and the general code does the work. The tests run both ways and compare.
+//! It decides the same as the general code (`call`, `ipc`, `notification`, `scheduler`) for the cases that matter most, and
+//! switches to the other thread at once, without `settle`. Whatever else is the case, it has changed nothing and the general
+//! code does the work. The tests run both ways and compare all objects.
+//!
+//! Its length is its purpose: each condition is tested once, in an order in which the usual case reads little memory, and
+//! what is rare is kept out of line.
 
-use ukernel_abi::message::REGISTER_WORDS;
-use ukernel_abi::{MessageInfo, Rights};
+use ukernel_abi::message::{MAX_WORDS, REGISTER_WORDS};
+use ukernel_abi::{Call, MessageInfo, Rights};
 
 use crate::ipc::Waiters;
-use crate::{Cap, Kernel, Machine, Ref, State, Thread};
+use crate::scheduler::{End, Queue};
+use crate::{Cap, Endpoint, Kernel, Machine, Ref, State, Thread};
 
-/// Bits of a header that must be zero here: capabilities, and lengths of more than seven.
-const LONG: u64 = 0xfff8;
+const CALL: u64 = Call::Call as u64;
+const REPLY_RECV: u64 = Call::ReplyRecv as u64;
+const SIGNAL: u64 = Call::Signal as u64;
+
+/// Whether a message has nothing but words: no capabilities, a valid length, no bit that means nothing.
+const fn is_plain(info: u64) -> bool {
+    info as u32 <= MAX_WORDS as u32
+}
 
 impl<M: Machine> Kernel<M> {
-    /// `Call`. `false`: not here.
-    #[inline]
-    pub(crate) fn fast_call(&mut self, sender: Ref<Thread>) -> bool {
-        let s = self.get(sender);
-        let (info, cap) = (s.context.rsi, s.context.rdi);
-        if info & LONG != 0 || !short(info) {
+    /// The running thread made a system call. `false`: the general code is to make it.
+    #[inline(always)]
+    pub fn fast_system_call(&mut self) -> bool {
+        let Some(thread) = self.current else { return false };
+        let t = self.get(thread);
+        if t.foreign {
             return false;
         }
-        let Ok(slot) = self.slot(sender, cap) else { return false };
-        let Cap::Endpoint { endpoint, badge, rights } = self.get(slot).cap else { return false };
-        let ep = self.get(endpoint);
-        let (Some(receiver), true) = (ep.queue.head, rights.contains(Rights::SEND)) else { return false };
-        let r = self.get(receiver);
-        let State::Receiving { reply: Some(reply), .. } = r.state else { return false };
-        // A server without time of its own would run on the caller's: the general code lends it.
-        let can_run = r.sched_context.is_some() && r.root.0 != 0 && i32::from(r.priority) >= self.run_queues.highest();
-        if ep.waiters != Waiters::Receivers || !can_run {
-            return false;
-        }
-        self.unwait(endpoint, receiver);
-        self.get_mut(sender).state = State::Replying { reply, fault: false };
-        let object = self.get_mut(reply);
-        (object.caller, object.waiter, object.donated) = (Some(sender), None, None);
-        self.pass(sender, receiver, info, badge);
-        self.get_mut(receiver).state = State::Ready;
-        self.current = Some(receiver);
+        let next = match t.context.rax {
+            CALL => self.fast_call(thread),
+            REPLY_RECV => self.fast_reply_recv(thread),
+            SIGNAL => return self.fast_signal(thread),
+            _ => None,
+        };
+        let Some(next) = next else { return false };
+        self.run_instead(thread, next);
         true
     }
 
-    /// `ReplyRecv` with one Reply object for both. `false`: not here.
-    #[inline]
-    pub(crate) fn fast_reply_recv(&mut self, server: Ref<Thread>) -> bool {
+    /// `Call`, to a server that waits and may run at once.
+    #[inline(always)]
+    fn fast_call(&mut self, sender: Ref<Thread>) -> Option<Ref<Thread>> {
+        let s = self.get(sender);
+        let (info, cap) = (s.context.rsi, s.context.rdi);
+        if !is_plain(info) {
+            return None;
+        }
+        let Cap::Endpoint { endpoint, badge, rights } = self.get(self.fast_slot(s, cap)?).cap else { return None };
+        let ep = self.get(endpoint);
+        if !rights.contains(Rights::SEND) || ep.waiters != Waiters::Receivers {
+            return None;
+        }
+        let receiver = ep.queue.head?;
+        let r = self.get(receiver);
+        // A server without time of its own would run on the caller's: the general code lends it.
+        let State::Receiving { reply: Some(reply), .. } = r.state else { return None };
+        if !self.can_run_now(r) || !fits(info, s, r) {
+            return None;
+        }
+        if r.next.is_some() {
+            self.unwait_one_of_many(endpoint, receiver);
+        } else {
+            let ep = self.get_mut(endpoint);
+            (ep.queue, ep.waiters) = (Queue::default(), Waiters::None);
+        }
+        self.get_mut(sender).state = State::Replying { reply, fault: false };
+        let object = self.get_mut(reply);
+        (object.caller, object.waiter) = (Some(sender), None);
+        self.pass(sender, receiver, info, badge);
+        Some(receiver)
+    }
+
+    /// `ReplyRecv` with one Reply object for both, to a caller that may run at once, where nothing waits to be received.
+    #[inline(always)]
+    fn fast_reply_recv(&mut self, server: Ref<Thread>) -> Option<Ref<Thread>> {
         let s = self.get(server);
         let (info, cap, from) = (s.context.rsi, s.context.rdi, s.context.r15);
-        if info & LONG != 0 || !short(info) || s.context.r14 != cap || s.bound.is_some() {
-            return false;
+        if !is_plain(info) || s.context.r14 != cap {
+            return None;
         }
-        let (Ok(reply), Ok(endpoint)) = (self.slot(server, cap), self.slot(server, from)) else { return false };
-        let (Cap::Reply(reply), Cap::Endpoint { endpoint, rights, .. }) = (self.get(reply).cap, self.get(endpoint).cap)
-        else {
-            return false;
-        };
+        let Cap::Reply(reply) = self.get(self.fast_slot(s, cap)?).cap else { return None };
+        let Cap::Endpoint { endpoint, rights, .. } = self.get(self.fast_slot(s, from)?).cap else { return None };
+        if !rights.contains(Rights::RECEIVE) || s.bound.is_some_and(|bound| self.get(bound).bits != 0) {
+            return None;
+        }
         let object = self.get(reply);
-        let (Some(caller), None) = (object.caller, object.donated) else { return false };
+        let caller = object.caller?;
         let c = self.get(caller);
-        let can_run = c.sched_context.is_some() && c.root.0 != 0 && i32::from(c.priority) >= self.run_queues.highest();
-        let answered = matches!(c.state, State::Replying { fault: false, .. });
-        let nobody_sends = self.get(endpoint).waiters != Waiters::Senders;
-        if !can_run || !answered || !nobody_sends || !rights.contains(Rights::RECEIVE) {
-            return false;
+        let State::Replying { fault: false, .. } = c.state else { return None };
+        let waiters = self.get(endpoint).waiters;
+        if object.donated.is_some() || waiters == Waiters::Senders || !self.can_run_now(c) || !fits(info, s, c) {
+            return None;
         }
-        self.pass(server, caller, info, 0);
-        self.get_mut(caller).state = State::Ready;
         let object = self.get_mut(reply);
         (object.caller, object.waiter) = (None, Some(server));
         self.get_mut(server).state = State::Receiving { endpoint, reply: Some(reply) };
-        self.wait_at(endpoint, server, Waiters::Receivers);
-        self.current = Some(caller);
+        if waiters == Waiters::None {
+            let ep = self.get_mut(endpoint);
+            ep.queue = Queue { head: Some(server), tail: Some(server) };
+            ep.waiters = Waiters::Receivers;
+        } else {
+            self.wait_behind_others(endpoint, server);
+        }
+        self.pass(server, caller, info, 0);
+        Some(caller)
+    }
+
+    /// `Signal`, where nobody waits or is bound, or the one who waits is more urgent than the caller and all that could run.
+    #[inline(always)]
+    fn fast_signal(&mut self, sender: Ref<Thread>) -> bool {
+        let s = self.get(sender);
+        let Some(slot) = self.fast_slot(s, s.context.rdi) else { return false };
+        let Cap::Notification { notification, badge, rights } = self.get(slot).cap else { return false };
+        let n = self.get(notification);
+        if !rights.contains(Rights::SEND) {
+            return false;
+        }
+        let Some(waiter) = n.queue.head else {
+            if n.bound.is_some() {
+                return false;
+            }
+            self.get_mut(notification).bits |= badge;
+            self.get_mut(sender).context.rax = 0;
+            self.counters.calls += 1;
+            return true;
+        };
+        let w = self.get(waiter);
+        let most_urgent = i32::from(w.priority) > self.run_queues.highest() && w.priority > s.priority;
+        if !most_urgent || !self.can_run_now(w) {
+            return false;
+        }
+        let queue = self.unqueue(n.queue, waiter);
+        self.get_mut(notification).queue = queue;
+        self.deliver_bits(waiter, badge);
+        self.get_mut(waiter).state = State::Ready;
+        self.get_mut(sender).context.rax = 0;
+        self.enqueue(sender, End::Front);
+        self.current = Some(waiter);
+        self.start_quantum();
+        self.run_instead(sender, waiter);
         true
     }
 
-    /// Copy a message that is all in registers.
-    #[inline]
-    fn pass(&mut self, from: Ref<Thread>, to: Ref<Thread>, info: u64, badge: u64) {
-        let words = self.get(from).context.words;
-        let target = &mut self.get_mut(to).context;
-        for (target, word) in target.words.iter_mut().zip(words).take(MessageInfo(info).length()) {
-            *target = word;
+    /// Whether a thread that waits could run in place of the present one.
+    #[inline(always)]
+    fn can_run_now(&self, t: &Thread) -> bool {
+        t.sched_context.is_some() && t.root.0 != 0 && i32::from(t.priority) >= self.run_queues.highest()
+    }
+
+    #[inline(always)]
+    fn fast_slot(&self, t: &Thread, index: u64) -> Option<crate::SlotRef> {
+        let table = t.table?;
+        self.get(table).slot(table, index)
+    }
+
+    /// The running thread makes room for another one, which is in no queue.
+    #[inline(always)]
+    fn run_instead(&mut self, from: Ref<Thread>, to: Ref<Thread>) {
+        self.counters.calls += 1;
+        self.counters.switches += 1;
+        let (f, t) = (self.get(from), self.get(to));
+        let (plain, active) = (f.plain && t.plain, t.vspace);
+        (self.current, self.loaded, self.active) = (Some(to), Some(to), active);
+        if plain {
+            self.machine.switch_plain(from, to);
+        } else {
+            self.machine.switch(Some(from), Some(to));
         }
-        target.rsi = info;
-        target.rdi = badge;
-        target.rax = 0;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unwait_one_of_many(&mut self, endpoint: Ref<Endpoint>, thread: Ref<Thread>) {
+        self.unwait(endpoint, thread);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_behind_others(&mut self, endpoint: Ref<Endpoint>, thread: Ref<Thread>) {
+        self.wait_at(endpoint, thread, Waiters::Receivers);
+    }
+
+    /// Copy the words that do not fit registers.
+    #[inline(never)]
+    fn pass_rest(&mut self, from: Ref<Thread>, to: Ref<Thread>, length: usize) {
+        if let (Some(source), Some(target)) = (self.get(from).page, self.get(to).page) {
+            let offset = REGISTER_WORDS as u64 * 8;
+            let bytes = (length - REGISTER_WORDS) as u64 * 8;
+            self.machine.copy(source.offset(offset), target.offset(offset), bytes);
+        }
+    }
+
+    /// Copy a message that has nothing but words; the receiver is ready.
+    #[inline(always)]
+    fn pass(&mut self, from: Ref<Thread>, to: Ref<Thread>, info: u64, badge: u64) {
+        let length = MessageInfo(info).length();
+        if length > 0 {
+            let words = self.get(from).context.words;
+            let target = &mut self.get_mut(to).context.words;
+            for (target, word) in target.iter_mut().zip(words).take(length) {
+                *target = word;
+            }
+            if length > REGISTER_WORDS {
+                self.pass_rest(from, to, length);
+            }
+        }
+        let target = self.get_mut(to);
+        (target.context.rsi, target.context.rdi, target.context.rax) = (info, badge, 0);
+        target.state = State::Ready;
     }
 }
 
-/// Whether the message fits registers, given that no bit of `LONG` is set.
-const fn short(info: u64) -> bool {
-    info & 7 <= REGISTER_WORDS as u64
+/// Whether both threads have what a message of this length needs.
+#[inline(always)]
+const fn fits(info: u64, from: &Thread, to: &Thread) -> bool {
+    info as u32 <= REGISTER_WORDS as u32 || from.page.is_some() && to.page.is_some()
 }

@@ -34,6 +34,7 @@ impl<M: Machine> Kernel<M> {
         let root = self.get(thread).vspace.map_or(crate::PhysAddr(0), |vspace| self.get(vspace).legacy_root);
         let t = self.get_mut(thread);
         (t.foreign, t.root) = (true, root);
+        t.note_kind();
         Ok(())
     }
 

@@ -93,6 +93,8 @@ pub struct Thread {
     pub fpu: Fpu,
     /// Its code is foreign: it runs in the legacy view, and its traps are messages.
     pub foreign: bool,
+    /// Neither foreign code nor FPU state is its business, so switching from or to it takes less: see [`Thread::note_kind`].
+    pub plain: bool,
     /// It is to trap when it goes on.
     pub(crate) kicked: bool,
     /// The foreign thread that uses this one's FPU state.
@@ -129,6 +131,7 @@ impl Thread {
             vcpu: None,
             fpu: Fpu::None,
             foreign: false,
+            plain: true,
             kicked: false,
             fpu_user: None,
             priority: 0,
@@ -147,6 +150,11 @@ impl Thread {
             bound: None,
             fault_words: [0; ukernel_abi::fault::WORDS],
         }
+    }
+
+    /// To be called when one of these changed: `vcpu`, `foreign`, `fpu`.
+    pub(crate) fn note_kind(&mut self) {
+        self.plain = self.vcpu.is_none() && !self.foreign && self.fpu == Fpu::None;
     }
 
     /// What it is doing.

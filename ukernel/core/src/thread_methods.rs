@@ -145,7 +145,9 @@ impl<M: Machine> Kernel<M> {
     /// FPU declaration.
     pub(crate) fn set_fpu(&mut self, thread: Ref<Thread>, fpu: Fpu) {
         self.part_fpu(thread);
-        self.get_mut(thread).fpu = fpu;
+        let t = self.get_mut(thread);
+        t.fpu = fpu;
+        t.note_kind();
         self.machine.reset_fpu(thread);
     }
 

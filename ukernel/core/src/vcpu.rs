@@ -231,7 +231,9 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::InvalidState);
         }
         self.get_mut(vcpu).thread = Some(thread);
-        self.get_mut(thread).vcpu = Some(vcpu);
+        let t = self.get_mut(thread);
+        t.vcpu = Some(vcpu);
+        t.note_kind();
         self.update_vcpu_roots(thread);
         if self.loaded == Some(thread) {
             self.machine.reload(thread);
@@ -267,7 +269,9 @@ impl<M: Machine> Kernel<M> {
         let v = self.get_mut(vcpu);
         let foreign = core::mem::take(&mut v.foreign) != 0;
         if let Some(thread) = v.thread.take() {
-            self.get_mut(thread).vcpu = None;
+            let t = self.get_mut(thread);
+            t.vcpu = None;
+            t.note_kind();
             if foreign {
                 self.dequeue(thread);
                 self.get_mut(thread).state = State::Stopped;

@@ -4,10 +4,9 @@ use core::arch::asm;
 use core::mem::offset_of;
 
 use ukernel_core::{Context, PhysAddr, Vcpu};
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::Msr;
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
-use x86_64::structures::paging::PhysFrame;
 
 use crate::entry;
 
@@ -256,8 +255,18 @@ pub(crate) fn set_running(context: *mut Context, vcpu: Option<*mut Vcpu>) {
     // alive for as long as the thread is loaded.
     unsafe {
         let cpu = per_cpu();
-        (*cpu).context = context;
         (*cpu).vcpu = vcpu.unwrap_or(&raw mut (*cpu).no_vcpu);
+    }
+    set_context(context);
+}
+
+/// Make this context the one that the entry code uses; the Vcpu stays.
+#[inline(always)]
+pub(crate) fn set_context(context: *mut Context) {
+    // SAFETY: as in `set_running`.
+    unsafe {
+        let cpu = per_cpu();
+        (*cpu).context = context;
         (*cpu).tss.rsp[0] = context as u64 + CONTEXT_END;
     }
 }
@@ -274,10 +283,10 @@ pub fn root() -> PhysAddr {
 }
 
 /// Translate through another root page table.
+#[inline(always)]
 pub(crate) fn set_root(root: PhysAddr) {
-    let frame = PhysFrame::containing_address(x86_64::PhysAddr::new(root.0));
-    // SAFETY: each root that the kernel makes has the kernel's half.
-    unsafe { Cr3::write(frame, Cr3Flags::empty()) };
+    // SAFETY: each root that the kernel makes is a page's address and has the kernel's half.
+    unsafe { asm!("mov cr3, {}", in(reg) root.0, options(nostack, preserves_flags)) };
     // SAFETY: the per-CPU block is touched only by its own processor, with interrupts off.
     unsafe { (*per_cpu()).root_writes += 1 };
 }

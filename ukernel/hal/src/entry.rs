@@ -26,7 +26,9 @@ const STUB_BYTES: u64 = 16;
 
 /// What the kernel does about the things that happen; all run with interrupts off, on the kernel's stack.
 pub trait Handlers {
-    /// The running thread made a system call.
+    /// The running thread made a system call; whether that was all, and some thread is to be continued.
+    fn fast_system_call() -> bool;
+    /// The same, for what the first leaves alone.
     fn system_call();
     /// The running thread raised an exception.
     fn exception(vector: u8, error_code: u64, address: u64);
@@ -49,6 +51,7 @@ pub(crate) fn stub_address(vector: usize) -> u64 {
 }
 
 /// Continue the running thread in user space.
+#[inline(always)]
 pub fn resume() -> ! {
     // SAFETY: the per-CPU block is touched only by its own processor, with interrupts off.
     let context = unsafe { (*per_cpu()).context };
@@ -95,9 +98,17 @@ fn take_noted() -> Option<u8> {
 macro_rules! install_handlers {
     ($handlers:ty) => {
         #[unsafe(no_mangle)]
-        extern "C" fn banyan_handle_system_call() {
-            <$handlers as $crate::entry::Handlers>::system_call();
+        extern "C" fn banyan_handle_system_call() -> ! {
+            if !<$handlers as $crate::entry::Handlers>::fast_system_call() {
+                general_system_call();
+            }
             $crate::entry::resume()
+        }
+
+        // Out of line, so that the fast path above needs no stack.
+        #[inline(never)]
+        fn general_system_call() {
+            <$handlers as $crate::entry::Handlers>::system_call();
         }
 
         #[unsafe(no_mangle)]

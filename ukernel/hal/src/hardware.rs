@@ -152,6 +152,22 @@ impl Machine for Hardware {
         }
     }
 
+    // Nothing of a plain thread is in the processor but `fs` and the root: with the one that leaves, FPU instructions trap and
+    // no Vcpu is known to the entry code, and so it stays.
+    #[inline(always)]
+    fn switch_plain(&mut self, from: Ref<Thread>, to: Ref<Thread>) {
+        let f = self.get_mut(from);
+        f.context.fs_base = cpu::fs_base();
+        let old_root = f.root;
+        let t = self.get_mut(to);
+        cpu::set_fs_base(t.context.fs_base);
+        cpu::set_context(&raw mut t.context);
+        let root = t.root;
+        if root != old_root {
+            cpu::set_root(root);
+        }
+    }
+
     fn reload(&mut self, thread: Ref<Thread>) {
         let t = self.get_mut(thread);
         let context = &raw mut t.context;

@@ -16,8 +16,15 @@ mod global;
 struct Events;
 
 impl Handlers for Events {
+    // No interrupt can have been noted meanwhile: the fast path opens no window for them.
+    #[inline(always)]
+    fn fast_system_call() -> bool {
+        global::kernel().fast_system_call()
+    }
+
+    #[inline(always)]
     fn system_call() {
-        handle(Kernel::system_call);
+        handle(Kernel::general_system_call);
     }
 
     fn exception(vector: u8, error_code: u64, address: u64) {

@@ -1,4 +1,4 @@
-//! Messages, answers, notifications; the fast path against the general one.
+//! Messages, answers, notifications.
 
 use ukernel_abi::{Call, Error, MessageInfo, ObjectType};
 
@@ -46,37 +46,6 @@ fn a_round_trip_moves_words_and_blocks_the_right_threads() {
     check(&world);
     let got = &world.kernel.get(client).context;
     assert_eq!((got.rax, MessageInfo(got.rsi), got.words[0]), (0, MessageInfo::new(4, 1), 70));
-}
-
-#[test]
-fn fast_and_general_paths_do_the_same() {
-    for length in 0..=6 {
-        let mut contexts = std::vec::Vec::new();
-        for slow in [false, true] {
-            let (mut world, client, server) = world();
-            receive(&mut world, server);
-            if slow {
-                // A waiting thread of higher priority keeps the fast path out, and then goes away.
-                let other = world.thread(20);
-                world.call(other, Call::Wait, NOTIFICATION, MessageInfo::default(), &[]);
-                world.kernel.get_mut(client).context.rax = 0;
-                let kind = crate::thread::SendKind { call: true, grant: true, fault: false };
-                let crate::Cap::Endpoint { endpoint, badge, .. } = world.cap(ENDPOINT) else { panic!("an endpoint") };
-                let context = &mut world.kernel.get_mut(client).context;
-                (context.rsi, context.words) = (MessageInfo::new(1, length).0, [1, 2, 3, 4, 5, 6]);
-                world.kernel.send(client, endpoint, badge, kind, crate::ipc::Blocking::Block);
-                world.kernel.settle();
-            } else {
-                world.call(client, Call::Call, ENDPOINT, MessageInfo::new(1, length), &[1, 2, 3, 4, 5, 6]);
-            }
-            check(&world);
-            let (c, s) = (world.kernel.get(client), world.kernel.get(server));
-            assert_eq!(s.state, State::Ready);
-            assert!(matches!(c.state, State::Replying { fault: false, .. }));
-            contexts.push((s.context.words, s.context.rsi, s.context.rdi, s.context.rax));
-        }
-        assert_eq!(contexts[0], contexts[1]);
-    }
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Machine for Simulation {
     fn invalidate(&mut self, _: u64) {}
     fn invalidate_all(&mut self) {}
     fn switch(&mut self, _: Option<Ref<Thread>>, _: Option<Ref<Thread>>) {}
+    fn switch_plain(&mut self, _: Ref<Thread>, _: Ref<Thread>) {}
     fn reload(&mut self, _: Ref<Thread>) {}
     fn retire_root(&mut self) {}
     fn root_writes(&self) -> u64 {
@@ -121,10 +122,22 @@ pub const FREE: u64 = 8;
 const TABLE_BITS: u8 = 7;
 const POT_BYTES: u64 = 1 << 20;
 
+/// Which code makes system calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// The fast path where it can, else the general code.
+    Fast,
+    /// The general code alone.
+    General,
+}
+
 /// A kernel with one CapTable, one VSpace and as many threads as a test wants.
 pub struct World {
     pub kernel: Kernel<Simulation>,
     pub table: Ref<CapTable>,
+    pub path: Path,
+    /// Calls that the fast path made.
+    pub fast_calls: u64,
     next: u64,
 }
 
@@ -132,7 +145,7 @@ impl World {
     pub fn new() -> Self {
         let mut kernel = Kernel::new(Simulation::default());
         let table = kernel.make_table(PhysAddr(0x10_0000), TABLE_BITS);
-        let mut world = Self { kernel, table, next: 0x20_0000 };
+        let mut world = Self { kernel, table, path: Path::Fast, fast_calls: 0, next: 0x20_0000 };
         world.kernel.insert_root(world.slot(TABLE), Cap::CapTable(table));
         let pot = Cap::Untyped { base: PhysAddr(0x100_0000), bytes: POT_BYTES, used: 0, dirty: false };
         world.kernel.insert_root(world.slot(POT), pot);
@@ -174,7 +187,11 @@ impl World {
         for (word, value) in context.words.iter_mut().zip(words) {
             *word = *value;
         }
-        self.kernel.system_call();
+        if self.path == Path::Fast && self.kernel.fast_system_call() {
+            self.fast_calls += 1;
+        } else {
+            self.kernel.general_system_call();
+        }
         self.kernel.settle();
         self.kernel.get(thread).context.rax
     }

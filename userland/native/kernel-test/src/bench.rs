@@ -8,7 +8,7 @@ use ukernel_user::object::{MapRange, PageRange};
 use ukernel_user::{Attachment, Cap, Memory, Notification};
 
 use crate::foreign_thread::ForeignThread;
-use crate::machine::{foreign_code, now};
+use crate::machine::{foreign_code, now, peek, poke};
 use crate::master::Master;
 use crate::world::{PLAYGROUND, World, say};
 
@@ -18,7 +18,7 @@ type Measure = fn(&mut World) -> Result<(), Error>;
 
 /// Run all, each in a world of its own.
 pub fn run(info: &RootInfo) {
-    let all: [Measure; 6] = [calls, notification, mapping, capability, vcpu, foreign_thread];
+    let all: [Measure; 7] = [calls, notification, waiter, mapping, capability, vcpu, foreign_thread];
     for measure in all {
         let mut world = World::new(info);
         if let Err(error) = measure(&mut world) {
@@ -72,6 +72,25 @@ fn notification(world: &mut World) -> Result<(), Error> {
             Ok(())
         })?,
     );
+    Ok(())
+}
+
+/// Somebody of higher priority, in another address space, waits for the signal: until it runs.
+fn waiter(world: &mut World) -> Result<(), Error> {
+    let shared = world.make_sized::<Memory>(PAGE_BYTES)?;
+    world.map(world.vspace, shared, PLAYGROUND, Rights::READ.or(Rights::WRITE))?;
+    let notification = world.waiter(255, shared)?;
+    let badged = world.mint(notification, Rights::SEND, 1)?;
+    let round = || {
+        poke(PLAYGROUND, now());
+        badged.signal()
+    };
+    round()?;
+    poke(PLAYGROUND + 8, 0);
+    for _ in 0..ROUNDS {
+        round()?;
+    }
+    report("signal_waiter", peek(PLAYGROUND + 8));
     Ok(())
 }
 

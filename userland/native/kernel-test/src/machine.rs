@@ -59,6 +59,24 @@ global_asm!(
     "jmp 2b",
     ".global kernel_test_echo_end",
     "kernel_test_echo_end:",
+    // Waits for a notification, over and over, and adds up the time since somebody noted the time. Position-independent:
+    // rdi notification, rsi where the time is noted; the sum is behind it.
+    ".global kernel_test_waiter",
+    "kernel_test_waiter:",
+    "mov r14, rdi",
+    "mov r15, rsi",
+    "2:",
+    "mov rdi, r14",
+    "mov eax, {wait}",
+    "syscall",
+    "rdtsc",
+    "shl rdx, 32",
+    "or rax, rdx",
+    "sub rax, [r15]",
+    "add [r15 + 8], rax",
+    "jmp 2b",
+    ".global kernel_test_waiter_end",
+    "kernel_test_waiter_end:",
     // Foreign code: a system call with number 39, over and over.
     ".global kernel_test_foreign",
     "kernel_test_foreign:",
@@ -144,6 +162,8 @@ global_asm!(
 unsafe extern "C" {
     fn kernel_test_echo();
     fn kernel_test_echo_end();
+    fn kernel_test_waiter();
+    fn kernel_test_waiter_end();
     fn kernel_test_foreign();
     fn kernel_test_foreign_spin();
     fn kernel_test_foreign_fpu_count();
@@ -181,6 +201,11 @@ fn code(from: unsafe extern "C" fn(), to: unsafe extern "C" fn()) -> &'static [u
 /// The echo server's code: runs anywhere, rdi = Reply slot, rsi = endpoint slot.
 pub fn echo_code() -> &'static [u8] {
     code(kernel_test_echo, kernel_test_echo_end)
+}
+
+/// A waiter's code: runs anywhere, rdi = Notification slot, rsi = address of two words: time noted, sum of times.
+pub fn waiter_code() -> &'static [u8] {
+    code(kernel_test_waiter, kernel_test_waiter_end)
 }
 
 /// Foreign code: system calls from its start on.

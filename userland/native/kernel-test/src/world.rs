@@ -138,20 +138,32 @@ impl World {
     /// An echo server in an address space of its own, running; returns its endpoint.
     pub fn echo_server(&mut self, priority: u8) -> Result<Cap<Endpoint>, Error> {
         let vspace = self.vspace()?;
-        self.load_code(vspace, machine::echo_code(), 0x40_0000)?;
         let endpoint = self.make::<Endpoint>()?;
         let reply = self.make::<ukernel_user::Reply>()?;
+        self.program(vspace, machine::echo_code(), priority, [reply.slot(), endpoint.slot()])?;
+        Ok(endpoint)
+    }
+
+    /// A thread of another address space that notes in `shared` how long signals take to reach it; returns what it waits for.
+    pub fn waiter(&mut self, priority: u8, shared: Cap<Memory>) -> Result<Cap<Notification>, Error> {
+        let vspace = self.vspace()?;
+        self.map(vspace, shared, PLAYGROUND, Rights::READ.or(Rights::WRITE))?;
+        let notification = self.make::<Notification>()?;
+        self.program(vspace, machine::waiter_code(), priority, [notification.slot(), PLAYGROUND])?;
+        Ok(notification)
+    }
+
+    /// A running thread for code that is loaded to an address space of its own, with two arguments.
+    fn program(&mut self, vspace: Cap<VSpace>, code: &[u8], priority: u8, [rdi, rsi]: [u64; 2]) -> Result<(), Error> {
+        self.load_code(vspace, code, 0x40_0000)?;
         let thread = self.make::<Thread>()?;
         let page = self.make_sized::<Memory>(PAGE_BYTES)?;
         thread.configure(self.table, vspace, Cap::NULL, page, 0)?;
-        let registers =
-            StartRegisters { rip: 0x40_0000, rdi: reply.slot(), rsi: endpoint.slot(), ..StartRegisters::default() };
-        thread.write_registers(&registers)?;
+        thread.write_registers(&StartRegisters { rip: 0x40_0000, rdi, rsi, ..StartRegisters::default() })?;
         thread.set_priority(priority)?;
         let time = self.make::<SchedContext>()?;
         time.bind(thread)?;
-        thread.resume()?;
-        Ok(endpoint)
+        thread.resume()
     }
 }
 
