@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use guest_memory::fpu::FpuState;
@@ -10,12 +9,10 @@ use guest_memory::{State, USER_END, UserAddr, write_value};
 use linux_abi::raw::general as raw;
 use linux_abi::{Errno, Result};
 use rt::sync::Mutex;
-use vfs::{Caller, Credentials, FdTable, FsContext, WalkFlags};
 
-use crate::exec::{self, ExecRequest};
 use crate::exit::VforkGate;
-use crate::signal::{Actions, Signal};
-use crate::{AlternateStack, INIT, Limits, Pid, Process, Resources, Seat, Task, TraceSink, system};
+use crate::signal::Signal;
+use crate::{AlternateStack, INIT, Pid, Process, Resources, Seat, Task, system};
 
 /// What clone(2) was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -81,12 +78,22 @@ impl CloneRequest {
 /// Makes a child of the calling task, or another thread of its process; returns its number.
 ///
 /// # Errors
-/// `EINVAL`, `EPERM` for flags; `EAGAIN` where there are too many threads, `ENOMEM`.
+/// `EINVAL`, `EPERM` for flags; `EAGAIN` where there are too many threads, `ENOMEM`; to be made again where a signal comes
+/// first: it may be meant for all of the caller's group.
 pub fn clone(task: &Task, request: &CloneRequest) -> Result<Pid> {
     request.check()?;
+    let group_signals = task.process.group_signals.load(Ordering::Acquire);
+    // Signals counted there are seen here, later ones by `enter_family`.
+    if task.has_work() {
+        return Err(Errno::ERESTARTNOINTR);
+    }
     check_process_limit(task)?;
     let system = system();
-    let (tid, (child, gate)) = with_seat(|tid, seat| make(task, request, tid, seat))?;
+    let (tid, (child, gate)) = with_seat(|tid, seat| {
+        let (child, gate) = make(task, request, tid, seat)?;
+        enter_family(task, request, &child, group_signals)?;
+        Ok((child, gate))
+    })?;
     if request.has(raw::CLONE_PARENT_SETTID) {
         // As on Linux, a bad address does not undo the child.
         let _ = write_value(request.parent_tid, &tid);
@@ -100,7 +107,7 @@ pub fn clone(task: &Task, request: &CloneRequest) -> Result<Pid> {
 }
 
 /// Takes a number and a seat for a new task, and gives both back if it cannot be made.
-fn with_seat<T>(make: impl FnOnce(Pid, Arc<Seat>) -> Result<T>) -> Result<(Pid, T)> {
+pub(crate) fn with_seat<T>(make: impl FnOnce(Pid, Arc<Seat>) -> Result<T>) -> Result<(Pid, T)> {
     let system = system();
     let tid = system.tree().reserve_number()?;
     let made =
@@ -130,7 +137,7 @@ fn make(parent: &Task, request: &CloneRequest, tid: Pid, seat: Arc<Seat>) -> Res
     let space = resources.space.clone();
     let process =
         if request.has(raw::CLONE_THREAD) { parent.process.clone() } else { new_process(parent, request, tid) };
-    let child = Task::new(tid, process.clone(), seat, resources);
+    let child = Task::new(tid, process, seat, resources);
     *child.name.lock() = *parent.name.lock();
     copy_signals(parent, &child, request);
     child.no_new_privileges.store(parent.no_new_privileges.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -147,9 +154,7 @@ fn make(parent: &Task, request: &CloneRequest, tid: Pid, seat: Arc<Seat>) -> Res
     }
     let gate = request.has(raw::CLONE_VFORK).then(|| Arc::new(VforkGate::default()));
     *child.vfork.lock() = gate.clone();
-    let child = Arc::new(child);
-    enter_family(parent, request, &process, &child)?;
-    Ok((child, gate))
+    Ok((Arc::new(child), gate))
 }
 
 /// What the child has in common with its parent, and copies of the rest.
@@ -200,21 +205,18 @@ fn set_registers(state: &mut State, request: &CloneRequest) {
     }
 }
 
-/// Puts the child into the tree, unless its process is on its way out.
-fn enter_family(parent: &Task, request: &CloneRequest, process: &Arc<Process>, child: &Arc<Task>) -> Result<()> {
-    let tid = child.tid();
-    let mut tree = system().tree();
+/// Puts the child into the tree, unless its process is on its way out, or its parent's group was sent a signal since the
+/// parent had been sent `group_signals` of them.
+fn enter_family(parent: &Task, request: &CloneRequest, child: &Arc<Task>, group_signals: u64) -> Result<()> {
     if request.has(raw::CLONE_THREAD) {
-        let group = process.group.lock();
-        if group.exiting.is_some() || group.executing.is_some() {
-            return Err(Errno::EAGAIN);
-        }
-        process.tasks.lock().push(child.clone());
-        drop(group);
-        tree.add_thread(tid, child.clone());
-        tree.cancel_number(tid);
-        return Ok(());
+        return join_process(child);
     }
+    let (tid, process) = (child.tid(), &child.process);
+    let joining = system().joining();
+    if parent.process.group_signals.load(Ordering::Acquire) != group_signals {
+        return Err(Errno::ERESTARTNOINTR);
+    }
+    let mut tree = system().tree();
     // A sibling cannot choose what its parent is sent: it ends as the caller itself will (clone(2), CLONE_PARENT).
     let (of, exit_signal) = if request.has(raw::CLONE_PARENT) {
         tree.get(parent.pid()).map_or((INIT, None), |entry| (entry.parent, entry.exit_signal))
@@ -224,70 +226,22 @@ fn enter_family(parent: &Task, request: &CloneRequest, process: &Arc<Process>, c
     tree.add_child(tid, process.clone(), of, exit_signal)?;
     process.tasks.lock().push(child.clone());
     tree.add_thread(tid, child.clone());
+    drop(tree);
+    drop(joining);
     Ok(())
 }
 
-/// A process that the personality itself starts.
-pub struct Spawn {
-    /// Its descriptors.
-    pub files: Arc<FdTable>,
-    /// Its root, working directory and umask.
-    pub fs: Arc<FsContext>,
-    /// Who it is.
-    pub credentials: Credentials,
-    /// Its program.
-    pub path: Vec<u8>,
-    /// Its arguments.
-    pub arguments: Vec<Vec<u8>>,
-    /// Its environment.
-    pub environment: Vec<Vec<u8>>,
-    /// Where the text of its traced calls goes.
-    pub trace: Option<Arc<dyn TraceSink>>,
-    /// The host's session, or 0.
-    pub host_session: u64,
-}
-
-/// Starts a process as child of the first one, leader of a session and group of its own. `before_start` sees it before its
-/// program runs.
-///
-/// # Errors
-/// As execve(2) and fork(2).
-pub fn spawn(request: Spawn, before_start: impl FnOnce(&Arc<Process>)) -> Result<Arc<Process>> {
-    let system = system();
-    let caller = Caller { fs: &request.fs, credentials: &request.credentials };
-    let file = caller.open_program(None, &request.path, WalkFlags::FOLLOW)?;
-    let (tid, child) = with_seat(|tid, seat| spawn_at(&request, file, tid, seat))?;
-    let process = child.process.clone();
-    {
-        let mut tree = system.tree();
-        tree.add_child(tid, process.clone(), INIT, Some(Signal::SIGCHLD))?;
-        process.tasks.lock().push(child.clone());
-        tree.add_thread(tid, child.clone());
-        tree.new_session(tid)?;
+/// Adds a thread to its process.
+fn join_process(thread: &Arc<Task>) -> Result<()> {
+    let (tid, process) = (thread.tid(), &thread.process);
+    let mut tree = system().tree();
+    let group = process.group.lock();
+    if group.exiting.is_some() || group.executing.is_some() {
+        return Err(Errno::EAGAIN);
     }
-    system.forks.fetch_add(1, Ordering::Relaxed);
-    before_start(&process);
-    system.workers.start(child);
-    Ok(process)
-}
-
-fn spawn_at(request: &Spawn, file: Arc<vfs::OpenFile>, tid: Pid, seat: Arc<Seat>) -> Result<Arc<Task>> {
-    let limits = Limits::initial(system().thread_limit as u64);
-    let process = Process::new(tid, limits, Arc::new(Mutex::new(Actions::default())));
-    *process.trace.lock() = request.trace.clone();
-    process.set_host_session(request.host_session);
-    let (files, fs) = (request.files.clone(), request.fs.clone());
-    let credentials = Arc::new(request.credentials.clone());
-    let program = ExecRequest {
-        path: request.path.clone(),
-        file,
-        arguments: request.arguments.clone(),
-        environment: request.environment.clone(),
-    };
-    let loaded = exec::load(&program, &fs, &credentials, &limits)?;
-    let task =
-        Task::new(tid, Arc::new(process), seat, Resources { files, fs, credentials, space: loaded.space.clone() });
-    exec::take_over(&task, &loaded);
-    *task.start_fpu.lock() = Some(Box::new(FpuState::initial()));
-    Ok(Arc::new(task))
+    process.tasks.lock().push(thread.clone());
+    drop(group);
+    tree.add_thread(tid, thread.clone());
+    tree.cancel_number(tid);
+    Ok(())
 }

@@ -6,7 +6,7 @@
 //! * [`futex`], [`timer`]: waiting for words and for time
 //! * [`Seat`]: the personality thread that serves a task; the server makes them ([`Workers`])
 //!
-//! Lock order: [`System::tree`], a process's `group`, a process's or task's signals, a task's resources. Futex buckets and
+//! Lock order: what [`send_together`] holds, [`System::tree`], a process's `group`, a process's or task's signals, a task's resources. Futex buckets and
 //! the timer queue are leaves but for the wake-ups and signals that follow once they are released.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -25,6 +25,7 @@ mod process;
 mod seat;
 mod send;
 pub mod signal;
+mod spawn;
 mod status;
 mod system;
 mod task;
@@ -33,7 +34,7 @@ mod tree;
 mod usage;
 mod wait;
 
-pub use clone::{CloneRequest, Spawn, clone, spawn};
+pub use clone::{CloneRequest, clone};
 pub use deliver::{Interrupted, Verdict, attend};
 pub use exec::{ExecRequest, execute};
 pub use exit::{begin_group_exit, end_task};
@@ -42,7 +43,8 @@ pub use limits::{LIMIT_COUNT, Limits};
 pub use mechanism::TrapMechanism;
 pub use process::{GroupState, Process};
 pub use seat::{Machine, Seat, Workers};
-pub use send::{force_signal, send_to_group, send_to_process, send_to_task, signal_arrivals};
+pub use send::{force_signal, send_to_group, send_to_process, send_to_task, send_together, signal_arrivals};
+pub use spawn::{Spawn, spawn};
 pub use status::{ChildEvent, ExitStatus};
 pub use system::{Hooks, System, TraceSink, set_system, system};
 pub use task::{AlternateStack, Resources, Task, TaskSignals};

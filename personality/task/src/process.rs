@@ -43,6 +43,8 @@ pub struct Process {
     /// How often it was sent `SIGCONT` or `SIGKILL`; changes under the lock of `group`. A stop signal that was taken before
     /// such a one came stops nothing.
     pub continues: AtomicU64,
+    /// How many signals it was sent together with others; changes under the lock of [`crate::send_together`].
+    pub group_signals: AtomicU64,
     /// Those who wait for children wait here.
     pub children: WaitQueue,
     /// Resource limits.
@@ -83,6 +85,7 @@ impl Process {
             resumed: WaitQueue::new(),
             alone: WaitQueue::new(),
             continues: AtomicU64::new(0),
+            group_signals: AtomicU64::new(0),
             children: WaitQueue::new(),
             limits: Mutex::new(limits),
             executable: Mutex::new(None),

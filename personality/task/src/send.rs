@@ -1,6 +1,7 @@
 //! Sending signals: who gets them, what they do at once, who is woken.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use sync::WaitQueue;
@@ -71,13 +72,30 @@ pub fn send_to_task(task: &Task, info: SigInfo) {
     }
 }
 
+/// Sends to several processes as one step: none of them gets a child meanwhile, so that nobody escapes a signal to its
+/// group by being born between the choice of the targets and the last sending. `send` is [`send_to_process`] with what
+/// must be checked.
+pub fn send_together<T>(targets: impl FnOnce() -> Vec<Arc<Process>>, send: impl FnOnce(&[Arc<Process>]) -> T) -> T {
+    let joining = system().joining();
+    let targets = targets();
+    let result = send(&targets);
+    for target in &targets {
+        // Last: who sees the new number sees the signal.
+        target.group_signals.fetch_add(1, Ordering::Release);
+    }
+    drop(joining);
+    result
+}
+
 /// Sends a signal to all processes of a group; how many there are.
 pub fn send_to_group(group: Pid, info: &SigInfo) -> usize {
-    let members = system().tree().group_members(group);
-    for process in &members {
-        send_to_process(process, info.clone());
-    }
-    members.len()
+    let members = || system().tree().group_members(group);
+    send_together(members, |members| {
+        for process in members {
+            send_to_process(process, info.clone());
+        }
+        members.len()
+    })
 }
 
 /// Raises a signal that a fault of the task's program caused: it cannot be blocked or ignored.

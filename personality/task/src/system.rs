@@ -34,6 +34,8 @@ pub trait TraceSink: Send + Sync {
 /// The system of processes.
 pub struct System {
     tree: Mutex<Tree<Arc<Process>, Arc<Task>>>,
+    /// Held while a signal goes to several processes, and while a process joins its parent's group.
+    joining: Mutex<()>,
     /// Makes seats.
     pub workers: Box<dyn Workers>,
     /// What happens elsewhere.
@@ -52,12 +54,17 @@ impl System {
         let actions = Arc::new(Mutex::new(Actions::default()));
         let init = Arc::new(Process::new(crate::INIT, Limits::initial(thread_limit as u64), actions));
         let tree = Mutex::new(Tree::new(init, thread_limit));
-        Self { tree, workers, hooks, thread_limit, forks: AtomicU64::new(0) }
+        Self { tree, joining: Mutex::new(()), workers, hooks, thread_limit, forks: AtomicU64::new(0) }
     }
 
     /// The family of processes.
     pub fn tree(&self) -> MutexGuard<'_, Tree<Arc<Process>, Arc<Task>>> {
         self.tree.lock()
+    }
+
+    /// Keeps processes from joining the family, or from being sent signals together. Taken before the tree's lock.
+    pub(crate) fn joining(&self) -> MutexGuard<'_, ()> {
+        self.joining.lock()
     }
 
     /// A process that has not ended.

@@ -46,6 +46,7 @@ pub const CASES: &[Case] = tests! {
     "spawn-by-vfork"
     "exec-errors"
     "many-children"
+    "nobody-escapes-a-signal-to-the-group"
     "fork-chain"
     "file-limit"
     "ids"

@@ -3,7 +3,10 @@
 use super::{Case, case};
 
 pub const CASES: &[Case] = &[
-    case("ps shows a process", "sleep 77 & ps -o args | grep '^sleep 77'; ps | head -n 1; kill $!"),
+    case(
+        "ps shows a process",
+        "sleep 77 & until grep -q '^sleep' /proc/$!/cmdline; do :; done; ps -o args | grep '^sleep 77'; ps | head -n 1; kill $!",
+    ),
     case("top -b -n1", "top -b -n1 | sed -n '1p;2p;4p' | sed -E 's/ *[0-9.]+/ N/g'"),
     case("free", "free | awk '{ print $1, NF }'; free | awk '/Mem/ { print ($2 > 100000), ($3 + $4 <= $2) }'"),
     case(

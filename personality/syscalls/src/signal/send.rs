@@ -7,7 +7,7 @@ use guest_memory::read_value;
 use linux_abi::raw::general as raw;
 use linux_abi::{Errno, Result};
 use task::signal::{SIGINFO_BYTES, SigInfo, Signal};
-use task::{INIT, Pid, Process, Task, send_to_process, send_to_task, system};
+use task::{INIT, Pid, Process, Task, send_to_process, send_to_task, send_together, system};
 use vfs::Credentials;
 
 use crate::{Args, SysResult};
@@ -63,17 +63,33 @@ fn send_one(task: &Task, target: &Process, signal: Option<Signal>) -> Result<()>
     Ok(())
 }
 
-/// Sends to several: it counts as done if it was for one of them.
-fn send_all(task: &Task, targets: &[Arc<Process>], signal: Option<Signal>) -> SysResult {
-    let mut result = Err(Errno::ESRCH);
-    for target in targets {
-        match send_one(task, target, signal) {
-            Ok(()) => result = Ok(0),
-            Err(error) if result != Ok(0) => result = Err(error),
-            Err(_) => {}
+/// Sends to several at once: it counts as done if it was for one of them.
+fn send_all(task: &Task, targets: impl FnOnce() -> Vec<Arc<Process>>, signal: Option<Signal>) -> SysResult {
+    send_together(targets, |targets| {
+        let mut result = Err(Errno::ESRCH);
+        for target in targets {
+            match send_one(task, target, signal) {
+                Ok(()) => result = Ok(0),
+                Err(error) if result != Ok(0) => result = Err(error),
+                Err(_) => {}
+            }
         }
-    }
-    result
+        result
+    })
+}
+
+/// All that a signal to "everybody" goes to.
+fn everybody_else(task: &Task) -> Vec<Arc<Process>> {
+    let mut all = system().processes();
+    all.retain(|process| process.pid != INIT && process.pid != task.pid());
+    all
+}
+
+/// The caller's process group.
+fn own_group(task: &Task) -> Vec<Arc<Process>> {
+    let tree = system().tree();
+    let own = tree.get(task.pid()).map_or(0, |entry| entry.group);
+    tree.group_members(own)
 }
 
 /// kill(2)
@@ -81,20 +97,11 @@ pub fn sys_kill(task: &Task, args: &Args) -> SysResult {
     let (pid, signal) = (args.int(0), signal_or_none(args.int(1))?);
     match pid {
         1.. => send_one(task, &*process_of(pid)?, signal).map(|()| 0),
-        0 => {
-            let own = system().tree().get(task.pid()).map_or(0, |entry| entry.group);
-            let members = system().tree().group_members(own);
-            send_all(task, &members, signal)
-        }
-        -1 => {
-            let mut all: Vec<_> = system().processes();
-            all.retain(|process| process.pid != INIT && process.pid != task.pid());
-            send_all(task, &all, signal)
-        }
+        0 => send_all(task, || own_group(task), signal),
+        -1 => send_all(task, || everybody_else(task), signal),
         _ => {
             let group = pid.checked_neg().ok_or(Errno::ESRCH)?;
-            let members = system().tree().group_members(group);
-            send_all(task, &members, signal)
+            send_all(task, || system().tree().group_members(group), signal)
         }
     }
 }

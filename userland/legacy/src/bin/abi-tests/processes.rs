@@ -1,6 +1,8 @@
 //! fork, exec, wait in its forms, groups and sessions, limits.
 
+use std::io::{Read, pipe};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use legacy_programs::sys;
 use rustix::process::{Resource, Rlimit, getpgid, getpgrp, getppid, getrlimit, getsid, setpgid, setrlimit, setsid};
@@ -18,6 +20,7 @@ pub const TESTS: Tests = &[
     ("spawn-by-vfork", vfork),
     ("exec-errors", exec_errors),
     ("many-children", many_children),
+    ("nobody-escapes-a-signal-to-the-group", nobody_escapes),
     ("fork-chain", fork_chain),
     ("file-limit", file_limit),
     ("ids", ids),
@@ -170,6 +173,41 @@ fn many_children() -> Outcome {
     }
     println!("{sum}");
     Ok(())
+}
+
+/// Runners that pass on a baton: each forks the next one and ends. A signal to their group must reach the last of each,
+/// even one that is being born.
+fn nobody_escapes() -> Outcome {
+    for round in 0..40 {
+        let (mut reader, writer) = pipe()?;
+        let group = sys::spawn(start_runners)?;
+        drop(writer);
+        sys::wait(group, 0)?;
+        std::thread::sleep(Duration::from_millis(round));
+        sys::kill(-group, libc::SIGKILL)?;
+        // Ends when nobody has the other end any more.
+        reader.read_to_end(&mut Vec::new())?;
+    }
+    println!("nobody escaped");
+    Ok(())
+}
+
+/// Starts runners in a group of their own.
+fn start_runners() -> i32 {
+    if setpgid(None, None).is_err() {
+        return 1;
+    }
+    for _ in 0..4 {
+        if sys::spawn(run_on).is_err() {
+            return 1;
+        }
+    }
+    0
+}
+
+fn run_on() -> i32 {
+    while let Ok(sys::Fork::Child) = sys::fork() {}
+    0
 }
 
 fn fork_chain() -> Outcome {
