@@ -44,6 +44,7 @@ pub const PROGRAMS: &[Program] = &[
     same("virtio-serial-driver"),
     same("rtc-driver"),
     same("virtio-blk-driver"),
+    same("fs-server"),
     same("personality-server"),
     same("heartbeat"),
 ];

@@ -1,0 +1,238 @@
+//! Buffers of metadata blocks, and which of them the running operation and the running transaction have changed.
+//!
+//! A buffer is *clean* (as on the disk), *committed* (in the journal, not yet at home) or *running* (changed by the running
+//! transaction). Only clean ones make room for others. For each buffer that an operation changes the version from before is
+//! kept, so that an operation that fails leaves nothing behind.
+//!
+//! Sums are checked when a block is read, and made when a transaction is committed.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// The inode that a block belongs to: its sum covers these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) inode: u32,
+    pub(crate) generation: u32,
+}
+
+/// What a block is: decides about its sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Protects its parts itself, or has no sum.
+    Plain,
+    /// The superblock's block.
+    Superblock,
+    /// Names.
+    Directory(Owner),
+    /// A node of an extent tree.
+    Extents(Owner),
+    /// Blocks in use, of a group.
+    BlockBitmap(u32),
+    /// Inodes in use, of a group.
+    InodeBitmap(u32),
+}
+
+/// How a buffer relates to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Clean,
+    Committed,
+    Running,
+}
+
+/// A block's contents.
+#[derive(Clone, Debug)]
+pub(crate) struct Buffer {
+    pub(crate) data: Arc<Vec<u8>>,
+    pub(crate) state: State,
+    pub(crate) kind: Kind,
+    used: bool,
+}
+
+/// All buffers.
+pub(crate) struct Buffers {
+    by_block: BTreeMap<u64, Buffer>,
+    /// Candidates to make room, in the order of a clock's hand.
+    clock: VecDeque<u64>,
+    /// Blocks by state.
+    running: BTreeSet<u64>,
+    committed: BTreeSet<u64>,
+    /// Versions from before the running operation; `None`: there was no buffer.
+    undo: BTreeMap<u64, Option<Buffer>>,
+    /// Most clean buffers.
+    limit: usize,
+}
+
+impl Buffers {
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self {
+            by_block: BTreeMap::new(),
+            clock: VecDeque::new(),
+            running: BTreeSet::new(),
+            committed: BTreeSet::new(),
+            undo: BTreeMap::new(),
+            limit,
+        }
+    }
+
+    /// Most clean buffers.
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// A block's buffer.
+    pub(crate) fn get(&mut self, block: u64) -> Option<&mut Buffer> {
+        let buffer = self.by_block.get_mut(&block)?;
+        buffer.used = true;
+        Some(buffer)
+    }
+
+    /// Keeps what was read from the disk.
+    pub(crate) fn insert_clean(&mut self, block: u64, data: Vec<u8>, kind: Kind) {
+        self.make_room();
+        self.put(block, Buffer { data: Arc::new(data), state: State::Clean, kind, used: true });
+    }
+
+    /// The contents of a block that is there, to be changed by the running operation.
+    pub(crate) fn change(&mut self, block: u64) -> Option<&mut [u8]> {
+        let buffer = self.by_block.get_mut(&block)?;
+        self.undo.entry(block).or_insert_with(|| Some(buffer.clone()));
+        buffer.state = State::Running;
+        buffer.used = true;
+        self.running.insert(block);
+        self.committed.remove(&block);
+        Some(Arc::make_mut(&mut buffer.data).as_mut_slice())
+    }
+
+    /// A new block's contents, whatever was there before.
+    pub(crate) fn create(&mut self, block: u64, data: Vec<u8>, kind: Kind) {
+        let before = self.by_block.get(&block).cloned();
+        self.undo.entry(block).or_insert(before);
+        self.put(block, Buffer { data: Arc::new(data), state: State::Running, kind, used: true });
+    }
+
+    /// Forgets a block that is freed.
+    pub(crate) fn forget(&mut self, block: u64) {
+        let before = self.by_block.get(&block).cloned();
+        if before.is_some() {
+            self.undo.entry(block).or_insert(before);
+            self.remove(block);
+        }
+    }
+
+    /// The running operation is complete.
+    pub(crate) fn keep_changes(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Makes everything as it was before the running operation.
+    pub(crate) fn undo_changes(&mut self) {
+        for (block, before) in core::mem::take(&mut self.undo) {
+            match before {
+                Some(buffer) => self.put(block, buffer),
+                None => self.remove(block),
+            }
+        }
+    }
+
+    /// Blocks that the running transaction has changed, in order.
+    pub(crate) fn running(&self) -> Vec<u64> {
+        self.running.iter().copied().collect()
+    }
+
+    /// How many those are.
+    pub(crate) fn running_count(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Blocks that are in the journal alone, in order, with their contents.
+    pub(crate) fn committed(&self) -> Vec<(u64, Arc<Vec<u8>>)> {
+        self.contents(self.committed.iter())
+    }
+
+    /// How many those are.
+    pub(crate) fn committed_count(&self) -> usize {
+        self.committed.len()
+    }
+
+    /// Contents of the running transaction's blocks.
+    pub(crate) fn running_contents(&self) -> Vec<(u64, Arc<Vec<u8>>)> {
+        self.contents(self.running.iter())
+    }
+
+    /// The running transaction is in the journal.
+    pub(crate) fn set_committed(&mut self) {
+        let running = core::mem::take(&mut self.running);
+        self.set_state(&running, State::Committed);
+        self.committed.extend(running);
+    }
+
+    /// Everything committed is at home.
+    pub(crate) fn set_clean(&mut self) {
+        let committed = core::mem::take(&mut self.committed);
+        self.set_state(&committed, State::Clean);
+        for _ in 0..committed.len() {
+            self.make_room();
+        }
+    }
+
+    fn contents<'a>(&self, blocks: impl Iterator<Item = &'a u64>) -> Vec<(u64, Arc<Vec<u8>>)> {
+        blocks.filter_map(|block| Some((*block, self.by_block.get(block)?.data.clone()))).collect()
+    }
+
+    fn set_state(&mut self, blocks: &BTreeSet<u64>, state: State) {
+        for block in blocks {
+            self.by_block.get_mut(block).into_iter().for_each(|buffer| buffer.state = state);
+        }
+    }
+
+    fn put(&mut self, block: u64, buffer: Buffer) {
+        let state = buffer.state;
+        if self.by_block.insert(block, buffer).is_none() {
+            self.clock.push_back(block);
+        }
+        if self.clock.len() > 2 * self.by_block.len() + 64 {
+            // Entries of removed buffers, in the main.
+            self.clock = self.by_block.keys().copied().collect();
+        }
+        self.note(block, Some(state));
+    }
+
+    fn remove(&mut self, block: u64) {
+        // The clock drops its entry when the hand comes by.
+        self.by_block.remove(&block);
+        self.note(block, None);
+    }
+
+    fn note(&mut self, block: u64, state: Option<State>) {
+        for (set, own) in [(&mut self.running, State::Running), (&mut self.committed, State::Committed)] {
+            if state == Some(own) {
+                set.insert(block)
+            } else {
+                set.remove(&block)
+            };
+        }
+    }
+
+    fn clean_count(&self) -> usize {
+        self.by_block.len().saturating_sub(self.running.len() + self.committed.len())
+    }
+
+    /// Drops a clean buffer that was not used for a while, if there are too many.
+    fn make_room(&mut self) {
+        let mut turns = 2 * self.clock.len();
+        while self.clean_count() >= self.limit && turns > 0 {
+            turns -= 1;
+            let Some(block) = self.clock.pop_front() else { return };
+            let Some(buffer) = self.by_block.get_mut(&block) else { continue };
+            if buffer.state == State::Clean && !buffer.used {
+                self.by_block.remove(&block);
+            } else {
+                buffer.used = false;
+                self.clock.push_back(block);
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The inode tables: reading, writing, allocation and release of inodes.
+
+use interfaces::FsError;
+
+use crate::Result;
+use crate::bitmap::{self, Either};
+use crate::buffers::Kind;
+use crate::bytes::{high16, le16, le32, low16, put, put_le16, put_le32};
+use crate::checksum::crc32c;
+use crate::geometry::field;
+use crate::groups::{BLOCK_UNINIT, Count};
+use crate::inode::Inode;
+use crate::volume::Volume;
+
+/// The root directory.
+pub(crate) const ROOT: u32 = 2;
+const LOW_SUM: usize = 0x7c;
+
+/// What an inode is allocated for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Directory,
+    Other,
+}
+
+impl Volume {
+    /// An inode that clients may name: not one of the file system's own.
+    ///
+    /// # Errors
+    /// `NotFound`: it is not in use. `Corrupt`, `Disk`.
+    pub(crate) fn inode(&mut self, number: u64) -> Result<Inode> {
+        let number = u32::try_from(number).map_err(|_| FsError::NotFound)?;
+        if number != ROOT && (number < self.geometry.first_inode || number > self.geometry.inodes) {
+            return Err(FsError::NotFound);
+        }
+        let (group, bit) = self.inode_place(number)?;
+        let descriptor = self.descriptor(group)?;
+        let unused = descriptor.count(Count::UnusedInodes);
+        if self.geometry.inodes_per_group.saturating_sub(unused) <= bit
+            && descriptor.has_flag(crate::groups::INODE_UNINIT)
+        {
+            return Err(FsError::NotFound);
+        }
+        let (_, used) = self.inode_bitmap_unchanged(group)?;
+        if !bitmap::is_set(&used, bit) {
+            return Err(FsError::NotFound);
+        }
+        self.read_inode(number)
+    }
+
+    fn inode_bitmap_unchanged(&mut self, group: u32) -> Result<(u64, alloc::sync::Arc<alloc::vec::Vec<u8>>)> {
+        let descriptor = self.descriptor(group)?;
+        if descriptor.has_flag(crate::groups::INODE_UNINIT) {
+            return Err(FsError::NotFound);
+        }
+        self.inode_bitmap(group)
+    }
+
+    /// Any inode's record.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Disk`.
+    pub(crate) fn read_inode(&mut self, number: u32) -> Result<Inode> {
+        let (block, at) = self.record_place(number)?;
+        let data = self.block(block, Kind::Plain)?;
+        let raw = data.get(at..at + self.geometry.inode_bytes).ok_or(FsError::Corrupt)?.to_vec();
+        let inode = Inode { number, raw };
+        if self.geometry.has_block_sums() {
+            let sum = self.inode_sum(&inode);
+            let high = inode.high_sum().map(|at| le16(&inode.raw, at) == high16(sum));
+            if le16(&inode.raw, LOW_SUM) != low16(sum) || high == Some(false) {
+                return Err(FsError::Corrupt);
+            }
+        }
+        Ok(inode)
+    }
+
+    /// Puts a record back.
+    pub(crate) fn put_inode(&mut self, inode: &mut Inode) -> Result<()> {
+        if self.geometry.has_block_sums() {
+            let sum = self.inode_sum(inode);
+            put_le16(&mut inode.raw, LOW_SUM, low16(sum));
+            if let Some(at) = inode.high_sum() {
+                put_le16(&mut inode.raw, at, high16(sum));
+            }
+        }
+        let (block, at) = self.record_place(inode.number)?;
+        put(self.change_block(block, Kind::Plain)?, at, &inode.raw);
+        Ok(())
+    }
+
+    fn inode_sum(&self, inode: &Inode) -> u32 {
+        let part = |from: usize, to: usize| inode.raw.get(from..to).unwrap_or_default();
+        let seed = self.owner_seed(inode.owner());
+        let sum = crc32c(crc32c(crc32c(seed, part(0, LOW_SUM)), &[0; 2]), part(LOW_SUM + 2, 128));
+        let end = inode.raw.len();
+        match inode.high_sum() {
+            Some(at) => crc32c(crc32c(crc32c(sum, part(128, at)), &[0; 2]), part(at + 2, end)),
+            None => crc32c(sum, part(128, end)),
+        }
+    }
+
+    fn inode_place(&self, number: u32) -> Result<(u32, u32)> {
+        let index = number.checked_sub(1).filter(|_| number <= self.geometry.inodes).ok_or(FsError::Corrupt)?;
+        Ok((index / self.geometry.inodes_per_group, index % self.geometry.inodes_per_group))
+    }
+
+    fn record_place(&mut self, number: u32) -> Result<(u64, usize)> {
+        let (group, index) = self.inode_place(number)?;
+        let table = self.descriptor(group)?.inode_table();
+        let at = index as usize * self.geometry.inode_bytes;
+        let block = table.checked_add((at / self.geometry.block_bytes) as u64).ok_or(FsError::Corrupt)?;
+        Ok((block, at % self.geometry.block_bytes))
+    }
+
+    /// Group of an inode.
+    pub(crate) fn group_of(&self, inode: u32) -> u32 {
+        inode.saturating_sub(1) / self.geometry.inodes_per_group
+    }
+
+    /// Takes the free inode `number`, because a change is repeated.
+    ///
+    /// # Errors
+    /// `Invalid`: there is no such inode, or it is in use.
+    pub(crate) fn take_inode(&mut self, number: u64, purpose: Purpose) -> Result<u32> {
+        let number = u32::try_from(number).map_err(|_| FsError::Invalid)?;
+        if number < self.geometry.first_inode || number > self.geometry.inodes {
+            return Err(FsError::Invalid);
+        }
+        let (group, bit) = self.inode_place(number)?;
+        let (_, used) = self.inode_bitmap(group)?;
+        if bitmap::is_set(&used, bit) {
+            return Err(FsError::Invalid);
+        }
+        self.mark_inode(group, bit, purpose)?;
+        Ok(number)
+    }
+
+    /// Takes a free inode, in `parent`'s group if possible.
+    ///
+    /// # Errors
+    /// `NoSpace`.
+    pub(crate) fn allocate_inode(&mut self, parent: u32, purpose: Purpose) -> Result<u32> {
+        let home = self.group_of(parent);
+        for step in 0..self.geometry.groups {
+            let group = ((u64::from(home) + u64::from(step)) % u64::from(self.geometry.groups)) as u32;
+            if self.descriptor(group)?.count(Count::FreeInodes) == 0 {
+                continue;
+            }
+            let (_, used) = self.inode_bitmap(group)?;
+            let reserved = if group == 0 { self.geometry.first_inode - 1 } else { 0 };
+            let bits = self.geometry.inodes_per_group;
+            if let Some(bit) = (Either { first: &used, second: &[], bits }).next_clear(reserved) {
+                drop(used);
+                self.mark_inode(group, bit, purpose)?;
+                return Ok(group * bits + bit + 1);
+            }
+        }
+        Err(FsError::NoSpace)
+    }
+
+    fn mark_inode(&mut self, group: u32, bit: u32, purpose: Purpose) -> Result<()> {
+        let (block, _) = self.inode_bitmap(group)?;
+        bitmap::set(self.change_block(block, Kind::InodeBitmap(group))?, bit);
+        if self.descriptor(group)?.has_flag(BLOCK_UNINIT) {
+            // A group with inodes has both bitmaps.
+            self.block_bitmap(group)?;
+        }
+        let mut descriptor = self.descriptor(group)?;
+        let untouched = self.geometry.inodes_per_group - bit - 1;
+        let unused = descriptor.count(Count::UnusedInodes).min(untouched);
+        descriptor.set_count(Count::UnusedInodes, unused);
+        let free = descriptor.count(Count::FreeInodes).checked_sub(1).ok_or(FsError::Corrupt)?;
+        descriptor.set_count(Count::FreeInodes, free);
+        if purpose == Purpose::Directory {
+            let directories = descriptor.count(Count::Directories).saturating_add(1);
+            descriptor.set_count(Count::Directories, directories);
+        }
+        self.put_descriptor(group, descriptor)?;
+        self.count_inodes(-1)
+    }
+
+    /// Gives an inode back, whose blocks are free already.
+    pub(crate) fn free_inode(&mut self, inode: &Inode) -> Result<()> {
+        let (group, bit) = self.inode_place(inode.number)?;
+        let (block, used) = self.inode_bitmap(group)?;
+        if !bitmap::is_set(&used, bit) || inode.number < self.geometry.first_inode {
+            return Err(FsError::Corrupt);
+        }
+        drop(used);
+        bitmap::clear(self.change_block(block, Kind::InodeBitmap(group))?, bit);
+        let mut descriptor = self.descriptor(group)?;
+        let free = descriptor.count(Count::FreeInodes).saturating_add(1);
+        descriptor.set_count(Count::FreeInodes, free);
+        if inode.is_directory() {
+            let directories = descriptor.count(Count::Directories).saturating_sub(1);
+            descriptor.set_count(Count::Directories, directories);
+        }
+        self.put_descriptor(group, descriptor)?;
+        self.count_inodes(1)
+    }
+
+    fn count_inodes(&mut self, change: i32) -> Result<()> {
+        let sb = self.superblock()?;
+        let free = le32(&sb, field::FREE_INODES).checked_add_signed(change).ok_or(FsError::Corrupt)?;
+        self.change_superblock(|sb| put_le32(sb, field::FREE_INODES, free))
+    }
+}

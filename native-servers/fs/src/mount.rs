@@ -1,0 +1,122 @@
+//! Beginning and ending: replay, the mark that the journal is in use, the number of the last change.
+
+use alloc::sync::Arc;
+
+use interfaces::file_system::Orphans;
+use interfaces::{BlockDevice, FsError};
+
+use crate::Result;
+use crate::buffers::Buffers;
+use crate::bytes::{le16, le32, put_le16, put_le32};
+use crate::checksum::crc32c;
+use crate::disk::Disk;
+use crate::geometry::{Geometry, SUPERBLOCK_AT, SUPERBLOCK_BYTES, feature, field};
+use crate::journal::format::feature as log_feature;
+use crate::journal::log::HasBegun;
+use crate::volume::Volume;
+
+/// "Cleanly unmounted", in the superblock's state.
+const STATE_VALID: u16 = 1;
+
+impl Volume {
+    /// Opens the file system on `device`: replays its journal, and makes it ready to be changed, if it may be.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unsupported`, `Disk`; `ReadOnly`: there is something to replay, and the disk cannot be written.
+    pub(crate) fn open(device: Arc<dyn BlockDevice>, orphans: Orphans) -> Result<Self> {
+        let disk = Disk::open(device)?;
+        let geometry = read_geometry(&disk)?;
+        let mut volume = Self::new(disk, geometry);
+        volume.start_journal()?;
+        volume.last = volume.stored_change()?;
+        volume.committed = volume.last;
+        if volume.journal.is_some() {
+            volume.process_orphans(orphans)?;
+        }
+        Ok(volume)
+    }
+
+    fn start_journal(&mut self) -> Result<()> {
+        let needs_replay = self.geometry.incompatible & feature::INCOMPAT_RECOVER != 0;
+        if self.geometry.compatible & feature::COMPAT_JOURNAL == 0 {
+            return if needs_replay { Err(FsError::Corrupt) } else { Ok(()) };
+        }
+        let mut log = self.open_log()?;
+        if needs_replay {
+            if self.disk.is_read_only() {
+                return Err(FsError::ReadOnly);
+            }
+            self.replay(&mut log)?;
+            self.buffers = Buffers::new(self.buffers.limit());
+            self.geometry = read_geometry(&self.disk)?;
+        }
+        if self.disk.is_read_only() || self.geometry.must_not_be_written() {
+            if needs_replay {
+                self.journal = Some(log);
+                self.write_log_start(HasBegun::No)?;
+                self.write_superblock(|sb| set_needs_replay(sb, false))?;
+                self.journal = None;
+            }
+            return Ok(());
+        }
+        log.style.features =
+            log.style.features & !log_feature::SUM_V2 | log_feature::REVOKE | log_feature::WIDE | log_feature::SUM_V3;
+        log.head = log.first;
+        self.journal = Some(log);
+        // The mark first: without it nobody looks into the journal.
+        self.write_superblock(|sb| set_needs_replay(sb, true))?;
+        self.write_log_start(HasBegun::Yes)
+    }
+
+    /// Commits, brings everything home, and leaves the disk as if nobody had ever been there.
+    ///
+    /// # Errors
+    /// `Disk`.
+    pub(crate) fn close(&mut self) -> Result<u64> {
+        if self.journal.is_none() {
+            return Ok(self.committed);
+        }
+        let last = self.commit()?;
+        self.bring_home()?;
+        self.write_log_start(HasBegun::No)?;
+        self.write_superblock(|sb| set_needs_replay(sb, false))?;
+        self.journal = None;
+        Ok(last)
+    }
+
+    /// Changes the superblock on the disk at once. It must not be part of a transaction.
+    fn write_superblock(&mut self, change: impl FnOnce(&mut [u8])) -> Result<()> {
+        let has_sums = self.geometry.has_block_sums();
+        self.change_superblock(|sb| {
+            change(sb);
+            if has_sums {
+                let sum = crc32c(!0, sb.get(..field::CHECKSUM).unwrap_or_default());
+                put_le32(sb, field::CHECKSUM, sum);
+            }
+        })?;
+        let (block, at) = self.geometry.superblock();
+        let sb = self.superblock()?;
+        self.disk.write(self.address(block) + at as u64, [sb.as_slice()])?;
+        self.disk.flush()?;
+        self.buffers.forget(block);
+        self.keep_changes();
+        Ok(())
+    }
+}
+
+fn read_geometry(disk: &Disk) -> Result<Geometry> {
+    let mut sb = [0; SUPERBLOCK_BYTES];
+    disk.read(SUPERBLOCK_AT, &mut sb)?;
+    Geometry::parse(&sb, disk.bytes())
+}
+
+fn set_needs_replay(sb: &mut [u8], needs_replay: bool) {
+    let incompatible = le32(sb, field::INCOMPATIBLE) & !feature::INCOMPAT_RECOVER;
+    put_le32(
+        sb,
+        field::INCOMPATIBLE,
+        if needs_replay { incompatible | feature::INCOMPAT_RECOVER } else { incompatible },
+    );
+    let state = le16(sb, field::STATE) | STATE_VALID;
+    put_le16(sb, field::STATE, state);
+}

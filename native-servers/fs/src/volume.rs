@@ -1,0 +1,222 @@
+//! A mounted file system: its blocks through buffers, and operations that happen as a whole or not at all.
+//!
+//! An operation changes buffers, and says which blocks it frees. When it fails everything is as before. What succeeded
+//! belongs to the running transaction, which `journal` commits.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use interfaces::FsError;
+use rt::sync::RwLock;
+
+use crate::Result;
+use crate::blocks::Freed;
+use crate::buffers::{Buffers, Kind, Owner, State};
+use crate::bytes::{join, le32, le64, put_le32, put_le64};
+use crate::checksum::crc32c;
+use crate::directory::sums as directory_sums;
+use crate::disk::Disk;
+use crate::extents::node;
+use crate::geometry::{CHANGE_MARK, Geometry, SUPERBLOCK_BYTES, field};
+use crate::journal::Journal;
+
+/// Most clean metadata buffers, in bytes.
+const BUFFER_BYTES: usize = 4 << 20;
+
+/// A mounted file system.
+pub(crate) struct Volume {
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) geometry: Geometry,
+    pub(crate) buffers: Buffers,
+    /// `None`: it is only read.
+    pub(crate) journal: Option<Journal>,
+    pub(crate) freed: Freed,
+    /// Where to look first for the blocks of new files, by group.
+    pub(crate) hints: BTreeMap<u32, u32>,
+    /// Number of the last change, and of the last that is on the disk.
+    pub(crate) last: u64,
+    pub(crate) committed: u64,
+    /// A commit has failed: what is in the buffers is on no disk, and never will be.
+    pub(crate) failed: bool,
+    /// Held, for reading, while file contents are moved without the volume's lock; freed blocks are not used anew before
+    /// all who might still read them are gone.
+    pub(crate) moving: Arc<RwLock<()>>,
+}
+
+impl Volume {
+    /// A volume on `disk` as its superblock describes it, with nothing read yet.
+    pub(crate) fn new(disk: Disk, geometry: Geometry) -> Self {
+        let buffers = Buffers::new(BUFFER_BYTES / geometry.block_bytes);
+        Self {
+            disk: Arc::new(disk),
+            geometry,
+            buffers,
+            journal: None,
+            freed: Freed::default(),
+            hints: BTreeMap::new(),
+            last: 0,
+            committed: 0,
+            failed: false,
+            moving: Arc::new(RwLock::new(())),
+        }
+    }
+
+    /// Does `operation` as a whole or not at all. Where only blocks are missing that a commit makes free, it commits and
+    /// tries once more.
+    pub(crate) fn operation<T>(&mut self, operation: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
+        if self.failed {
+            return Err(FsError::Disk);
+        }
+        match self.attempt(&operation) {
+            Err(FsError::NoSpace) if self.freed.is_some() => {
+                self.commit()?;
+                self.attempt(&operation)
+            }
+            result => result,
+        }
+    }
+
+    fn attempt<T>(&mut self, operation: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
+        let result = operation(self);
+        match result {
+            Ok(_) => self.keep_changes(),
+            Err(_) => {
+                self.buffers.undo_changes();
+                self.freed.undo();
+            }
+        }
+        result
+    }
+
+    /// What the running operation did so far is there to stay.
+    pub(crate) fn keep_changes(&mut self) {
+        self.buffers.keep_changes();
+        self.freed.keep();
+    }
+
+    /// Byte address of a block.
+    pub(crate) const fn address(&self, block: u64) -> u64 {
+        block * self.geometry.block_bytes as u64
+    }
+
+    /// A block's contents.
+    ///
+    /// # Errors
+    /// `Corrupt`: it is not what it should be; `Disk`.
+    pub(crate) fn block(&mut self, block: u64, kind: Kind) -> Result<Arc<Vec<u8>>> {
+        if let Some(buffer) = self.buffers.get(block) {
+            if buffer.kind == kind {
+                return Ok(buffer.data.clone());
+            }
+            // Two things cannot be in one block, but what was a directory may be another file's extents since.
+            let (data, is_clean) = (buffer.data.clone(), buffer.state == State::Clean);
+            if !is_clean || kind == Kind::Superblock {
+                return Err(FsError::Corrupt);
+            }
+            self.verify(&data, kind)?;
+            self.buffers.get(block).into_iter().for_each(|buffer| buffer.kind = kind);
+            return Ok(data);
+        }
+        self.read_block(block, kind)?;
+        self.buffers.get(block).map(|buffer| buffer.data.clone()).ok_or(FsError::Corrupt)
+    }
+
+    fn read_block(&mut self, block: u64, kind: Kind) -> Result<()> {
+        if block < self.geometry.first_data_block || block >= self.geometry.blocks {
+            return Err(FsError::Corrupt);
+        }
+        let mut data = alloc::vec![0; self.geometry.block_bytes];
+        self.disk.read(self.address(block), &mut data)?;
+        self.verify(&data, kind)?;
+        self.buffers.insert_clean(block, data, kind);
+        Ok(())
+    }
+
+    /// A block's contents, to be changed.
+    pub(crate) fn change_block(&mut self, block: u64, kind: Kind) -> Result<&mut [u8]> {
+        self.block(block, kind)?;
+        self.buffers.change(block).ok_or(FsError::Corrupt)
+    }
+
+    fn verify(&mut self, data: &[u8], kind: Kind) -> Result<()> {
+        let has_sums = self.geometry.has_block_sums();
+        let is_sound = match kind {
+            Kind::Plain | Kind::Superblock => true,
+            Kind::Directory(owner) => !has_sums || directory_sums::is_right(data, self.owner_seed(owner)),
+            Kind::Extents(owner) => {
+                node::check(data).is_ok() && (!has_sums || node::is_sum_right(data, self.owner_seed(owner)))
+            }
+            Kind::BlockBitmap(group) | Kind::InodeBitmap(group) => self.is_bitmap_sum_right(group, data, kind)?,
+        };
+        if is_sound { Ok(()) } else { Err(FsError::Corrupt) }
+    }
+
+    /// Makes the sums of all blocks that the running transaction has changed, and puts the last change's number there.
+    pub(crate) fn seal(&mut self) -> Result<()> {
+        let last = self.last;
+        self.change_superblock(|sb| {
+            put_le32(sb, field::CHANGE_MARK, CHANGE_MARK);
+            put_le64(sb, field::CHANGE, last);
+        })?;
+        if !self.geometry.has_block_sums() {
+            return Ok(());
+        }
+        for block in self.buffers.running() {
+            let Some(buffer) = self.buffers.get(block) else { continue };
+            match buffer.kind {
+                Kind::Plain | Kind::Superblock => {}
+                Kind::Directory(owner) => {
+                    let seed = self.owner_seed(owner);
+                    self.buffers.change(block).into_iter().for_each(|data| directory_sums::make(data, seed));
+                }
+                Kind::Extents(owner) => {
+                    let seed = self.owner_seed(owner);
+                    self.buffers.change(block).into_iter().for_each(|data| node::make_sum(data, seed));
+                }
+                kind @ (Kind::BlockBitmap(group) | Kind::InodeBitmap(group)) => {
+                    let data = buffer.data.clone();
+                    self.make_bitmap_sum(group, &data, kind)?;
+                }
+            }
+        }
+        self.change_superblock(|sb| {
+            let sum = crc32c(!0, sb.get(..field::CHECKSUM).unwrap_or_default());
+            put_le32(sb, field::CHECKSUM, sum);
+        })
+    }
+
+    /// Where the sums of an inode and of its blocks start.
+    pub(crate) fn owner_seed(&self, owner: Owner) -> u32 {
+        let seed = crc32c(self.geometry.seed, &owner.inode.to_le_bytes());
+        crc32c(seed, &owner.generation.to_le_bytes())
+    }
+
+    /// The superblock's bytes.
+    pub(crate) fn superblock(&mut self) -> Result<Vec<u8>> {
+        let (block, at) = self.geometry.superblock();
+        let data = self.block(block, Kind::Superblock)?;
+        Ok(data.get(at..at + SUPERBLOCK_BYTES).ok_or(FsError::Corrupt)?.to_vec())
+    }
+
+    /// Changes the superblock.
+    pub(crate) fn change_superblock(&mut self, change: impl FnOnce(&mut [u8])) -> Result<()> {
+        let (block, at) = self.geometry.superblock();
+        let data = self.change_block(block, Kind::Superblock)?;
+        change(data.get_mut(at..at + SUPERBLOCK_BYTES).ok_or(FsError::Corrupt)?);
+        Ok(())
+    }
+
+    /// Free blocks of the whole file system.
+    pub(crate) fn free_blocks(&mut self) -> Result<u64> {
+        let sb = self.superblock()?;
+        let high = if self.geometry.descriptor_bytes > 32 { le32(&sb, field::FREE_BLOCKS_HIGH) } else { 0 };
+        Ok(join(le32(&sb, field::FREE_BLOCKS_LOW), high))
+    }
+
+    /// The number of the last change, as the superblock has it.
+    pub(crate) fn stored_change(&mut self) -> Result<u64> {
+        let sb = self.superblock()?;
+        Ok(if le32(&sb, field::CHANGE_MARK) == CHANGE_MARK { le64(&sb, field::CHANGE) } else { 0 })
+    }
+}
