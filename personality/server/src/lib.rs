@@ -4,6 +4,7 @@
 //! * [`seats`] are the threads that serve tasks, [`service`] is their loop, [`puppet`] the other way to run a program, [`fault`] what exceptions become, [`oom`] what
 //!   happens when memory runs out, [`trace`] the text of traced calls
 //! * [`console`] and [`session`]: where commands come from and where their output goes; [`power`]: the end
+//! * [`disk`]: a root on a disk, behind services that [`platform`] links or reaches
 //! * [`jobs`] and [`processes`]: processes as terminals and `/proc` see them
 //!
 //! Locks here are leaves, except that a trace's lock is held while its text is sent.
@@ -14,11 +15,13 @@ extern crate alloc;
 
 mod console;
 mod current;
+mod disk;
 mod fault;
 mod hooks;
 mod jobs;
 mod load;
 mod oom;
+mod platform;
 mod power;
 mod processes;
 mod program;

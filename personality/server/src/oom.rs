@@ -31,6 +31,10 @@ pub(crate) fn relieve(task: &Task) -> Relief {
         return Relief::GiveUp;
     }
     let choosing = CHOOSING.lock();
+    // Pages of files that can be written and read again cost nobody's life.
+    if diskfs::relieve() {
+        return Relief::TryAgain;
+    }
     let all = system().processes();
     let is_dying = all.iter().any(|process| process.is_exiting() && resident_pages(process) > 0);
     if !is_dying {

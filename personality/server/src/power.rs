@@ -4,6 +4,8 @@ use interfaces::system::StopReason;
 use interfaces::{HostChannel, HostChannelClient, System, SystemClient};
 use rt::sync::OnceCell;
 
+use crate::disk;
+
 /// How long the host may take to hear of it.
 const NOTICE_NS: u64 = 1_000_000_000;
 const STACK_BYTES: usize = 32 << 10;
@@ -20,9 +22,10 @@ pub(crate) fn set(system: SystemClient, host: HostChannelClient) {
     assert!(POWER.set(Power { system, host }).is_ok(), "set once");
 }
 
-/// Tells the host and stops the machine; returns only where that failed.
+/// Leaves the disk clean, tells the host and stops the machine; returns only where that failed.
 pub(crate) fn stop(reason: StopReason) {
     let Some(power) = POWER.get() else { return };
+    disk::let_go();
     let failure = u32::from(matches!(reason, StopReason::Failure));
     let caller = rt::thread::current();
     // In a thread of its own: the host may not listen.

@@ -9,6 +9,7 @@ use tty::pty::{Multiplexer, PtyTable, Terminals};
 use tty::{OwnTerminal, Sessions, Tty};
 use vfs::{CHAR_DEVICES, Caller, Credentials, FileSystem, FsContext, MountFlags, Namespace, WalkFlags};
 
+use crate::disk;
 use crate::hooks::Ends;
 
 /// Most pseudo-terminals.
@@ -26,11 +27,18 @@ pub(crate) struct World {
     pub(crate) ends: Arc<Ends>,
 }
 
-/// Makes the root file system from the boot archive.
+/// Makes the root file system: from the disk, or from the boot archive.
 ///
 /// # Errors
-/// `ENOENT` without an archive; `EINVAL` if it is broken.
+/// `ENOENT` without an archive; `EINVAL` if it is broken; as [`disk::mount`].
 pub(crate) fn make_root(env: &Env) -> Result<Arc<Namespace>> {
+    if let Some(root) = disk::mount(env)? {
+        return Ok(Namespace::new(root, disk::SOURCE));
+    }
+    unpack_root(env)
+}
+
+fn unpack_root(env: &Env) -> Result<Arc<Namespace>> {
     let root = Tmpfs::new(Options { permissions: 0o755, ..Options::for_ram() })?;
     let grant = env.data("root.cpio").map_err(|error| {
         log::error!("{error}");

@@ -27,6 +27,6 @@ mod tests;
 pub use command::{Command, CommandError};
 pub use home::{Step, StepError};
 pub use migration::MoveError;
-pub use places::Platform;
+pub use places::{LocalDisk, Platform};
 pub use services::{Services, Start};
-pub use slot::Slot;
+pub use slot::{DiskHandle, Slot};

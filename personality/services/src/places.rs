@@ -27,6 +27,12 @@ pub trait LocalDisk: BlockDevice {
     /// # Errors
     /// The device is not known to be quiet.
     fn shut_down(&self) -> Result<(), StepError>;
+
+    /// Serves endpoint `block`, until the result is dropped.
+    ///
+    /// # Errors
+    /// There is no memory for threads.
+    fn serve(&self) -> Result<Box<dyn Any + Send>, StepError>;
 }
 
 /// What the services need of whoever links their libraries.
@@ -39,12 +45,6 @@ pub trait Platform: Send + Sync {
 
     /// The disk's driver in its own task.
     fn native_disk(&self) -> Arc<dyn BlockDevice>;
-
-    /// Serves endpoint `block` with `disk`, until the result is dropped.
-    ///
-    /// # Errors
-    /// There is no memory for threads.
-    fn serve_disk(&self, disk: Arc<dyn BlockDevice>) -> Result<Box<dyn Any + Send>, StepError>;
 
     /// The file system's library over a disk, not begun.
     ///
@@ -118,7 +118,7 @@ impl Estate {
     fn serve(&self, disk: Option<Arc<dyn LocalDisk>>) -> Result<(), StepError> {
         let mut served = self.served.lock();
         if let (Some(disk), None) = (disk, &*served) {
-            *served = Some(self.platform.serve_disk(disk)?);
+            *served = Some(disk.serve()?);
         }
         Ok(())
     }
@@ -310,7 +310,10 @@ impl Home<dyn FileSystem> for FsNative {
     fn take(&self, step: Step) -> Result<(), StepError> {
         match step {
             // If it died just now, this fails: its client has to repeat first what was lost.
-            Step::Retire => self.service().retire().map(drop)?,
+            Step::Retire => {
+                self.service().statistics()?;
+                self.service().retire()?;
+            }
             Step::Stop => self.0.supervisor().stop(FS)?,
             Step::Unserve => self.0.unserve(),
             Step::Serve => self.serve()?,

@@ -58,10 +58,19 @@ impl<T: ?Sized> Closed<'_, T> {
     }
 }
 
-/// Implements a contract for its slot: each method is the home's.
+/// A disk by reference, for those who want to own one.
+pub struct DiskHandle(pub Arc<dyn BlockDevice>);
+
+impl DiskHandle {
+    fn call<R>(&self, call: impl FnOnce(&dyn BlockDevice) -> R) -> R {
+        call(&*self.0)
+    }
+}
+
+/// Implements a contract for what calls a home: each method is the home's.
 macro_rules! pass_on {
-    ($contract:ident, $error:ident: $(fn $method:ident($($argument:ident: $type:ty),*) -> $ok:ty;)*) => {
-        impl $contract for Slot<dyn $contract> {
+    ($contract:ident for $for:ty, $error:ident: $(fn $method:ident($($argument:ident: $type:ty),*) -> $ok:ty;)*) => {
+        impl $contract for $for {
             $(
                 fn $method(&self, $($argument: $type),*) -> Result<$ok, $error> {
                     self.call(|home| home.$method($($argument),*))
@@ -71,7 +80,7 @@ macro_rules! pass_on {
     };
 }
 
-pass_on! { BlockDevice, BlockError:
+pass_on! { BlockDevice for Slot<dyn BlockDevice>, BlockError:
     fn info() -> BlockInfo;
     fn attach(memory: Capability, bytes: u64) -> u64;
     fn detach(region: u64) -> ();
@@ -80,7 +89,16 @@ pass_on! { BlockDevice, BlockError:
     fn flush() -> ();
 }
 
-pass_on! { FileSystem, FsError:
+pass_on! { BlockDevice for DiskHandle, BlockError:
+    fn info() -> BlockInfo;
+    fn attach(memory: Capability, bytes: u64) -> u64;
+    fn detach(region: u64) -> ();
+    fn read(region: u64, at: u64, sector: u64, bytes: u32) -> ();
+    fn write(region: u64, at: u64, sector: u64, bytes: u32) -> ();
+    fn flush() -> ();
+}
+
+pass_on! { FileSystem for Slot<dyn FileSystem>, FsError:
     fn begin(orphans: Orphans) -> FsInfo;
     fn attach(memory: Capability, bytes: u64) -> u64;
     fn detach(region: u64) -> ();

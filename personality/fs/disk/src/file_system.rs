@@ -61,6 +61,16 @@ impl DiskFs {
         worker::start(self.volume.clone())
     }
 
+    /// Waits until all changes that the server has heard of are on the disk; a server that died meanwhile is brought up to
+    /// date by that.
+    ///
+    /// # Errors
+    /// `EIO` if the server is gone for good.
+    pub fn commit(&self) -> Result<()> {
+        self.volume.free_space()?;
+        self.volume.link.commit_all()
+    }
+
     /// Does what the worker would do now, for everything that waits.
     pub fn work(&self) {
         self.volume.work(u64::MAX);

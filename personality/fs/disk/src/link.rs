@@ -38,7 +38,7 @@ struct Session {
     incarnation: u64,
     /// The windows' regions, in the windows' order.
     regions: Vec<u64>,
-    /// The server cannot be brought up to date: nothing works any more.
+    /// The server cannot be brought up to date, or has retired: nothing works any more.
     failed: bool,
 }
 
@@ -197,7 +197,7 @@ impl Link {
         self.commit(last)
     }
 
-    /// Lets go of the disk, which is clean afterwards.
+    /// Lets go of the disk, which is clean afterwards; nothing works any more then.
     ///
     /// # Errors
     /// As [`Link::ask`].
@@ -214,6 +214,7 @@ impl Link {
             self.recover(&mut log, epoch)?;
         };
         self.trim(&mut self.log.lock(), committed);
+        self.session.write().failed = true;
         Ok(())
     }
 

@@ -426,6 +426,16 @@ pub trait ProcessSource: Send + Sync {
     /// The personality's own counters, by name.
     fn counters(&self) -> Vec<(&'static str, u64)>;
 
+    /// The table of the services that have two homes, as text.
+    fn services(&self) -> String;
+
+    /// Does what a line says that was written there.
+    ///
+    /// # Errors
+    /// `EINVAL` if it is no command, `ENOENT` for an unknown service or task, `EALREADY` if it is in that state, `EPERM`,
+    /// `EIO` if it failed and everything is as before.
+    fn command_services(&self, line: &str) -> Result<()>;
+
     /// How the caller's traps reach the personality: `vcpu` or `exception-ipc`; empty in a thread of the personality's own.
     fn trap_mechanism(&self) -> &'static str;
 

@@ -197,6 +197,17 @@ pub(crate) fn counters(source: &dyn ProcessSource) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// `banyan/services`: where the services run.
+pub(crate) fn services(source: &dyn ProcessSource) -> Vec<u8> {
+    source.services().into_bytes()
+}
+
+/// Moves a service, or makes a task die.
+pub(crate) fn command_services(source: &dyn ProcessSource, text: &[u8]) -> linux_abi::Result<()> {
+    let line = core::str::from_utf8(text).map_err(|_| linux_abi::Errno::EINVAL)?;
+    source.command_services(line)
+}
+
 /// `banyan/trap`: how the reader's traps reach the personality.
 pub(crate) fn trap_mechanism(source: &dyn ProcessSource) -> Vec<u8> {
     format!("{}\n", source.trap_mechanism()).into_bytes()

@@ -164,6 +164,12 @@ impl ProcessSource for Made {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         vec![("forks", 5)]
     }
+    fn services(&self) -> String {
+        "service placement\n".into()
+    }
+    fn command_services(&self, line: &str) -> Result<()> {
+        if line == "kill fs\n" { Ok(()) } else { Err(Errno::EINVAL) }
+    }
     fn trap_mechanism(&self) -> &'static str {
         if self.trap.lock().expect("unlocked").is_empty() { "vcpu" } else { "exception-ipc" }
     }
@@ -319,6 +325,9 @@ fn a_process_chooses_how_its_traps_arrive() {
     assert_eq!(write(b"nothing\n"), Err(Errno::EINVAL));
     assert_eq!(write(b"exception-ipc\n"), Ok(14));
     assert_eq!(text(&root, "banyan/trap"), "exception-ipc\n");
+    let file = find(&root, "banyan/services").and_then(|inode| inode.open(OpenFlags::RDWR)).expect("it opens");
+    let write = |text: &[u8]| file.write(0, &mut SliceSource::new(text), OpenFlags::RDWR);
+    assert_eq!((write(b"kill fs\n"), write(b"\xff"), write(b"x")), (Ok(8), Err(Errno::EINVAL), Err(Errno::EINVAL)));
     let counters = find(&root, "banyan/counters").and_then(|inode| inode.open(OpenFlags::RDWR));
     assert_eq!(counters.err(), Some(Errno::EACCES));
 }

@@ -86,6 +86,12 @@ const fn file(path: &'static str, show: fn(&dyn ProcessSource) -> Vec<u8>) -> Sy
 pub(crate) static SYSTEM_FILES: &[SystemFile] = &[
     file("banyan/counters", system::counters),
     SystemFile {
+        path: "banyan/services",
+        permissions: 0o644,
+        show: system::services,
+        store: Some(system::command_services),
+    },
+    SystemFile {
         path: "banyan/trap",
         permissions: 0o666,
         show: system::trap_mechanism,

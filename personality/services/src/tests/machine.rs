@@ -162,6 +162,16 @@ impl LocalDisk for Disk {
         self.0.lock().expect("no panic").disk_inside = false;
         Ok(())
     }
+
+    fn serve(&self) -> Result<Box<dyn Any + Send>, StepError> {
+        let mut state = self.0.lock().expect("no panic");
+        if state.fails("serve") {
+            return Err(StepError::NoMemory);
+        }
+        assert!(!state.served, "served twice");
+        state.served = true;
+        Ok(Box::new(Served(self.0.clone())))
+    }
 }
 
 /// The driver's task.
@@ -390,16 +400,6 @@ impl Platform for Machine {
 
     fn native_disk(&self) -> Arc<dyn BlockDevice> {
         Arc::new(NativeDisk(self.state.clone()))
-    }
-
-    fn serve_disk(&self, _: Arc<dyn BlockDevice>) -> Result<Box<dyn Any + Send>, StepError> {
-        let mut state = self.state();
-        if state.fails("serve") {
-            return Err(StepError::NoMemory);
-        }
-        assert!(!state.served, "served twice");
-        state.served = true;
-        Ok(Box::new(Served(self.state.clone())))
     }
 
     fn open_file_system(&self, _: Arc<dyn BlockDevice>) -> Result<Arc<dyn FileSystem>, StepError> {
