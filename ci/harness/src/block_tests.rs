@@ -93,6 +93,11 @@ fn boot() -> Result<String> {
     let mut command = machine(&tools, &image, &log);
     command.arg("-drive").arg(format!("if=none,id=disk,format=raw,file={}", doubled(&disk)));
     command.args(["-device", "virtio-blk-pci,disable-legacy=on,drive=disk"]);
+    // All zero, and five requests a second: the others wait, and are not begun.
+    command.args(["-object", "throttle-group,id=five,x-iops-total=5"]);
+    command.args(["-blockdev", "driver=null-co,node-name=zero,size=16777216,read-zeroes=on"]);
+    command.args(["-blockdev", "driver=throttle,node-name=slow,throttle-group=five,file=zero"]);
+    command.args(["-device", "virtio-blk-pci,disable-legacy=on,drive=slow"]);
     let ended = emulate(command);
     let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
     let text = Symbols::new(&image.binaries).explain(&String::from_utf8_lossy(&text));

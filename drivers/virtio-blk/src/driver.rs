@@ -54,6 +54,8 @@ impl<B: PciBus> Driver<B> {
     pub fn open(bus: B, injection: Injection) -> Result<Self, Failure> {
         match start(&bus, injection) {
             Ok((disk, interrupts)) => Ok(Self { bus, disk, interrupts: Some(interrupts), is_open: true }),
+            // It never was ours.
+            Err(Failure::Bus(PciError::Held)) => Err(Failure::Bus(PciError::Held)),
             Err(failure) => {
                 if let Err(error) = bus.release() {
                     log::error!("a disk that was not opened is not given back: {error}");
@@ -105,6 +107,8 @@ impl<B: PciBus> Drop for Driver<B> {
 }
 
 fn start(bus: &impl PciBus, injection: Injection) -> Result<(Arc<Disk<Transport>>, Interrupts), Failure> {
+    // First, so that it is said why the device is not to be had.
+    bus.enable().map_err(Failure::Bus)?;
     let transport = pci::open(bus).map_err(Failure::Device)?;
     let line = Line::bind(bus)?;
     let device = Device::start(transport, VECTOR).map_err(Failure::Device)?;
@@ -173,7 +177,10 @@ impl Interrupts {
                     return;
                 }
                 // The next interrupt may come before the ring is looked at: then it is looked at once more.
-                irq.acknowledge().expect("the interrupt is ours until this thread has ended");
+                if irq.acknowledge().is_err() {
+                    log::error!("the disk was taken away");
+                    return disk.on_loss();
+                }
                 disk.on_interrupt();
             }
         })?;

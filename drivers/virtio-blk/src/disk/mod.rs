@@ -115,6 +115,16 @@ impl<T: Transport + Send> Disk<T> {
         }
     }
 
+    /// Lets go of a device that was taken away (and reset before): its registers must not be touched any more. Callers are
+    /// told that the disk is not served from here.
+    pub fn on_loss(&self) {
+        let mut inner = self.inner.lock();
+        inner.stage = Stage::Closing;
+        inner.device = None;
+        self.end_all(&mut inner, BlockError::Stopped);
+        inner.regions.clear();
+    }
+
     fn finish(&self, inner: &mut Inner<T>, place: u16, result: Result<(), BlockError>) {
         let index = usize::from(place);
         if inner.places[index] == Place::UnderWay {
@@ -142,11 +152,15 @@ impl<T: Transport + Send> Disk<T> {
             }
             result
         });
+        self.end_all(inner, reason);
+        result
+    }
+
+    fn end_all(&self, inner: &mut Inner<T>, reason: BlockError) {
         for place in 0..inner.places.len() {
             self.finish(inner, place as u16, Err(reason));
         }
         self.room.notify_all();
-        result
     }
 
     /// Lets no new requests in and those under way end; then resets the device, and lets go of all regions and of all of

@@ -208,6 +208,29 @@ fn a_disk_that_is_shut_down_ends_what_is_under_way_and_takes_nothing_more() {
 }
 
 #[test]
+fn a_device_that_was_taken_away_is_not_touched() {
+    let _alone = ALONE.lock();
+    let before = count();
+    let (disk, device) = disk(0, [0, 0], Manners::Silent);
+    let reader = {
+        let client = disk.client(1);
+        thread::spawn(move || {
+            let shared = Shared::allocate(REGION_BYTES).expect("memory");
+            let region = attach(&client, &shared);
+            client.read(region, 0, 7, 512)
+        })
+    };
+    while device.lock().expect("no panic").taken < 1 {
+        thread::yield_now();
+    }
+    let resets = device.lock().expect("no panic").resets;
+    disk.on_loss();
+    assert_eq!(reader.join().expect("no panic"), Err(BlockError::Stopped));
+    assert_eq!((disk.shut_down(), device.lock().expect("no panic").resets), (Ok(()), resets));
+    assert_eq!((disk.client(1).flush(), count()), (Err(BlockError::Stopped), before));
+}
+
+#[test]
 fn a_device_that_never_resets_keeps_the_memory_that_it_may_write_to() {
     let _alone = ALONE.lock();
     let before = count();

@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod bench;
+mod lender;
 mod load;
 mod resources;
 mod tests;
@@ -14,14 +15,35 @@ mod tests;
 use interfaces::system::StopReason;
 use interfaces::{PciBusClient, System, SystemClient};
 
+/// A modern virtio block device.
+const VENDOR: u16 = 0x1af4;
+const DEVICE: u16 = 0x1042;
+
+/// The ways to the pci server: as either of two drivers of each disk, and as the supervisor.
+struct Buses {
+    /// The disk.
+    disk: [PciBusClient; 2],
+    /// A disk that is all zero and takes its time.
+    slow: [PciBusClient; 2],
+    supervisor: PciBusClient,
+}
+
 rt::entry!(main);
 
 fn main(env: &rt::Env) {
-    let bus = PciBusClient::new(env.endpoint("pci").expect("the manifest grants the device"));
+    if env.option("role") == Some("lender") {
+        return lender::run(env);
+    }
+    let own = PciBusClient::new(env.endpoint("pci").expect("the manifest grants the device"));
+    let buses = Buses {
+        disk: [own, lender::borrow(env, "disk-2")],
+        slow: [lender::borrow(env, "slow-1"), lender::borrow(env, "slow-2")],
+        supervisor: lender::borrow(env, "evictor"),
+    };
     let system = SystemClient::new(env.endpoint("system").expect("the manifest grants the switch"));
     let mut failed = 0;
     for (name, test) in tests::TESTS {
-        match test(bus) {
+        match test(&buses) {
             Ok(()) => log::info!("ok {name}"),
             Err(reason) => {
                 failed += 1;

@@ -6,8 +6,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use interfaces::pci_bus::badge;
 use interfaces::{
-    BlockDevice, BlockDeviceClient, BlockDeviceDispatcher, BlockError, PciBus, PciBusClient, Reattaching,
+    BlockDevice, BlockDeviceClient, BlockDeviceDispatcher, BlockError, PciBus, PciBusClient, PciError, Reattaching,
 };
 use ipc::{Capability, PerCaller, Pool, PoolSize};
 use rt::memory::{Owned, Shared};
@@ -15,20 +16,23 @@ use rt::sync::Mutex;
 use rt::thread::{self, JoinHandle};
 use ukernel_user::object::MapRange;
 use ukernel_user::{Cap, Endpoint, Error, Irq, Memory, Notification, Rights};
+use virtio_blk_driver::driver::Failure;
 use virtio_blk_driver::{Driver, Injection};
 
-use crate::bench;
 use crate::load::{Client, Numbers};
 use crate::resources::Resources;
+use crate::{Buses, bench};
 
-type Test = fn(PciBusClient) -> Result<(), String>;
+type Test = fn(&Buses) -> Result<(), String>;
 
 /// All of them, in order.
-pub const TESTS: [(&str, Test); 7] = [
+pub const TESTS: [(&str, Test); 9] = [
     ("a_disk_is_opened_and_told_of", a_disk_is_opened_and_told_of),
     ("threads_find_what_they_wrote", threads_find_what_they_wrote),
     ("a_shutdown_ends_what_is_under_way", a_shutdown_ends_what_is_under_way),
     ("what_was_handed_out_is_gone_when_the_device_is_given_back", what_was_handed_out_is_gone),
+    ("two_drivers_take_turns", two_drivers_take_turns),
+    ("an_evicted_device_writes_nothing_any_more", an_evicted_device_writes_nothing),
     ("clients_notice_nothing_while_the_service_starts_again", clients_notice_nothing),
     ("a_thousand_starts_leave_nothing_behind", a_thousand_starts_leave_nothing_behind),
     ("requests_are_measured", requests_are_measured),
@@ -97,7 +101,8 @@ impl Threads {
     }
 }
 
-fn a_disk_is_opened_and_told_of(bus: PciBusClient) -> Result<(), String> {
+fn a_disk_is_opened_and_told_of(buses: &Buses) -> Result<(), String> {
+    let [bus, _] = buses.disk;
     let driver = open(bus)?;
     let info = driver.client(1).info().map_err(|error| format!("{error:?}"))?;
     if info.sectors != 16 << 11 || info.read_only || info.max_bytes < 4096 {
@@ -107,7 +112,8 @@ fn a_disk_is_opened_and_told_of(bus: PciBusClient) -> Result<(), String> {
     shut_down(open(bus)?)
 }
 
-fn threads_find_what_they_wrote(bus: PciBusClient) -> Result<(), String> {
+fn threads_find_what_they_wrote(buses: &Buses) -> Result<(), String> {
+    let [bus, _] = buses.disk;
     let driver = open(bus)?;
     let mut threads = Threads::new();
     for number in 0..6 {
@@ -123,7 +129,8 @@ fn threads_find_what_they_wrote(bus: PciBusClient) -> Result<(), String> {
     shut_down(driver)
 }
 
-fn a_shutdown_ends_what_is_under_way(bus: PciBusClient) -> Result<(), String> {
+fn a_shutdown_ends_what_is_under_way(buses: &Buses) -> Result<(), String> {
+    let [bus, _] = buses.disk;
     for round in 0..50 {
         let driver = open(bus)?;
         let mut threads = Threads::new();
@@ -152,7 +159,8 @@ fn a_shutdown_ends_what_is_under_way(bus: PciBusClient) -> Result<(), String> {
     Ok(())
 }
 
-fn what_was_handed_out_is_gone(bus: PciBusClient) -> Result<(), String> {
+fn what_was_handed_out_is_gone(buses: &Buses) -> Result<(), String> {
+    let [bus, _] = buses.disk;
     let asked = |error| format!("asking for the device: {error}");
     bus.enable().map_err(asked)?;
     let bar = bus.bar(4).map_err(asked)?;
@@ -187,8 +195,78 @@ fn what_was_handed_out_is_gone(bus: PciBusClient) -> Result<(), String> {
     shut_down(open(bus)?)
 }
 
+fn two_drivers_take_turns(buses: &Buses) -> Result<(), String> {
+    let [one, other] = buses.disk;
+    for round in 0..20 {
+        let driver = open(one)?;
+        let refused = Driver::open(other, Injection::NONE).map(drop);
+        if refused != Err(Failure::Bus(PciError::Held)) {
+            return Err(format!("the second driver while the first has the device: {refused:?}"));
+        }
+        if one.evict(0).err() != Some(PciError::Refused) {
+            return Err("a driver may evict".into());
+        }
+        Client::new(driver.client(1), round % 8)?.round()?;
+        shut_down(driver)?;
+        let driver = open(other)?;
+        Client::new(driver.client(1), round % 8)?.round()?;
+        shut_down(driver)?;
+    }
+    Ok(())
+}
+
+/// A driver dies with reads under way, and what was its memory is used again.
+fn an_evicted_device_writes_nothing(buses: &Buses) -> Result<(), String> {
+    const POISON: [u8; 4096] = [0xa5; 4096];
+    let [dead, next] = buses.slow;
+    let memory = Arc::new(Shared::allocate(4 * 4096).map_err(|error| format!("memory: {error:?}"))?);
+    let driver = open(dead)?;
+    let attached = driver.client(1).attach(Capability(memory.memory().slot()), 4 * 4096);
+    let region = attached.map_err(|error| format!("attaching: {error:?}"))?;
+    let asked = Arc::new(AtomicU64::new(0));
+    for number in 0..4 {
+        let (device, asked) = (driver.client(1), asked.clone());
+        // It may wait for ever: nobody has to tell it that its device is gone.
+        let reader = thread::spawn("reader", STACK_BYTES, move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            let _ = device.read(region, number * 4096, number * 8, 4096);
+        });
+        reader.map_err(|error| format!("a thread: {error:?}"))?;
+    }
+    while asked.load(Ordering::SeqCst) < 4 {
+        thread::yield_now();
+    }
+    // Each of them has given the device its request before it lets another thread run, or soon after.
+    thread::sleep_until(rt::time::now_ns() + MILLISECOND);
+    core::mem::forget(driver);
+    buses.supervisor.evict(badge_of(1)).map_err(|error| format!("evicting: {error}"))?;
+
+    let touching = |error: Error| format!("touching memory: {error:?}");
+    (0..4).try_for_each(|page| memory.window().copy_in(page * 4096, &POISON)).map_err(touching)?;
+    // The next driver's requests take longer than anything that the device could still be doing.
+    let driver = open(next)?;
+    let mut client = Client::new(driver.client(1), 0)?;
+    client.compare_all()?;
+    drop(client);
+    shut_down(driver)?;
+    for page in 0..4 {
+        let mut found = [0; 4096];
+        memory.window().copy_out(page * 4096, &mut found).map_err(touching)?;
+        if found != POISON {
+            return Err(format!("page {page} was written after the device was taken away"));
+        }
+    }
+    Ok(())
+}
+
+/// The badge of the slow disk's driver with this holder number.
+fn badge_of(holder: u8) -> u64 {
+    badge(holder, crate::VENDOR, crate::DEVICE, 1)
+}
+
 /// The service starts, stops and starts again, in every way, while clients use it.
-fn clients_notice_nothing(bus: PciBusClient) -> Result<(), String> {
+fn clients_notice_nothing(buses: &Buses) -> Result<(), String> {
+    let [bus, _] = buses.disk;
     let door = Door::new()?;
     let stop = Arc::new(AtomicBool::new(false));
     let rounds = Arc::new(AtomicU64::new(0));
@@ -231,7 +309,8 @@ fn clients_notice_nothing(bus: PciBusClient) -> Result<(), String> {
     shut_down(driver)
 }
 
-fn a_thousand_starts_leave_nothing_behind(bus: PciBusClient) -> Result<(), String> {
+fn a_thousand_starts_leave_nothing_behind(buses: &Buses) -> Result<(), String> {
+    let [bus, _] = buses.disk;
     let door = Door::new()?;
     let device = Reattaching::new(door.client(1)?);
     let cycle = |number: u64| {
@@ -249,7 +328,8 @@ fn a_thousand_starts_leave_nothing_behind(bus: PciBusClient) -> Result<(), Strin
     Resources::now()?.same_as(before)
 }
 
-fn requests_are_measured(bus: PciBusClient) -> Result<(), String> {
+fn requests_are_measured(buses: &Buses) -> Result<(), String> {
+    let [bus, _] = buses.disk;
     let door = Door::new()?;
     let driver = open(bus)?;
     let pool = serve(&driver, door.endpoint)?;
