@@ -4,20 +4,22 @@
 //! whoever handles the interrupt ([`Disk::on_interrupt`]). A device that breaks its rules is reset at once: only then do
 //! the callers learn of it, so that nobody's memory is written to after its request has ended.
 
+mod client;
 mod regions;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use driver_lib::virtio::{Error, Transport};
+use interfaces::BlockError;
 use interfaces::block_device::{BlockInfo, SECTOR_BYTES};
-use interfaces::{BlockDevice, BlockError};
-use ipc::Capability;
 use rt::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::device::{Device, Kind, Request};
 use crate::injection::Injection;
 use crate::limits::Limits;
+pub use client::DiskClient;
+use client::Transfer;
 use regions::Regions;
 
 /// How long requests under way may take to end when the disk is shut down, in nanoseconds; then they are cut off.
@@ -264,62 +266,6 @@ impl<T: Transport> Inner<T> {
         self.places[usize::from(place)] = Place::UnderWay;
         self.requests += 1;
         Ok(Some(place))
-    }
-}
-
-/// What is to be transferred.
-#[derive(Clone, Copy, Debug)]
-struct Transfer {
-    region: u64,
-    at: u64,
-    sector: u64,
-    bytes: u32,
-}
-
-/// A disk as one of its clients sees it: with that one's regions.
-#[derive(Debug)]
-pub struct DiskClient<T> {
-    disk: Arc<Disk<T>>,
-    badge: u64,
-}
-
-impl<T> Clone for DiskClient<T> {
-    fn clone(&self) -> Self {
-        Self { disk: self.disk.clone(), badge: self.badge }
-    }
-}
-
-impl<T: Transport + Send> BlockDevice for DiskClient<T> {
-    fn info(&self) -> Result<BlockInfo, BlockError> {
-        self.disk.inner.lock().stage.check()?;
-        Ok(self.disk.info.clone())
-    }
-
-    fn attach(&self, memory: Capability, bytes: u64) -> Result<u64, BlockError> {
-        let mut inner = self.disk.inner.lock();
-        inner.stage.check()?;
-        inner.regions.attach(self.badge, memory.0, bytes)
-    }
-
-    fn detach(&self, region: u64) -> Result<(), BlockError> {
-        self.disk.detach(self.badge, region)
-    }
-
-    fn read(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
-        self.disk.transfer(self.badge, Kind::Read, Transfer { region, at, sector, bytes })
-    }
-
-    fn write(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
-        self.disk.transfer(self.badge, Kind::Write, Transfer { region, at, sector, bytes })
-    }
-
-    fn flush(&self) -> Result<(), BlockError> {
-        let inner = self.disk.inner.lock();
-        inner.stage.check()?;
-        if !self.disk.limits.has_cache {
-            return Ok(());
-        }
-        self.disk.perform(inner, Request { kind: Kind::Flush, sector: 0, physical: 0, bytes: 0 })
     }
 }
 

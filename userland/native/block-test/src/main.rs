@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod bench;
+mod fixture;
 mod lender;
 mod load;
 mod resources;

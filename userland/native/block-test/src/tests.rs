@@ -3,22 +3,19 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use interfaces::pci_bus::badge;
-use interfaces::{
-    BlockDevice, BlockDeviceClient, BlockDeviceDispatcher, BlockError, PciBus, PciBusClient, PciError, Reattaching,
-};
-use ipc::{Capability, PerCaller, Pool, PoolSize};
+use interfaces::{BlockDevice, BlockError, PciBus, PciError, Reattaching};
+use ipc::Capability;
 use rt::memory::{Owned, Shared};
-use rt::sync::Mutex;
-use rt::thread::{self, JoinHandle};
+use rt::thread;
 use ukernel_user::object::MapRange;
-use ukernel_user::{Cap, Endpoint, Error, Irq, Memory, Notification, Rights};
+use ukernel_user::{Cap, Error, Irq, Memory, Notification, Rights};
 use virtio_blk_driver::driver::Failure;
 use virtio_blk_driver::{Driver, Injection};
 
+use crate::fixture::{Door, MILLISECOND, STACK_BYTES, Threads, open, serve, shut_down};
 use crate::load::{Client, Numbers};
 use crate::resources::Resources;
 use crate::{Buses, bench};
@@ -37,69 +34,6 @@ pub const TESTS: [(&str, Test); 9] = [
     ("a_thousand_starts_leave_nothing_behind", a_thousand_starts_leave_nothing_behind),
     ("requests_are_measured", requests_are_measured),
 ];
-
-const POOL: PoolSize = PoolSize { threads: 4, stack_bytes: 32 << 10 };
-const STACK_BYTES: usize = 64 << 10;
-const MILLISECOND: u64 = 1_000_000;
-
-fn open(bus: PciBusClient) -> Result<Driver<PciBusClient>, String> {
-    Driver::open(bus, Injection::NONE).map_err(|failure| format!("opening: {failure:?}"))
-}
-
-fn shut_down(driver: Driver<PciBusClient>) -> Result<(), String> {
-    driver.shut_down().map_err(|failure| format!("shutting down: {failure:?}"))
-}
-
-fn serve(driver: &Driver<PciBusClient>, endpoint: Cap<Endpoint>) -> Result<Pool, String> {
-    let clients = driver.clients();
-    let pool = Pool::start("pool", endpoint, POOL, || BlockDeviceDispatcher(PerCaller(clients.clone())));
-    pool.map_err(|error| format!("serving: {error:?}"))
-}
-
-/// An endpoint, and capabilities to call it.
-struct Door {
-    endpoint: Cap<Endpoint>,
-}
-
-impl Door {
-    fn new() -> Result<Self, String> {
-        let endpoint = rt::object::create(0).map_err(|error| format!("an endpoint: {error:?}"))?;
-        Ok(Self { endpoint })
-    }
-
-    fn client(&self, badge: u64) -> Result<BlockDeviceClient, String> {
-        let cap = rt::cap::mint(self.endpoint, Rights::SEND.or(Rights::GRANT), badge);
-        cap.map(BlockDeviceClient::new).map_err(|error| format!("a badge: {error:?}"))
-    }
-}
-
-/// Threads that each say how they ended.
-struct Threads {
-    handles: Vec<JoinHandle>,
-    failures: Arc<Mutex<Vec<String>>>,
-}
-
-impl Threads {
-    fn new() -> Self {
-        Self { handles: Vec::new(), failures: Arc::default() }
-    }
-
-    fn start(&mut self, body: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
-        let failures = self.failures.clone();
-        let handle = thread::spawn("client", STACK_BYTES, move || {
-            if let Err(failure) = body() {
-                failures.lock().push(failure);
-            }
-        });
-        self.handles.push(handle.map_err(|error| format!("a thread: {error:?}"))?);
-        Ok(())
-    }
-
-    fn join(self) -> Result<(), String> {
-        self.handles.into_iter().for_each(JoinHandle::join);
-        self.failures.lock().pop().map_or(Ok(()), Err)
-    }
-}
 
 fn a_disk_is_opened_and_told_of(buses: &Buses) -> Result<(), String> {
     let [bus, _] = buses.disk;

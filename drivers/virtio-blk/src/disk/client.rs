@@ -1,0 +1,67 @@
+//! The contract, for one of a disk's clients.
+
+use alloc::sync::Arc;
+
+use driver_lib::virtio::Transport;
+use interfaces::block_device::BlockInfo;
+use interfaces::{BlockDevice, BlockError};
+use ipc::Capability;
+
+use super::Disk;
+use crate::device::{Kind, Request};
+
+/// What is to be transferred.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transfer {
+    pub(super) region: u64,
+    pub(super) at: u64,
+    pub(super) sector: u64,
+    pub(super) bytes: u32,
+}
+
+/// A disk as one of its clients sees it: with that one's regions.
+#[derive(Debug)]
+pub struct DiskClient<T> {
+    pub(super) disk: Arc<Disk<T>>,
+    pub(super) badge: u64,
+}
+
+impl<T> Clone for DiskClient<T> {
+    fn clone(&self) -> Self {
+        Self { disk: self.disk.clone(), badge: self.badge }
+    }
+}
+
+impl<T: Transport + Send> BlockDevice for DiskClient<T> {
+    fn info(&self) -> Result<BlockInfo, BlockError> {
+        self.disk.inner.lock().stage.check()?;
+        Ok(self.disk.info.clone())
+    }
+
+    fn attach(&self, memory: Capability, bytes: u64) -> Result<u64, BlockError> {
+        let mut inner = self.disk.inner.lock();
+        inner.stage.check()?;
+        inner.regions.attach(self.badge, memory.0, bytes)
+    }
+
+    fn detach(&self, region: u64) -> Result<(), BlockError> {
+        self.disk.detach(self.badge, region)
+    }
+
+    fn read(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
+        self.disk.transfer(self.badge, Kind::Read, Transfer { region, at, sector, bytes })
+    }
+
+    fn write(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
+        self.disk.transfer(self.badge, Kind::Write, Transfer { region, at, sector, bytes })
+    }
+
+    fn flush(&self) -> Result<(), BlockError> {
+        let inner = self.disk.inner.lock();
+        inner.stage.check()?;
+        if !self.disk.limits.has_cache {
+            return Ok(());
+        }
+        self.disk.perform(inner, Request { kind: Kind::Flush, sector: 0, physical: 0, bytes: 0 })
+    }
+}
