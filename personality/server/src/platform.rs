@@ -75,7 +75,11 @@ impl Platform for Linked {
             log::error!("the disk cannot be opened: {failure:?}");
             StepError::Device
         })?;
-        Ok(Arc::new(Inside { client: driver.client(OWN_BADGE), driver: Mutex::new(Some(driver)), endpoint: self.block }))
+        Ok(Arc::new(Inside {
+            client: driver.client(OWN_BADGE),
+            driver: Mutex::new(Some(driver)),
+            endpoint: self.block,
+        }))
     }
 
     fn native_disk(&self) -> Arc<dyn BlockDevice> {

@@ -14,10 +14,10 @@ use task::{INIT, Task, TrapMechanism, system};
 use tty::Sessions;
 use vfs::{Capability, Namespace, OpenFile, Path};
 
-use crate::{current, disk};
 use crate::load::{self, Load};
 use crate::seats::Seats;
 use crate::snapshot::{place, resources};
+use crate::{current, disk};
 
 /// Most bytes of arguments, environment or auxiliary vector that are shown.
 const STRINGS_LIMIT: u64 = 1 << 20;
