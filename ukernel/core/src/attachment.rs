@@ -10,7 +10,7 @@ use crate::{Cap, Kernel, Machine, Object, PhysAddr, Ref, SlotRef, VSpace};
 const SLOT_OFFSET: u64 = 64;
 
 /// A Memory attached to a VSpace. Not attached: `vspace` is `None`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Attachment {
     pub(crate) caps: u32,
     pub(crate) number: u16,

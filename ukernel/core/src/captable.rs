@@ -7,10 +7,11 @@
 use ukernel_abi::object::SLOT_BYTES;
 use ukernel_abi::{Error, Rights};
 
+use crate::seeded::copied_rights;
 use crate::{Cap, Kernel, Machine, Object, Ref, SlotRef};
 
 /// A table of slots; they follow it in memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct CapTable {
     /// Number of slots, a power of two.
@@ -102,7 +103,7 @@ impl<M: Machine> Kernel<M> {
             // Two capabilities to one untyped could each give out the same memory.
             Cap::Untyped { .. } => return Err(Error::InvalidArgument),
             Cap::Endpoint { endpoint, badge: old, rights } => {
-                Cap::Endpoint { endpoint, badge: new_badge(old, badge)?, rights: rights.and(wanted) }
+                Cap::Endpoint { endpoint, badge: new_badge(old, badge)?, rights: copied_rights(rights, wanted) }
             }
             Cap::Notification { notification, badge: old, rights } => {
                 Cap::Notification { notification, badge: new_badge(old, badge)?, rights: rights.and(wanted) }

@@ -22,7 +22,7 @@ pub enum IrqSource {
 }
 
 /// An interrupt.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Irq {
     pub(crate) caps: u32,
     pub(crate) vector: u8,

@@ -19,7 +19,7 @@ pub(crate) enum Waiters {
 }
 
 /// A rendezvous.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Endpoint {
     pub(crate) caps: u32,
     pub(crate) waiters: Waiters,
@@ -35,7 +35,7 @@ impl Endpoint {
 }
 
 /// A one-shot right to answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reply {
     pub(crate) caps: u32,
     pub(crate) caller: Option<Ref<Thread>>,
@@ -288,7 +288,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn leave_processor(&mut self, thread: Ref<Thread>) {
         if self.current == Some(thread) {
             self.current = None;
-        } else {
+        } else if !crate::seeded::MISSED_DEQUEUE {
             self.dequeue(thread);
         }
     }

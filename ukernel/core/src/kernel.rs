@@ -18,6 +18,7 @@ pub struct Counters {
     pub faults: u64,
 }
 
+#[derive(Clone)]
 /// The kernel: one machine and what runs on it.
 pub struct Kernel<M: Machine> {
     /// The hardware, and with it all objects.

@@ -27,6 +27,7 @@ mod notification;
 mod page_table;
 mod retype;
 mod scheduler;
+mod seeded;
 mod thread;
 mod thread_methods;
 mod timer;
@@ -55,7 +56,9 @@ pub const THREAD_FPU_OFFSET: u64 = 896;
 /// Bytes that the FPU state may take.
 pub const THREAD_FPU_BYTES: u64 = 2048 - THREAD_FPU_OFFSET;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "checks"))]
 extern crate std;
+#[cfg(any(test, feature = "checks"))]
+pub mod checks;
 #[cfg(test)]
 mod tests;

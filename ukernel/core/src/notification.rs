@@ -6,7 +6,7 @@ use crate::{Kernel, Machine, Object, Ref, State, Thread};
 use ukernel_abi::Error;
 
 /// A word of pending bits. Invariant: while threads wait there are no bits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Notification {
     pub(crate) caps: u32,
     pub(crate) bits: u64,
@@ -34,20 +34,25 @@ impl<M: Machine> Kernel<M> {
             self.make_ready(waiter);
             return;
         }
-        let bits = n.bits | badge;
-        if let Some(thread) = n.bound
-            && let State::Receiving { endpoint, reply } = self.get(thread).state
-        {
-            if let Some(reply) = reply {
-                self.get_mut(reply).waiter = None;
-            }
-            self.unwait(endpoint, thread);
-            self.deliver_bits(thread, bits);
-            self.get_mut(notification).bits = 0;
-            self.make_ready(thread);
+        self.get_mut(notification).bits |= badge;
+        self.wake_bound(notification);
+    }
+
+    /// Give the bits to the bound thread, if it waits for a message.
+    fn wake_bound(&mut self, notification: Ref<Notification>) {
+        let n = self.get(notification);
+        let (bits, Some(thread)) = (n.bits, n.bound) else { return };
+        let State::Receiving { endpoint, reply } = self.get(thread).state else { return };
+        if crate::seeded::LOST_WAKEUP {
             return;
         }
-        self.get_mut(notification).bits = bits;
+        self.get_mut(notification).bits = 0;
+        if let Some(reply) = reply {
+            self.get_mut(reply).waiter = None;
+        }
+        self.unwait(endpoint, thread);
+        self.deliver_bits(thread, bits);
+        self.make_ready(thread);
     }
 
     /// Take the bits, or wait for them.
@@ -87,7 +92,7 @@ impl<M: Machine> Kernel<M> {
         context.rax = 0;
     }
 
-    /// Bind a notification to a thread, or (`None`) undo it.
+    /// Bind a notification to a thread, or (`None`) undo it. Bits that are there already reach the thread if it waits.
     pub(crate) fn bind_notification(
         &mut self,
         thread: Ref<Thread>,
@@ -102,6 +107,11 @@ impl<M: Machine> Kernel<M> {
             self.get_mut(old).bound = None;
         }
         self.get_mut(thread).bound = notification;
+        if let Some(notification) = notification
+            && self.get(notification).bits != 0
+        {
+            self.wake_bound(notification);
+        }
         Ok(())
     }
 

@@ -13,8 +13,9 @@ pub(crate) struct Queue {
 }
 
 /// A run queue for each priority, and which of them are not empty.
+#[derive(Clone)]
 pub(crate) struct RunQueues {
-    queues: [Queue; 256],
+    pub(crate) queues: [Queue; 256],
     occupied: [u64; 4],
     /// The highest occupied priority, or -1.
     highest: i32,
@@ -45,7 +46,7 @@ impl RunQueues {
 }
 
 /// A right to processor time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SchedContext {
     pub(crate) caps: u32,
     /// Who uses it now: whom it was bound to, or a server that works for that one.

@@ -80,7 +80,7 @@ pub enum Fpu {
 }
 
 /// A thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Thread {
     /// Saved registers; first, for the entry code.

@@ -8,7 +8,7 @@ use crate::{Kernel, Machine, Notification, Object, Ref, SlotRef};
 const SLOT_OFFSET: u64 = 64;
 
 /// A deadline.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Timer {
     pub(crate) caps: u32,
     pub(crate) armed: bool,

@@ -18,7 +18,7 @@ pub(crate) const GENERAL_PROTECTION: u8 = 13;
 pub(crate) const PAGE_FAULT: u8 = 14;
 
 /// A foreign execution context; the fields up to `master_gs` serve the entry code.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Vcpu {
     /// 1 while the thread is foreign code.

@@ -21,7 +21,7 @@ pub(crate) const VSPACE_SLOTS: u64 = DONATION_SLOTS + 1;
 const MASTER_SLOT: usize = 256;
 
 /// An address space.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct VSpace {
     pub(crate) caps: u32,
     /// Root of the only view, or of the master view; 0 before the first donation and after the end.
@@ -31,7 +31,7 @@ pub struct VSpace {
     /// Whose master slot it shares.
     pub(crate) master: Option<Ref<VSpace>>,
     /// Unused table pages, linked through their first words; 0 ends the list.
-    pool: PhysAddr,
+    pub(crate) pool: PhysAddr,
     pub(crate) pool_pages: u64,
     /// Which attachment numbers are taken.
     numbers: [u64; MAX_ATTACHMENTS.div_ceil(64)],
@@ -200,7 +200,14 @@ impl<M: Machine> Kernel<M> {
             if walk.entry.present() {
                 return Err(Error::AlreadyMapped);
             }
-            let table = self.take_table(vspace)?;
+            let table = match self.take_table(vspace) {
+                Ok(table) => table,
+                Err(error) => {
+                    // No table stays that was made on the way and is empty.
+                    self.prune(vspace, walk, address);
+                    return Err(error);
+                }
+            };
             let place = index(walk.level, address);
             self.set_entry(walk.tables[walk.level as usize], place, Leaf::table(table, 0));
             if walk.level == ROOT_LEVEL {

@@ -3,9 +3,9 @@
 use ukernel_abi::invoke::{cap_table, untyped};
 use ukernel_abi::{Error, ObjectType, PAGE_BYTES, Rights};
 
-use super::invariants::check;
-use super::simulation::{FREE, POT, TABLE, World};
+use super::check;
 use crate::Cap;
+use crate::checks::world::{FREE, POT, TABLE, World};
 
 #[test]
 fn deleting_a_parent_hands_its_children_on() {

@@ -11,8 +11,8 @@ use proptest::test_runner::TestRunner;
 use ukernel_abi::invoke::{cap_table, thread as thread_method};
 use ukernel_abi::{Call, MessageInfo, ObjectType, Rights};
 
-use super::invariants::check;
-use super::simulation::{FREE, Path, TABLE, World};
+use super::check;
+use crate::checks::world::{FREE, Path, TABLE, World};
 use crate::{Endpoint, Machine, Notification, Object, Ref, Reply, SchedContext, Thread};
 
 const ENDPOINTS: [u64; 2] = [FREE, FREE + 1];

@@ -1,11 +1,11 @@
 //! Foreign threads: traps become messages, answers bring registers, kicks are not lost.
 
-use ukernel_abi::invoke::thread;
+use ukernel_abi::invoke::{attachment, memory, thread};
 use ukernel_abi::vcpu::{ExitReason, REGISTER_WORDS, State as Registers, TRAP_WORDS};
-use ukernel_abi::{Call, Error, MessageInfo, ObjectType, USER_END, fault};
+use ukernel_abi::{Call, Error, MASTER_START, MessageInfo, ObjectType, PAGE_BYTES, USER_END, fault};
 
-use super::invariants::check;
-use super::simulation::{FREE, World};
+use super::check;
+use crate::checks::world::{FREE, TABLE, World};
 use crate::{Cap, Fpu, Machine, PhysAddr, Ref, State, Thread};
 
 const ENDPOINT: u64 = FREE;
@@ -42,10 +42,14 @@ fn pair() -> Pair {
     world.kernel.add_tables(home, PhysAddr(0x60_0000), 8);
     world.kernel.add_tables(space, PhysAddr(0x70_0000), 8);
     // The master slot has something in it.
-    world.kernel.machine.set_word(PhysAddr(0x60_0000), 256, 1);
+    assert_eq!(world.make(handler, ObjectType::Memory, PAGE_BYTES, TIME + 30), 0);
+    assert_eq!(world.make(handler, ObjectType::Attachment, 0, TIME + 31), 0);
+    let attach = [HOME, MASTER_START, PAGE_BYTES, 1, TIME + 31];
+    assert_eq!(world.invoke(handler, TIME + 30, memory::ATTACH, &attach), 0);
+    assert_eq!(world.invoke(handler, TIME + 31, attachment::MAP, &[MASTER_START | 1, 0]), 0);
     world.kernel.make_legacy(space, home).expect("both are fresh");
     let Cap::Thread(foreign) = world.cap(FOREIGN) else { panic!("a thread") };
-    let words = [super::simulation::TABLE, SPACE, ENDPOINT, 0, 0];
+    let words = [TABLE, SPACE, ENDPOINT, 0, 0];
     assert_eq!(world.invoke(handler, FOREIGN, thread::CONFIGURE, &words), 0);
     assert_eq!(world.invoke(handler, FOREIGN, thread::SET_PRIORITY, &[10]), 0);
     assert_eq!(world.invoke(handler, TIME, ukernel_abi::invoke::sched_context::BIND, &[FOREIGN]), 0);
@@ -235,10 +239,7 @@ fn floating_point_state_is_shared_with_one() {
     assert_eq!(world.invoke(*handler, FREE + 7, thread::KICK, &[]), Error::InvalidState as u64);
     assert_eq!(world.invoke(*handler, FREE + 7, thread::MAKE_FOREIGN, &[FREE + 6]), 0);
     assert!(matches!(world.kernel.get(second).fpu, Fpu::Of(_)));
-    assert_eq!(
-        world.invoke(*handler, super::simulation::TABLE, ukernel_abi::invoke::cap_table::DELETE, &[FREE + 6]),
-        0
-    );
+    assert_eq!(world.invoke(*handler, TABLE, ukernel_abi::invoke::cap_table::DELETE, &[FREE + 6]), 0);
     assert_eq!(world.kernel.get(second).fpu, Fpu::None);
     assert_eq!(world.kernel.get(*foreign).fpu, Fpu::None);
     check(world);

@@ -1,9 +1,10 @@
 //! Messages, answers, notifications.
 
-use ukernel_abi::{Call, Error, MessageInfo, ObjectType};
+use ukernel_abi::invoke::{cap_table, thread};
+use ukernel_abi::{Call, Error, MessageInfo, ObjectType, Rights};
 
-use super::invariants::check;
-use super::simulation::{FREE, World};
+use super::check;
+use crate::checks::world::{FREE, TABLE, World};
 use crate::{Ref, State, Thread};
 
 const ENDPOINT: u64 = FREE;
@@ -127,7 +128,7 @@ fn a_caller_learns_that_its_server_died_when_the_servers_memory_is_revoked() {
     world.kernel.suspend(server);
     let revoker = world.thread(10);
     let revoke = ukernel_abi::invoke::cap_table::REVOKE;
-    assert_eq!(world.invoke(revoker, super::simulation::TABLE, revoke, &[FREE + 19]), 0);
+    assert_eq!(world.invoke(revoker, TABLE, revoke, &[FREE + 19]), 0);
     check(&world);
     assert_eq!((world.kernel.get(client).state, result(&world, client)), (State::Ready, Error::ServerDied as u64));
 }
@@ -137,7 +138,7 @@ fn a_bound_signal_wakes_a_receiver_and_leaves_the_endpoint_without_one() {
     let (mut world, client, server) = world();
     let badged = FREE + 9;
     let mint = ukernel_abi::invoke::cap_table::MINT;
-    assert_eq!(world.invoke(client, super::simulation::TABLE, mint, &[badged, 0, NOTIFICATION, 2, 1 << 63]), 0);
+    assert_eq!(world.invoke(client, TABLE, mint, &[badged, 0, NOTIFICATION, 2, 1 << 63]), 0);
     let crate::Cap::Notification { notification, .. } = world.cap(NOTIFICATION) else { panic!("a notification") };
     world.kernel.bind_notification(server, Some(notification)).expect("both are free");
     receive(&mut world, server);
@@ -148,4 +149,18 @@ fn a_bound_signal_wakes_a_receiver_and_leaves_the_endpoint_without_one() {
     world.call(client, Call::Call, ENDPOINT, MessageInfo::new(3, 0), &[]);
     check(&world);
     assert!(matches!(world.kernel.get(client).state, State::Sending { .. }), "nobody receives any more");
+}
+
+#[test]
+fn bits_that_are_there_reach_a_receiver_that_is_bound_later() {
+    let (mut world, client, server) = world();
+    let badged = [FREE + 3, 0, NOTIFICATION, Rights::ALL.0.into(), 5];
+    assert_eq!(world.invoke(client, TABLE, cap_table::MINT, &badged), 0);
+    world.call(client, Call::Signal, FREE + 3, MessageInfo::default(), &[]);
+    receive(&mut world, server);
+    world.give_thread(server, FREE + 4);
+    assert_eq!(world.invoke(client, FREE + 4, thread::BIND_NOTIFICATION, &[NOTIFICATION]), 0);
+    check(&world);
+    let server = world.kernel.get(server);
+    assert_eq!((server.state, server.context.rdi, server.context.rsi), (State::Ready, 5, 0));
 }

@@ -1,10 +1,21 @@
-//! The kernel's logic on a simulated machine.
+//! Tests of the kernel's logic on a simulated machine.
 
 mod capabilities;
 mod fast_path;
 mod foreign;
-mod invariants;
 mod messages;
 mod random;
-mod simulation;
 mod spaces;
+
+use crate::checks::invariants;
+use crate::checks::world::World;
+
+/// The invariants hold, once the kernel is left: tests act on it directly as well.
+#[track_caller]
+fn check(world: &World) {
+    let world = &mut world.clone();
+    world.kernel.settle();
+    if let Err(violation) = invariants::check(world) {
+        panic!("{violation}");
+    }
+}

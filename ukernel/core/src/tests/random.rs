@@ -1,23 +1,14 @@
 //! Long random sequences of system calls of three threads, with the invariants checked after each.
 
 use proptest::prelude::*;
+use std::string::String;
+use ukernel_abi::Call;
 use ukernel_abi::invoke::{attachment, cap_table, memory, sched_context, thread, timer, untyped, vspace};
-use ukernel_abi::{Call, MessageInfo};
 
-use super::invariants::check;
-use super::simulation::{FREE, World};
-
-/// One system call: who, what, and arguments that are small numbers, so that they often mean something.
-#[derive(Clone, Debug)]
-struct Step {
-    thread: usize,
-    call: u64,
-    cap: u64,
-    method: u32,
-    words: [u64; 5],
-    reply: u64,
-    endpoint: u64,
-}
+use super::check;
+use crate::checks::invariants;
+use crate::checks::step::Step;
+use crate::checks::world::{FREE, World};
 
 const METHODS: &[u32] = &[
     untyped::RETYPE,
@@ -55,15 +46,22 @@ fn slot() -> impl Strategy<Value = u64> {
 fn step() -> impl Strategy<Value = Step> {
     let call = prop_oneof![3 => Just(Call::Invoke as u64), 2 => 0..13u64];
     let word = prop_oneof![3 => slot(), 2 => 0..17u64, 1 => Just(4096u64), 1 => any::<u64>()];
-    (0..3usize, call, slot(), prop::sample::select(METHODS), prop::array::uniform5(word), slot(), slot()).prop_map(
-        |(thread, call, cap, method, words, reply, endpoint)| Step {
+    let (caps, interrupted) = (prop_oneof![2 => Just(0u64), 1 => slot()], prop::bool::weighted(0.2));
+    let words = (prop::array::uniform5(word), prop_oneof![4 => Just(5usize), 1 => 0..5usize]);
+    let arguments = (words, slot(), slot(), caps.clone(), caps, interrupted);
+    (0..3usize, call, slot(), prop::sample::select(METHODS), arguments).prop_map(
+        |(thread, call, cap, method, ((words, length), reply, endpoint, send_cap, receive_cap, interrupted))| Step {
             thread,
             call,
             cap,
             method,
             words,
+            length,
             reply,
             endpoint,
+            send_cap,
+            receive_cap,
+            interrupted,
         },
     )
 }
@@ -81,15 +79,12 @@ proptest! {
         }
         check(&world);
         for step in steps {
-            let thread = threads[step.thread];
-            if !world.kernel.get(thread).runnable() {
-                continue;
-            }
-            let context = &mut world.kernel.get_mut(thread).context;
-            (context.r14, context.r15) = (step.reply, step.endpoint);
-            let call = Call::from_number(step.call).expect("a number of a call");
-            world.call(thread, call, step.cap, MessageInfo::new(step.method, 5), &step.words);
-            check(&world);
+            let made = world.step(&step);
+            prop_assert!(made.is_ok(), "{step}: {}", made.err().map_or_else(String::new, |violation| violation.0));
+            // Whoever follows a reference to what is gone panics.
+            world.kernel.machine.forget_dead();
+            let held = invariants::check(&world);
+            prop_assert!(held.is_ok(), "{step}: {}", held.err().map_or_else(String::new, |violation| violation.0));
         }
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use ukernel_abi::invoke::{attachment, memory};
-use ukernel_abi::{ObjectType, PAGE_BYTES, Rights};
+use ukernel_abi::{Error, ObjectType, PAGE_BYTES, Rights};
 
-use super::simulation::{FREE, VSPACE, World};
+use super::check;
+use crate::checks::world::{FREE, VSPACE, World};
 use crate::page_table::{Leaf, index};
 use crate::{Cap, Machine, PhysAddr};
 
@@ -62,6 +63,21 @@ fn address(page: u64) -> u64 {
 
 fn rights(write: bool) -> u64 {
     u64::from(if write { Rights::READ.or(Rights::WRITE) } else { Rights::READ }.0)
+}
+
+#[test]
+fn tables_made_in_vain_go_back() {
+    let mut world = World::sized(5, 64 * PAGE_BYTES, 3);
+    let thread = world.thread(1);
+    assert_eq!(world.make(thread, ObjectType::Memory, PAGE_BYTES, MEMORY), 0);
+    assert_eq!(world.make(thread, ObjectType::Attachment, 0, ATTACHMENT), 0);
+    let attach = [VSPACE, WINDOW, PAGE_BYTES, Rights::ALL.0.into(), ATTACHMENT];
+    assert_eq!(world.invoke(thread, MEMORY, memory::ATTACH, &attach), 0);
+    let Cap::VSpace(vspace) = world.cap(VSPACE) else { panic!("a VSpace") };
+    let map = [WINDOW | rights(false), 0];
+    assert_eq!(world.invoke(thread, ATTACHMENT, attachment::MAP, &map), Error::OutOfTables as u64);
+    check(&world);
+    assert_eq!(world.kernel.get(vspace).pool_pages, 2);
 }
 
 proptest! {

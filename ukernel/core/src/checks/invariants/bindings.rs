@@ -1,0 +1,106 @@
+//! What threads are bound to: time, Vcpus, address spaces; each binding is known at both ends.
+
+use std::vec::Vec;
+
+use crate::checks::simulation::Simulation;
+use crate::checks::{Violation, must};
+use crate::{Fpu, Kernel, Reply, SchedContext, State, Thread, Timer, VSpace, Vcpu};
+
+pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
+    let machine = &kernel.machine;
+    for (context, c) in machine.all::<SchedContext>().filter(|(_, c)| c.caps > 0) {
+        if let Some(thread) = c.thread {
+            must!(machine.exists(thread), "{context:?} is the time of a thread that is gone");
+            must!(kernel.get(thread).sched_context == Some(context), "{thread:?} does not know its time {context:?}");
+        }
+    }
+    for (thread, t) in machine.all::<Thread>().filter(|(_, t)| t.caps > 0) {
+        if let Some(context) = t.sched_context {
+            must!(machine.exists(context), "{thread:?} runs on time that is gone");
+            must!(kernel.get(context).thread == Some(thread), "{context:?} is used by two");
+        }
+        if let Some(vcpu) = t.vcpu {
+            must!(machine.exists(vcpu) && kernel.get(vcpu).thread == Some(thread), "{vcpu:?} is not {thread:?}'s");
+        }
+        let root = t.vspace.map_or(crate::PhysAddr(0), |vspace| {
+            let v = kernel.get(vspace);
+            if t.foreign { v.legacy_root } else { v.root }
+        });
+        must!(t.root == root, "{thread:?} runs under a root that is not its VSpace's");
+    }
+    foreign_threads_are_harmless(kernel)?;
+    for (vcpu, v) in machine.all::<Vcpu>().filter(|(_, v)| v.caps > 0) {
+        if let Some(thread) = v.thread {
+            must!(machine.exists(thread) && kernel.get(thread).vcpu == Some(vcpu), "{thread:?} does not know {vcpu:?}");
+        }
+    }
+    replies_lend_time_of_their_callers(kernel)?;
+    timers_are_in_order(kernel)?;
+    vspaces_know_their_threads(kernel)
+}
+
+/// Foreign code that can run has registers that the processor takes; FPU state has at most one other user.
+fn foreign_threads_are_harmless(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
+    for (thread, t) in kernel.machine.all::<Thread>().filter(|(_, t)| t.caps > 0) {
+        let may_run = !t.foreign || t.state != State::Ready || crate::foreign::may_run(&t.context);
+        must!(may_run, "foreign {thread:?} could run with registers that no processor takes");
+        must!(!t.foreign || t.vcpu.is_none(), "foreign {thread:?} has a Vcpu");
+        if let Fpu::Of(holder) = t.fpu {
+            let held = kernel.machine.exists(holder) && kernel.get(holder).fpu_user == Some(thread);
+            must!(held, "{thread:?} uses the FPU state of {holder:?}, which does not know");
+        }
+        if let Some(user) = t.fpu_user {
+            let used = kernel.machine.exists(user) && kernel.get(user).fpu == Fpu::Of(thread);
+            must!(used, "{thread:?} believes that {user:?} uses its FPU state");
+        }
+    }
+    Ok(())
+}
+
+fn replies_lend_time_of_their_callers(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
+    let mut lent = Vec::new();
+    for (reply, r) in kernel.machine.all::<Reply>().filter(|(_, r)| r.caps > 0) {
+        let Some(context) = r.donated else { continue };
+        must!(r.caller.is_some(), "{reply:?} lends time of nobody");
+        must!(kernel.machine.exists(context), "{reply:?} lends time that is gone");
+        must!(!lent.contains(&context.address()), "{context:?} is lent twice by different callers");
+        // A server that calls on lends what it was lent: each Reply object gives it back in turn.
+        if kernel.get(context).thread.is_none() {
+            lent.push(context.address());
+        }
+    }
+    Ok(())
+}
+
+fn timers_are_in_order(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
+    let (mut at, mut previous, mut count) = (kernel.timers, None, 0);
+    while let Some(timer) = at {
+        must!(kernel.machine.exists(timer), "an armed timer is gone");
+        let t = kernel.get(timer);
+        must!(t.armed && t.previous == previous, "the list of timers does not agree at {timer:?}");
+        let target = t.target.is_some_and(|(notification, _)| kernel.machine.exists(notification));
+        must!(target, "{timer:?} is armed, with nobody to signal");
+        (previous, at, count) = (at, t.next, count + 1);
+    }
+    let armed = kernel.machine.all::<Timer>().filter(|(_, t)| t.caps > 0 && t.armed).count();
+    must!(armed == count, "{armed} timers are armed, {count} are in the list");
+    Ok(())
+}
+
+fn vspaces_know_their_threads(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
+    let mut listed = 0;
+    for (vspace, v) in kernel.machine.all::<VSpace>().filter(|(_, v)| v.caps > 0) {
+        let (mut at, mut previous) = (v.threads, None);
+        while let Some(thread) = at {
+            must!(kernel.machine.exists(thread), "{vspace:?} lists a thread that is gone");
+            let t = kernel.get(thread);
+            let agrees = t.vspace == Some(vspace) && t.vspace_previous == previous;
+            must!(agrees, "{vspace:?} lists {thread:?}, which does not know");
+            (previous, at, listed) = (at, t.vspace_next, listed + 1);
+            must!(listed < 1000, "a list of threads is a circle");
+        }
+    }
+    let threads = kernel.machine.all::<Thread>().filter(|(_, t)| t.caps > 0 && t.vspace.is_some()).count();
+    must!(threads == listed, "{threads} threads have a VSpace, {listed} are listed");
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! What must hold after every step; the list is in `ukernel/README.md`.
+
+pub(super) mod bindings;
+pub(super) mod counts;
+pub(super) mod derivation;
+pub(super) mod queues;
+pub(super) mod spaces;
+
+use super::Violation;
+use super::world::World;
+
+/// Check all.
+///
+/// # Errors
+/// What does not hold.
+pub fn check(world: &World) -> Result<(), Violation> {
+    let kernel = &world.kernel;
+    derivation::check(kernel)?;
+    counts::check(kernel)?;
+    queues::check(kernel)?;
+    bindings::check(kernel)?;
+    spaces::check(kernel)
+}

@@ -1,0 +1,210 @@
+//! A machine without hardware: objects in a store for each type, and pages as the words that are not zero.
+//!
+//! It is small and flat, so that copying a whole system costs a microsecond. A type of object that the kernel gains needs
+//! its line in [`stores!`]. References to objects that are gone are found: [`Simulation::forget_dead`] removes those
+//! objects, and whoever follows a stale reference panics.
+
+use core::any::Any;
+use core::num::NonZeroU64;
+use std::vec::Vec;
+
+use ukernel_abi::PAGE_BYTES;
+use ukernel_abi::object::SLOT_BYTES;
+
+use super::store::{Store, Words};
+use crate::{
+    Attachment, CapTable, Endpoint, Irq, LineMask, Machine, Notification, Object, PhysAddr, Ref, Reply, SchedContext,
+    Slot, Thread, Timer, VSpace, Vcpu,
+};
+
+/// The stores: name, type, bytes of an object with all that is inside it.
+macro_rules! stores {
+    ($($name:ident: $object:ty, $bytes:expr;)+) => {
+        /// All objects. Those in `slots` are parts of others.
+        #[derive(Clone, Debug, Default)]
+        struct Objects {
+            slots: Store<Slot>,
+            $($name: Store<$object>,)+
+        }
+
+        impl Objects {
+            fn of<T: Object>(&self) -> &Store<T> {
+                let all: &[&dyn Any] = &[&self.slots, $(&self.$name),+];
+                all.iter().find_map(|store| store.downcast_ref()).expect("there is a store for each type of object")
+            }
+
+            fn of_mut<T: Object>(&mut self) -> &mut Store<T> {
+                let all: [&mut dyn Any; _] = [&mut self.slots, $(&mut self.$name),+];
+                all.into_iter().find_map(|store| store.downcast_mut()).expect("there is a store for each type of object")
+            }
+
+            fn copy_from(&mut self, other: &Self) {
+                let Self { slots, $($name),+ } = other;
+                self.slots.copy_from(slots);
+                $(self.$name.copy_from($name);)+
+            }
+
+            /// Address and bytes of each object, slots aside.
+            fn extents(&self, mut add: impl FnMut(u64, u64)) {
+                $(for (at, object) in self.$name.iter() {
+                    let bytes: fn(&$object) -> u64 = $bytes;
+                    add(at.address(), bytes(object));
+                })+
+            }
+
+            /// Remove the objects that no capability names.
+            fn forget_dead(&mut self) {
+                $(self.$name.retain(|_, object| object.caps > 0);)+
+            }
+        }
+    };
+}
+
+stores! {
+    tables: CapTable, |table| (table.slots() + 1) * SLOT_BYTES;
+    threads: Thread, |_| 2048;
+    vspaces: VSpace, |_| 1024;
+    endpoints: Endpoint, |_| 64;
+    replies: Reply, |_| 64;
+    notifications: Notification, |_| 64;
+    sched_contexts: SchedContext, |_| 128;
+    timers: Timer, |_| 128;
+    vcpus: Vcpu, |_| 1024;
+    attachments: Attachment, |_| 128;
+    irqs: Irq, |_| 128;
+}
+
+/// Memory, clock, and whether an interrupt waits.
+#[derive(Clone, Debug, Default)]
+pub struct Simulation {
+    objects: Objects,
+    words: Words,
+    /// The time-stamp counter.
+    pub now: u64,
+    /// An interrupt waits to be handled, always.
+    pub interrupt: bool,
+}
+
+impl Simulation {
+    /// All objects of a type, with their references, in order of address.
+    pub fn all<T: Object>(&self) -> impl Iterator<Item = (Ref<T>, &T)> {
+        self.objects.of::<T>().iter()
+    }
+
+    /// Whether there is such an object.
+    pub fn exists<T: Object>(&self, object: Ref<T>) -> bool {
+        self.objects.of::<T>().get(object.address()).is_some()
+    }
+
+    /// Index and value of the words of a page that are not zero.
+    pub fn words(&self, page: PhysAddr) -> impl Iterator<Item = (usize, u64)> {
+        self.words.of_page(page.0).iter().map(|(address, value)| ((address % PAGE_BYTES / 8) as usize, *value))
+    }
+
+    /// Address and value of all words that are not zero.
+    pub fn all_words(&self, mut add: impl FnMut(u64, u64)) {
+        self.words.all().iter().for_each(|(address, value)| add(*address, *value));
+    }
+
+    /// Start and end of each object, with the slots inside it, in order of address.
+    pub fn extents(&self) -> Vec<(u64, u64)> {
+        let mut extents = Vec::with_capacity(32);
+        self.objects.extents(|start, bytes| extents.push((start, start + bytes)));
+        extents.sort_unstable();
+        extents
+    }
+
+    /// Remove the objects that no capability names, and the slots inside them. Whoever follows a reference to one panics.
+    pub fn forget_dead(&mut self) {
+        let before = self.extents().len();
+        self.objects.forget_dead();
+        let alive = self.extents();
+        if alive.len() == before {
+            return;
+        }
+        self.objects.slots.retain(|address, _| {
+            let next = alive.partition_point(|(start, _)| *start <= address);
+            next.checked_sub(1).is_some_and(|index| address < alive[index].1)
+        });
+    }
+
+    /// Become a copy.
+    pub fn copy_from(&mut self, other: &Self) {
+        let Self { objects, words, now, interrupt } = other;
+        self.objects.copy_from(objects);
+        self.words.copy_from(words);
+        (self.now, self.interrupt) = (*now, *interrupt);
+    }
+}
+
+impl Machine for Simulation {
+    fn get<T: Object>(&self, object: Ref<T>) -> &T {
+        self.objects.of::<T>().get(object.address()).expect("a reference has an object of its type")
+    }
+    fn get_mut<T: Object>(&mut self, object: Ref<T>) -> &mut T {
+        self.objects.of_mut::<T>().get_mut(object.address()).expect("a reference has an object of its type")
+    }
+    fn create<T: Object>(&mut self, at: PhysAddr, value: T) -> Ref<T> {
+        self.objects.of_mut::<T>().insert(at.0, value);
+        Ref::from_address(NonZeroU64::new(at.0).expect("memory does not start at zero"))
+    }
+    fn zero(&mut self, at: PhysAddr, bytes: u64) {
+        self.words.zero(at.0, bytes);
+    }
+    fn copy(&mut self, from: PhysAddr, to: PhysAddr, bytes: u64) {
+        for offset in (0..bytes).step_by(8) {
+            self.words.set(to.0 + offset, self.words.get(from.0 + offset));
+        }
+    }
+    fn word(&self, page: PhysAddr, index: usize) -> u64 {
+        self.words.get(page.0 + index as u64 * 8)
+    }
+    fn set_word(&mut self, page: PhysAddr, index: usize, value: u64) {
+        assert_eq!(page.0 % PAGE_BYTES, 0);
+        assert!(index < 512, "a page has 512 words");
+        self.words.set(page.0 + index as u64 * 8, value);
+    }
+    fn window(&self, page: PhysAddr) -> u64 {
+        page.0
+    }
+    fn fill_kernel_half(&mut self, _: PhysAddr) {}
+    fn invalidate(&mut self, _: u64) {}
+    fn invalidate_all(&mut self) {}
+    fn switch(&mut self, _: Option<Ref<Thread>>, _: Option<Ref<Thread>>) {}
+    fn switch_plain(&mut self, _: Ref<Thread>, _: Ref<Thread>) {}
+    fn reload(&mut self, _: Ref<Thread>) {}
+    fn retire_root(&mut self) {}
+    fn root_writes(&self) -> u64 {
+        0
+    }
+    fn fast_entries(&self) -> u64 {
+        0
+    }
+    fn save_bases(&mut self, _: Ref<Thread>) {}
+    fn load_bases(&mut self, _: Ref<Thread>) {}
+    fn reset_fpu(&mut self, _: Ref<Thread>) {}
+    fn forget(&mut self, _: Ref<Thread>) {}
+    fn now(&self) -> u64 {
+        self.now
+    }
+    fn set_deadline(&mut self, _: u64) {}
+    fn quantum(&self) -> u64 {
+        1000
+    }
+    fn interrupt_pending(&mut self) -> bool {
+        self.interrupt
+    }
+    fn route_line(&mut self, line: u32, _: u8, _: bool, _: bool) -> bool {
+        line < 24
+    }
+    fn mask_line(&mut self, _: u32, _: LineMask) {}
+    fn message_for(&self, vector: u8) -> (u64, u64) {
+        (0xfee0_0000, u64::from(vector))
+    }
+    fn end_of_interrupt(&mut self) {}
+    fn port_in(&mut self, _: u16, _: u8) -> u32 {
+        0
+    }
+    fn port_out(&mut self, _: u16, _: u8, _: u32) {}
+    fn log(&mut self, _: &[u8]) {}
+}

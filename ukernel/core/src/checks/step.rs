@@ -1,0 +1,256 @@
+//! One system call as data, made and judged.
+//!
+//! Beyond the invariants, some calls promise something that only shows when before and after are compared: revocation
+//! leaves no descendant, fresh memory is nobody else's, a signal reaches the word or a waiter.
+
+use core::fmt;
+use std::vec::Vec;
+
+use ukernel_abi::invoke::{attachment, cap_table, memory, sched_context, thread, timer, untyped, vspace};
+use ukernel_abi::{Call, MessageInfo, MessagePage};
+
+use super::invariants::spaces::{table_pages, user_ranges};
+use super::world::World;
+use super::{Violation, must};
+use crate::{Cap, Machine, Notification, Ref, Slot, SlotRef, State, Thread};
+
+/// A system call of one of a world's threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Which thread.
+    pub thread: usize,
+    /// Number of the call.
+    pub call: u64,
+    /// Slot of the capability.
+    pub cap: u64,
+    /// The message's label; the method of an invocation.
+    pub method: u32,
+    /// Message words.
+    pub words: [u64; 5],
+    /// How many of them are sent.
+    pub length: usize,
+    /// Slot of the Reply object.
+    pub reply: u64,
+    /// Slot of the endpoint to receive from.
+    pub endpoint: u64,
+    /// Slot of a capability to send along; 0: none.
+    pub send_cap: u64,
+    /// Empty slot for a capability that arrives; 0: none.
+    pub receive_cap: u64,
+    /// Whether an interrupt waits meanwhile.
+    pub interrupted: bool,
+}
+
+/// Indexes of words of the message page.
+const SEND_CAP: usize = core::mem::offset_of!(MessagePage, send_caps) / 8;
+const RECEIVE_CAP: usize = core::mem::offset_of!(MessagePage, receive_caps) / 8;
+
+/// What a call promises, as far as it depends on what was before.
+enum Promise {
+    Nothing,
+    /// These slots will be empty, unless the call is to be repeated.
+    Gone {
+        revoked: SlotRef,
+        descendants: Vec<SlotRef>,
+    },
+    /// No memory in use becomes another object's.
+    Fresh {
+        untyped: SlotRef,
+        before: Slot,
+        in_use: Vec<(u64, u64)>,
+    },
+    /// These bits are in the word, or with a thread.
+    Signalled {
+        notification: Ref<Notification>,
+        bits: u64,
+    },
+}
+
+impl World {
+    /// Make the call, if its thread can run now. `None`: it cannot. Returns what is in `rax` afterwards.
+    ///
+    /// # Errors
+    /// When the call did not do what it promises.
+    pub fn step(&mut self, step: &Step) -> Result<Option<u64>, Violation> {
+        let Some(thread) = self.threads.get(step.thread).copied().filter(|thread| self.can_run(*thread)) else {
+            return Ok(None);
+        };
+        let promise = self.promise(step);
+        self.prepare(step);
+        let info = MessageInfo::new(step.method, step.length).with_caps(usize::from(step.send_cap != 0));
+        let call = Call::from_number(step.call).expect("a step has a call's number");
+        let result = self.call(thread, call, step.cap, info, &step.words);
+        self.kernel.machine.interrupt = false;
+        self.keep_promise(&promise)?;
+        Ok(Some(result))
+    }
+
+    /// Registers and message page as the call wants them.
+    fn prepare(&mut self, step: &Step) {
+        let thread = self.threads[step.thread];
+        let context = &mut self.kernel.get_mut(thread).context;
+        (context.r14, context.r15) = (step.reply, step.endpoint);
+        let page = self.page(thread);
+        self.kernel.machine.set_word(page, SEND_CAP, step.send_cap);
+        self.kernel.machine.set_word(page, RECEIVE_CAP, step.receive_cap);
+        self.kernel.machine.interrupt = step.interrupted;
+    }
+
+    /// The capability that a thread names by a slot number.
+    fn named(&self, step: &Step, index: u64) -> Option<SlotRef> {
+        self.kernel.slot(self.threads[step.thread], index).ok()
+    }
+
+    fn promise(&self, step: &Step) -> Promise {
+        let Some(slot) = self.named(step, step.cap) else { return Promise::Nothing };
+        match (Call::from_number(step.call), self.kernel.cap(slot), step.method) {
+            (Some(Call::Signal), Cap::Notification { notification, badge, rights }, _)
+                if rights.contains(ukernel_abi::Rights::SEND) =>
+            {
+                Promise::Signalled { notification, bits: self.kernel.get(notification).bits | badge }
+            }
+            (Some(Call::Invoke), Cap::CapTable(table), cap_table::REVOKE) => {
+                match self.kernel.get(table).slot(table, step.words[0]) {
+                    Some(revoked) => Promise::Gone { revoked, descendants: self.descendants(revoked) },
+                    None => Promise::Nothing,
+                }
+            }
+            (Some(Call::Invoke), Cap::Untyped { .. }, untyped::RETYPE) => self.fresh(slot),
+            (Some(Call::Invoke), Cap::VSpace(_), vspace::DONATE) => {
+                self.named(step, step.words[0]).map_or(Promise::Nothing, |untyped| self.fresh(untyped))
+            }
+            _ => Promise::Nothing,
+        }
+    }
+
+    fn fresh(&self, untyped: SlotRef) -> Promise {
+        let mut in_use = self.kernel.machine.extents();
+        in_use.extend(user_ranges(&self.kernel));
+        in_use.extend(table_pages(&self.kernel));
+        in_use.extend(self.descendants(untyped).iter().filter_map(|slot| match self.kernel.cap(*slot) {
+            Cap::Untyped { base, bytes, .. } => Some((base.0, base.0 + bytes)),
+            _ => None,
+        }));
+        Promise::Fresh { untyped, before: self.kernel.get(untyped).clone(), in_use }
+    }
+
+    /// All descendants of a capability.
+    fn descendants(&self, slot: SlotRef) -> Vec<SlotRef> {
+        let (mut found, mut next) = (Vec::new(), self.kernel.get(slot).first_child);
+        while let Some(at) = next {
+            found.push(at);
+            next = self.kernel.get(at).first_child.or_else(|| self.following(at, slot));
+        }
+        found
+    }
+
+    /// What follows a capability and its descendants, below `top`.
+    fn following(&self, mut at: SlotRef, top: SlotRef) -> Option<SlotRef> {
+        while at != top {
+            let slot = self.kernel.get(at);
+            if slot.next.is_some() {
+                return slot.next;
+            }
+            at = slot.parent?;
+        }
+        None
+    }
+
+    fn keep_promise(&self, promise: &Promise) -> Result<(), Violation> {
+        match promise {
+            Promise::Nothing => {}
+            Promise::Gone { revoked, descendants } => {
+                let complete = self.kernel.get(*revoked).first_child.is_none();
+                let left = descendants.iter().filter(|slot| self.kernel.cap(**slot) != Cap::Null).count();
+                must!(left == 0 || !complete, "{left} revoked capabilities are still there");
+            }
+            Promise::Fresh { untyped, before, in_use } => self.must_be_fresh(*untyped, before, in_use)?,
+            Promise::Signalled { notification, bits } => {
+                let in_word = self.kernel.get(*notification).bits == *bits;
+                let with_thread = self.kernel.machine.all::<Thread>().any(|(_, t)| {
+                    t.state == State::Ready && t.context.rdi == *bits && t.context.rsi == 0 && t.context.rax == 0
+                });
+                must!(in_word || with_thread, "signalled bits {bits:x} are lost");
+            }
+        }
+        Ok(())
+    }
+
+    /// What was carved from the untyped overlaps nothing that was in use.
+    fn must_be_fresh(&self, untyped: SlotRef, before: &Slot, in_use: &[(u64, u64)]) -> Result<(), Violation> {
+        let (Cap::Untyped { base, used: old, .. }, Cap::Untyped { used: new, .. }) =
+            (before.cap, self.kernel.cap(untyped))
+        else {
+            return Ok(());
+        };
+        if new == old && before.has_children() {
+            return Ok(());
+        }
+        let afresh = !before.has_children() || new < old;
+        let (start, end) = (if afresh { base.0 } else { base.0 + old }, base.0 + new);
+        let taken = in_use.iter().find(|(from, to)| start < *to && *from < end);
+        must!(taken.is_none(), "memory from {start:x} to {end:x} is given out twice: {taken:x?}");
+        Ok(())
+    }
+}
+
+/// A method's name.
+fn name(method: u32) -> &'static str {
+    match method {
+        untyped::RETYPE => "Untyped::RETYPE",
+        untyped::INFO => "Untyped::INFO",
+        cap_table::COPY => "CapTable::COPY",
+        cap_table::MINT => "CapTable::MINT",
+        cap_table::MOVE => "CapTable::MOVE",
+        cap_table::DELETE => "CapTable::DELETE",
+        cap_table::REVOKE => "CapTable::REVOKE",
+        thread::SUSPEND => "Thread::SUSPEND",
+        thread::RESUME => "Thread::RESUME",
+        thread::SET_PRIORITY => "Thread::SET_PRIORITY",
+        thread::BIND_NOTIFICATION => "Thread::BIND_NOTIFICATION",
+        thread::CONFIGURE => "Thread::CONFIGURE",
+        thread::SET_VSPACE => "Thread::SET_VSPACE",
+        vspace::DONATE => "VSpace::DONATE",
+        vspace::MAKE_LEGACY => "VSpace::MAKE_LEGACY",
+        memory::ATTACH => "Memory::ATTACH",
+        memory::SUB => "Memory::SUB",
+        attachment::MAP => "Attachment::MAP",
+        attachment::PROTECT => "Attachment::PROTECT",
+        attachment::UNMAP => "Attachment::UNMAP",
+        attachment::UNMAP_ALL => "Attachment::UNMAP_ALL",
+        attachment::DETACH => "Attachment::DETACH",
+        sched_context::BIND => "SchedContext::BIND",
+        sched_context::UNBIND => "SchedContext::UNBIND",
+        timer::BIND => "Timer::BIND",
+        timer::ARM => "Timer::ARM",
+        _ => "method",
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let call = Call::from_number(self.call).ok_or(fmt::Error)?;
+        write!(f, "thread {}: ", self.thread)?;
+        match call {
+            Call::Invoke => {
+                let words = self.words.get(..self.length).unwrap_or(&self.words);
+                write!(f, "{} of slot {}, {words:x?}", name(self.method), self.cap)?;
+            }
+            Call::Recv | Call::NbRecv => write!(f, "{call:?} from slot {}, reply in slot {}", self.cap, self.reply)?,
+            Call::ReplyRecv => write!(
+                f,
+                "ReplyRecv through slot {}, from slot {}, reply in slot {}",
+                self.cap, self.endpoint, self.reply
+            )?,
+            Call::Yield => write!(f, "Yield")?,
+            _ => write!(f, "{call:?} slot {}", self.cap)?,
+        }
+        if self.send_cap != 0 {
+            write!(f, ", sending slot {}", self.send_cap)?;
+        }
+        if self.receive_cap != 0 {
+            write!(f, ", receiving into slot {}", self.receive_cap)?;
+        }
+        f.write_str(if self.interrupted { ", interrupted" } else { "" })
+    }
+}
