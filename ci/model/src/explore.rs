@@ -176,17 +176,23 @@ impl<'a> Explorer<'a> {
     /// Make every call that can be made here.
     fn expand(&mut self, index: usize) -> Result<(), Violation> {
         let scenario = self.scenario;
-        let length = self.way_to(index).len();
+        let (length, here) = (self.way_to(index).len(), self.here.digest());
+        let mut changed = true;
         for (number, step) in scenario.steps.iter().enumerate() {
             if !self.here.can_run(self.here.threads[step.thread]) {
                 continue;
             }
             trail::push(length, *step);
-            self.trial.copy_from(&self.here);
+            // A call that failed has changed nothing that is state.
+            if changed {
+                self.trial.copy_from(&self.here);
+            }
             self.trial.step(step)?;
             self.done.transitions += 1;
             self.trial.tidy();
-            if self.seen.insert(self.trial.digest()) {
+            let digest = self.trial.digest();
+            changed = digest != here;
+            if changed && self.seen.insert(digest) {
                 check(&self.trial)?;
                 let parent = u32::try_from(index).expect("states are counted in 32 bits");
                 let step = u16::try_from(number).expect("a scenario has fewer than 65,536 calls");

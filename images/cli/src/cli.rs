@@ -29,6 +29,32 @@ pub enum Word {
     Bench(Bench),
     /// Command a system that is running
     Ctl(Ctl),
+    /// Look for mistakes, longer than a test may take
+    Check(Check),
+}
+
+/// How long to look.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// Many minutes instead of seconds
+    #[arg(long)]
+    pub long: bool,
+}
+
+impl Check {
+    /// The form that is asked for.
+    pub fn length(&self) -> Length {
+        if self.long { Length::Long } else { Length::Short }
+    }
+}
+
+/// The forms of `check`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// As in a test
+    Short,
+    /// As far as it makes sense
+    Long,
 }
 
 /// Which running system, and what it shall do.

@@ -1,5 +1,6 @@
 //! `banyan`: what `cargo run` starts. It reads the command line; the library `banyan` does the work.
 
+mod check;
 mod cli;
 mod ctl;
 mod subject;
@@ -22,6 +23,7 @@ fn main() {
     let cli = cli::Cli::parse();
     let result = match &cli.command {
         Some(cli::Word::Bench(bench)) => measure(bench),
+        Some(cli::Word::Check(check)) => check::run(check),
         Some(cli::Word::Ctl(ctl)) => ctl::run(ctl),
         Some(cli::Word::Run(run)) => start(run),
         None => start(&cli.run),

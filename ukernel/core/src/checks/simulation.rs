@@ -52,6 +52,11 @@ macro_rules! stores {
                 })+
             }
 
+            /// Whether no capability names some object.
+            fn some_are_dead(&self) -> bool {
+                false $(|| self.$name.iter().any(|(_, object)| object.caps == 0))+
+            }
+
             /// Remove the objects that no capability names.
             fn forget_dead(&mut self) {
                 $(self.$name.retain(|_, object| object.caps > 0);)+
@@ -116,12 +121,11 @@ impl Simulation {
 
     /// Remove the objects that no capability names, and the slots inside them. Whoever follows a reference to one panics.
     pub fn forget_dead(&mut self) {
-        let before = self.extents().len();
-        self.objects.forget_dead();
-        let alive = self.extents();
-        if alive.len() == before {
+        if !self.objects.some_are_dead() {
             return;
         }
+        self.objects.forget_dead();
+        let alive = self.extents();
         self.objects.slots.retain(|address, _| {
             let next = alive.partition_point(|(start, _)| *start <= address);
             next.checked_sub(1).is_some_and(|index| address < alive[index].1)

@@ -1,0 +1,57 @@
+//! `check`: what looks for mistakes and takes longer than a test may. Each part says what it did and found.
+
+use anyhow::Result;
+use banyan::progress::say;
+use kernel_model::{Limits, explore, scenarios};
+
+use crate::cli;
+
+/// A part: what it did in a line, or (`Err`) what it found.
+type Part = fn(cli::Length) -> Result<Result<String, String>>;
+
+/// All parts, by name.
+const PARTS: &[(&str, Part)] = &[("kernel model", kernel_model)];
+
+/// Runs all parts; status 1 when one has found something.
+///
+/// # Errors
+/// When a part cannot run.
+pub fn run(check: &cli::Check) -> Result<i32> {
+    let (mut done, mut found) = (Vec::new(), 0);
+    for (name, part) in PARTS {
+        match part(check.length())? {
+            Ok(line) => done.push(format!("{name}: {line}")),
+            Err(finding) => {
+                found += 1;
+                say(&format!("{name}: {finding}"));
+                done.push(format!("{name}: FOUND SOMETHING"));
+            }
+        }
+    }
+    println!("check: {}; {found} of {} found something", done.join("; "), PARTS.len());
+    Ok(i32::from(found > 0))
+}
+
+/// Distinct states of each scenario: in the long form more than ten million in all.
+fn states(length: cli::Length, scenario: &str) -> usize {
+    match (length, scenario) {
+        (cli::Length::Short, _) => 100_000,
+        (cli::Length::Long, "everything") => 6_000_000,
+        (cli::Length::Long, _) => 2_500_000,
+    }
+}
+
+fn kernel_model(length: cli::Length) -> Result<Result<String, String>> {
+    let (mut states_seen, mut transitions) = (0, 0);
+    for scenario in scenarios() {
+        match explore(&scenario, Limits { states: states(length, scenario.name), depth: usize::MAX }) {
+            Ok(explored) => {
+                println!("kernel model, {}: {explored}", scenario.name);
+                states_seen += explored.states;
+                transitions += explored.transitions;
+            }
+            Err(counterexample) => return Ok(Err(format!("{}: {counterexample}", scenario.name))),
+        }
+    }
+    Ok(Ok(format!("{states_seen} states, {transitions} calls")))
+}
