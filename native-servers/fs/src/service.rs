@@ -220,7 +220,8 @@ impl FileSystem for Ext4 {
     fn retire(&self) -> Result<u64> {
         let mut phase = self.phase.lock();
         let last = match &mut *phase {
-            Phase::Waiting => 0,
+            // Its client may have changes to repeat first.
+            Phase::Waiting => return Err(FsError::NotBegun),
             Phase::Serving(volume) => volume.close()?,
             Phase::Retired => return Err(FsError::Retired),
         };

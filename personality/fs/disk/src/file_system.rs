@@ -76,7 +76,8 @@ impl DiskFs {
         self.volume.work(u64::MAX);
     }
 
-    /// Writes everything and lets go of the disk, which is clean afterwards. Later changes fail.
+    /// Writes everything and lets go of the disk, which is clean afterwards: files without a name that are still open go.
+    /// Nothing works any more then.
     ///
     /// # Errors
     /// `EIO`, `ENOSPC`: something could not be written.
@@ -84,7 +85,7 @@ impl DiskFs {
         if self.volume.retired.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let written = self.volume.sync_all();
+        let written = self.volume.sync_all().and_then(|()| self.volume.forget_nameless());
         self.volume.link.retire()?;
         self.volume.wake_worker();
         written

@@ -31,8 +31,6 @@ mod reclaim;
 mod regular;
 mod source;
 mod table;
-#[cfg(test)]
-mod tests;
 mod volume;
 mod window;
 mod worker;

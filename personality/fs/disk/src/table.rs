@@ -64,6 +64,11 @@ impl Table {
         }
     }
 
+    /// All inodes that are in memory, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<Node>> {
+        self.0.lock().nodes.values().filter_map(Weak::upgrade).collect()
+    }
+
     /// Some of the inodes, in no order: those from position `from` on, at most `count`; none if somebody has the table.
     /// They must be let go only after this has returned: an inode that leaves memory needs the table.
     pub(crate) fn try_some(&self, from: usize, count: usize) -> Vec<Arc<Node>> {

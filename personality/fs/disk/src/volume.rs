@@ -174,6 +174,16 @@ impl Volume {
         Ok(())
     }
 
+    /// Tells the server of all inodes without names that are in memory: nobody will use them any more.
+    ///
+    /// # Errors
+    /// As [`Volume::change`].
+    pub(crate) fn forget_nameless(&self) -> Result<()> {
+        let nameless = self.table.all().into_iter().filter(|node| node.known().links == 0);
+        self.forgotten.lock().extend(nameless.map(|node| node.number()));
+        self.forget_now()
+    }
+
     /// What the server says of free space, after it has got back what is free already.
     ///
     /// # Errors

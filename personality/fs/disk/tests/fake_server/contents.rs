@@ -1,7 +1,12 @@
 //! Files and names over a server that lives.
 
-use super::*;
-use vfs::SeekTarget;
+use guest_memory::SliceSink;
+use interfaces::file_system::Orphans;
+use linux_abi::Errno;
+use vfs::{Allocation, OpenFlags, RenameRule, SeekTarget};
+
+use super::support::{World, contents, write_at};
+use super::{Fake, Odds, quiet};
 
 #[test]
 fn files_come_back_after_a_new_mount() {
@@ -126,7 +131,7 @@ fn memory_is_given_back_and_read_again() {
     write_at(&other, 0, b"dirty again").expect("write");
     // Other tests' volumes are asked as well, and may take the pages' place.
     for _ in 0..100 {
-        let _ = crate::reclaim(1000);
+        let _ = diskfs::reclaim(1000);
     }
     assert!(world.disk.counters().cached_pages < 100, "{:?}", world.disk.counters());
     assert_eq!(contents(&other).expect("read"), b"dirty again");
@@ -162,7 +167,7 @@ fn a_directory_knows_its_children() {
     assert_eq!((world.stat("/a").expect("stat").links, world.stat("/c").expect("stat").links), (2, 3));
     assert_eq!(world.rmdir("/c"), Err(Errno::ENOTEMPTY));
     for index in 0..20 {
-        world.put(&std::format!("/c/{index}"), b"").expect("put");
+        world.put(&format!("/c/{index}"), b"").expect("put");
     }
     assert_eq!(world.list("/c").len(), 21);
     world.put("/c/0", b"").expect("put");

@@ -1,8 +1,7 @@
 //! A file system server in memory that dies when its dice say so: everything since its last commit is lost then.
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use interfaces::file_system::*;
 use interfaces::{FileSystem, FsError};
@@ -12,53 +11,53 @@ use rt::sync::Mutex;
 use ukernel_abi::Error;
 
 const PAGE: usize = 4096;
-pub(crate) const ROOT: u64 = 2;
+pub const ROOT: u64 = 2;
 
 /// Random numbers (xorshift64*), the same for the same seed.
 #[derive(Clone)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit.max(1)
     }
 
-    pub(crate) fn one_in(&mut self, odds: u64) -> bool {
+    pub fn one_in(&mut self, odds: u64) -> bool {
         odds > 0 && self.below(odds) == 0
     }
 }
 
 /// An inode on the fake disk.
 #[derive(Clone)]
-pub(crate) struct Inode {
-    pub(crate) attributes: Attributes,
-    pub(crate) data: Vec<u8>,
+pub struct Inode {
+    pub attributes: Attributes,
+    pub data: Vec<u8>,
     /// Pages that have blocks.
     blocks: BTreeSet<u64>,
-    pub(crate) entries: BTreeMap<Vec<u8>, (u64, u64)>,
+    pub entries: BTreeMap<Vec<u8>, (u64, u64)>,
     target: Vec<u8>,
 }
 
 /// What is on the fake disk.
 #[derive(Clone)]
-pub(crate) struct Disk {
-    pub(crate) inodes: BTreeMap<u64, Inode>,
+pub struct Disk {
+    pub inodes: BTreeMap<u64, Inode>,
     next_cookie: u64,
     last: u64,
 }
 
 /// How often things go wrong: once in so many calls, 0 for never.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Odds {
-    pub(crate) death: u64,
-    pub(crate) commit: u64,
+pub struct Odds {
+    pub death: u64,
+    pub commit: u64,
 }
 
 struct State {
@@ -75,7 +74,7 @@ struct State {
 }
 
 /// The server.
-pub(crate) struct Fake(Mutex<State>);
+pub struct Fake(Mutex<State>);
 
 type Answer<T> = Result<T, FsError>;
 
@@ -179,7 +178,7 @@ impl Disk {
 }
 
 impl Fake {
-    pub(crate) fn new(seed: u64, odds: Odds) -> Arc<Self> {
+    pub fn new(seed: u64, odds: Odds) -> Arc<Self> {
         let root = NewNode { mode: 0o40755, uid: 0, gid: 0, rdev: 0, inode: ROOT };
         let mut inodes = BTreeMap::new();
         inodes.insert(ROOT, Inode::new(ROOT, &root, &time(1)));
@@ -198,30 +197,30 @@ impl Fake {
         })))
     }
 
-    pub(crate) fn set_odds(&self, odds: Odds) {
+    pub fn set_odds(&self, odds: Odds) {
         self.0.lock().odds = odds;
     }
 
-    pub(crate) fn set_capacity(&self, pages: usize) {
+    pub fn set_capacity(&self, pages: usize) {
         self.0.lock().capacity_pages = pages;
     }
 
-    pub(crate) fn deaths(&self) -> u64 {
+    pub fn deaths(&self) -> u64 {
         self.0.lock().deaths
     }
 
     /// What is on the disk for good.
-    pub(crate) fn committed(&self) -> Disk {
+    pub fn committed(&self) -> Disk {
         self.0.lock().committed.clone()
     }
 
     /// Dies now.
-    pub(crate) fn die(&self) {
+    pub fn die(&self) {
         self.0.lock().die();
     }
 
     /// Starts anew after it has retired, as after a reboot or a move.
-    pub(crate) fn restart(&self) {
+    pub fn restart(&self) {
         self.0.lock().die();
     }
 
@@ -426,7 +425,7 @@ impl FileSystem for Fake {
     fn write(&self, change: Change, inode: u64, piece: Piece) -> Answer<Changed> {
         self.change(&change, |state| {
             let window = state.regions.get(&piece.region).cloned().ok_or(FsError::NoRegion)?;
-            let mut bytes = alloc::vec![0; piece.bytes as usize];
+            let mut bytes = vec![0; piece.bytes as usize];
             window.copy_out(piece.at as usize, &mut bytes).map_err(|_| FsError::Invalid)?;
             let free = state.capacity_pages.saturating_sub(state.running.used_pages());
             let inode = state.running.get(inode)?;

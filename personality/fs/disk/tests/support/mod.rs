@@ -1,98 +1,92 @@
-//! Tests of the VFS and diskfs together, over a server that dies.
+//! A process whose root is a disk, and what tests share. Each test uses its part of it.
 
-use alloc::sync::Arc;
-use alloc::vec;
-use alloc::vec::Vec;
+use std::sync::Arc;
 
 use guest_memory::{SliceSink, SliceSource};
 use interfaces::FileSystem;
 use interfaces::file_system::Orphans;
 use linux_abi::Errno;
 use vfs::{
-    Allocation, Caller, Credentials, DeviceNumber, FsContext, Metadata, Namespace, OpenFile, OpenFlags, Path,
-    RenameRule, WalkFlags, resolve,
+    Caller, Credentials, DeviceNumber, FsContext, Metadata, Namespace, OpenFile, OpenFlags, Path, RenameRule,
+    WalkFlags, resolve,
 };
 
-use crate::{DiskFs, MountOptions};
+use diskfs::{DiskFs, MountOptions};
 
-mod contents;
-mod fake;
-mod model;
-mod recovery;
-
-use fake::{Dice, Fake, Odds};
+pub mod fake;
+pub mod model;
 
 /// A process with the disk as its root.
-pub(crate) struct World {
-    disk: Arc<DiskFs>,
-    fs: FsContext,
-    credentials: Credentials,
+pub struct World {
+    pub disk: Arc<DiskFs>,
+    pub fs: FsContext,
+    pub credentials: Credentials,
 }
 
 impl World {
-    pub(crate) fn over(server: Arc<dyn FileSystem>, orphans: Orphans) -> World {
+    pub fn over(server: Arc<dyn FileSystem>, orphans: Orphans) -> World {
         let options = MountOptions { device: DeviceNumber::new(254, 0), orphans };
         let disk = DiskFs::mount(server, options).expect("mountable");
         let namespace = Namespace::new(disk.clone(), "/dev/vda");
         World { disk, fs: FsContext::new(namespace), credentials: Credentials::root() }
     }
 
-    fn caller(&self) -> Caller<'_> {
+    pub fn caller(&self) -> Caller<'_> {
         Caller { credentials: &self.credentials, fs: &self.fs }
     }
 
-    fn find(&self, path: &str) -> Result<Path, Errno> {
+    pub fn find(&self, path: &str) -> Result<Path, Errno> {
         resolve(self.caller(), None, path.as_bytes(), WalkFlags::empty())
     }
 
-    fn stat(&self, path: &str) -> Result<Metadata, Errno> {
+    pub fn stat(&self, path: &str) -> Result<Metadata, Errno> {
         self.find(path)?.inode().metadata()
     }
 
-    fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    pub fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
         self.caller().open(None, path.as_bytes(), flags, 0o666, WalkFlags::empty())
     }
 
-    fn create(&self, path: &str) -> Result<Arc<OpenFile>, Errno> {
+    pub fn create(&self, path: &str) -> Result<Arc<OpenFile>, Errno> {
         self.open(path, OpenFlags::RDWR | OpenFlags::CREAT)
     }
 
-    fn mkdir(&self, path: &str) -> Result<(), Errno> {
+    pub fn mkdir(&self, path: &str) -> Result<(), Errno> {
         self.caller().make_directory(None, path.as_bytes(), 0o777)
     }
 
-    fn symlink(&self, target: &str, path: &str) -> Result<(), Errno> {
+    pub fn symlink(&self, target: &str, path: &str) -> Result<(), Errno> {
         self.caller().make_symlink(target.as_bytes(), None, path.as_bytes())
     }
 
-    fn link(&self, old: &str, new: &str) -> Result<(), Errno> {
+    pub fn link(&self, old: &str, new: &str) -> Result<(), Errno> {
         let old = self.find(old)?;
         self.caller().link(&old, None, new.as_bytes())
     }
 
-    fn unlink(&self, path: &str) -> Result<(), Errno> {
+    pub fn unlink(&self, path: &str) -> Result<(), Errno> {
         self.caller().unlink(None, path.as_bytes())
     }
 
-    fn rmdir(&self, path: &str) -> Result<(), Errno> {
+    pub fn rmdir(&self, path: &str) -> Result<(), Errno> {
         self.caller().remove_directory(None, path.as_bytes())
     }
 
-    fn rename(&self, old: &str, new: &str, rule: RenameRule) -> Result<(), Errno> {
+    pub fn rename(&self, old: &str, new: &str, rule: RenameRule) -> Result<(), Errno> {
         self.caller().rename(None, old.as_bytes(), None, new.as_bytes(), rule)
     }
 
-    fn put(&self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
+    pub fn put(&self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
         let file = self.open(path, OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::TRUNC)?;
         assert_eq!(file.write(&mut SliceSource::new(bytes))?, bytes.len());
         Ok(())
     }
 
-    fn get(&self, path: &str) -> Result<Vec<u8>, Errno> {
+    pub fn get(&self, path: &str) -> Result<Vec<u8>, Errno> {
         contents(&*self.open(path, OpenFlags::empty())?)
     }
 
-    fn list(&self, path: &str) -> Vec<Vec<u8>> {
+    pub fn list(&self, path: &str) -> Vec<Vec<u8>> {
         let directory = self.open(path, OpenFlags::DIRECTORY).expect("a directory");
         let mut names = Vec::new();
         loop {
@@ -116,7 +110,7 @@ impl World {
     }
 }
 
-pub(crate) fn contents(file: &OpenFile) -> Result<Vec<u8>, Errno> {
+pub fn contents(file: &OpenFile) -> Result<Vec<u8>, Errno> {
     let mut bytes = vec![0; file.file().size()? as usize + 10];
     let mut sink = SliceSink::new(&mut bytes);
     let count = file.read_at(0, &mut sink)?;
@@ -124,13 +118,6 @@ pub(crate) fn contents(file: &OpenFile) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-pub(crate) fn write_at(file: &OpenFile, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
+pub fn write_at(file: &OpenFile, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
     file.write_at(offset, &mut SliceSource::new(bytes))
-}
-
-/// A world over a server that never dies.
-pub(crate) fn quiet() -> (Arc<Fake>, World) {
-    let fake = Fake::new(1, Odds::default());
-    let world = World::over(fake.clone(), Orphans::Free);
-    (fake, world)
 }

@@ -1,0 +1,140 @@
+//! The same over the real file system, on an image that mke2fs made, with the library thrown away at random moments.
+
+#[path = "../../../../native-servers/fs/tests/support/disk.rs"]
+#[expect(dead_code, reason = "power cuts are the file system's own tests' business")]
+mod disk;
+#[expect(dead_code, reason = "the other test uses the rest")]
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use disk::Disk;
+use fs_server::Ext4;
+use interfaces::file_system::*;
+use interfaces::{FileSystem, FsError};
+use ipc::{Capability, Failure};
+use support::fake::Dice;
+use support::model;
+
+const DIED: FsError = FsError::Call(Failure::Kernel(ukernel_abi::Error::ServerDied));
+
+/// The library over a disk, which dies when its dice say so.
+struct Mortal {
+    disk: Arc<Disk>,
+    library: Mutex<Arc<Ext4>>,
+    dice: Mutex<Dice>,
+    /// Once in so many calls, 0 for never.
+    odds: u64,
+}
+
+impl Mortal {
+    fn new(disk: &Arc<Disk>, seed: u64, odds: u64) -> Arc<Self> {
+        let library = Mutex::new(Arc::new(Ext4::new(disk.clone())));
+        Arc::new(Self { disk: disk.clone(), library, dice: Mutex::new(Dice::new(seed)), odds })
+    }
+
+    fn dies(&self) -> bool {
+        let dies = self.dice.lock().expect("no panic").one_in(self.odds);
+        if dies {
+            *self.library.lock().expect("no panic") = Arc::new(Ext4::new(self.disk.clone()));
+        }
+        dies
+    }
+
+    fn call<T>(&self, call: impl FnOnce(&Ext4) -> Result<T, FsError>) -> Result<T, FsError> {
+        if self.dies() {
+            return Err(DIED);
+        }
+        let library = self.library.lock().expect("no panic").clone();
+        let result = call(&library);
+        if self.dies() { Err(DIED) } else { result }
+    }
+}
+
+macro_rules! pass_on {
+    ($(fn $method:ident($($argument:ident: $type:ty),*) -> $ok:ty;)*) => {
+        impl FileSystem for Mortal {
+            $(fn $method(&self, $($argument: $type),*) -> Result<$ok, FsError> {
+                self.call(|library| library.$method($($argument),*))
+            })*
+        }
+    };
+}
+
+pass_on! {
+    fn begin(orphans: Orphans) -> FsInfo;
+    fn attach(memory: Capability, bytes: u64) -> u64;
+    fn detach(region: u64) -> ();
+    fn statistics() -> FsStatistics;
+    fn lookup(directory: u64, name: &[u8]) -> Attributes;
+    fn attributes(inode: u64) -> Attributes;
+    fn list(directory: u64, cookie: u64) -> Listing;
+    fn read_link(inode: u64) -> Vec<u8>;
+    fn read(inode: u64, piece: Piece) -> u32;
+    fn seek(inode: u64, offset: u64, hole: bool) -> u64;
+    fn set_attributes(change: Change, inode: u64, new: NewAttributes) -> Changed;
+    fn write(change: Change, inode: u64, piece: Piece) -> Changed;
+    fn create(change: Change, directory: u64, name: &[u8], node: NewNode, target: &[u8]) -> Changed;
+    fn create_unnamed(change: Change, node: NewNode) -> Changed;
+    fn link(change: Change, inode: u64, directory: u64, name: &[u8]) -> Changed;
+    fn unlink(change: Change, directory: u64, name: &[u8]) -> Changed;
+    fn remove_directory(change: Change, directory: u64, name: &[u8]) -> Changed;
+    fn rename(change: Change, directories: (u64, u64), name: &[u8], new_name: &[u8], target: Target) -> Changed;
+    fn punch_hole(change: Change, inode: u64, offset: u64, bytes: u64) -> Changed;
+    fn forget(change: Change, inode: u64) -> Changed;
+    fn commit() -> u64;
+    fn retire() -> u64;
+}
+
+/// A tool of e2fsprogs, wherever Debian puts it.
+fn tool(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()));
+    command
+}
+
+fn scratch(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn fresh_disk(name: &str, options: &[&str]) -> Arc<Disk> {
+    let path = scratch(name);
+    // There may be one from an earlier run.
+    let _ = std::fs::remove_file(&path);
+    let made = tool("mke2fs").args(["-q", "-t", "ext4"]).args(options).arg(&path).arg("32M").output();
+    assert!(made.expect("mke2fs is there").status.success());
+    Arc::new(Disk::new(std::fs::read(&path).expect("just made")))
+}
+
+fn check(disk: &Disk, name: &str) {
+    let path = scratch(name);
+    std::fs::write(&path, disk.bytes()).expect("there is room");
+    let output = tool("e2fsck").args(["-fn"]).arg(&path).output().expect("e2fsck is there");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+fn run(seed: u64, odds: u64, options: &[&str]) {
+    // e2fsck takes times of deletion of the first hours of 1970 for numbers of inodes.
+    vfs::clock::set_realtime_ns(1_700_000_000_000_000_000);
+    let name = format!("diskfs-{seed}.img");
+    let disk = fresh_disk(&name, options);
+    let model = model::run(seed, Mortal::new(&disk, seed, odds));
+    check(&disk, &name);
+    model::compare_anew(seed, &model, Mortal::new(&disk, seed, 0));
+    check(&disk, &name);
+    std::fs::remove_file(scratch(&name)).expect("it is there");
+}
+
+#[test]
+fn a_tree_on_ext4_is_what_the_model_says() {
+    (0..4).for_each(|seed| run(seed, 0, &[]));
+    run(4, 0, &["-b", "1024"]);
+}
+
+#[test]
+fn a_tree_on_ext4_is_what_the_model_says_although_the_library_dies() {
+    (10..20).for_each(|seed| run(seed, 20, &[]));
+    (20..23).for_each(|seed| run(seed, 15, &["-b", "1024", "-I", "128"]));
+}
