@@ -2,7 +2,7 @@
 //!
 //! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
 //! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms;
-//! [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
+//! [`injection_tests`] switch a driver's bug on; [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
 //! the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`,
 //! [`block_tests`] the block driver's, by `tests/block.rs`.
 
@@ -10,6 +10,7 @@ pub mod abuse;
 pub mod block_tests;
 pub mod cases;
 pub mod compare;
+pub mod injection_tests;
 pub mod kernel_tests;
 pub mod shared;
 pub mod supervisor_tests;
@@ -27,6 +28,7 @@ use libtest_mimic::Trial;
 pub fn tests() -> Vec<Trial> {
     let mut tests = compare::tests();
     tests.extend(trap_tests::tests());
+    tests.extend(injection_tests::tests());
     tests.extend(abuse::tests());
     tests.extend(terminal_tests::tests());
     tests.extend(tool_tests::tests());
