@@ -10,6 +10,7 @@ pub mod abuse;
 pub mod block_tests;
 pub mod cases;
 pub mod compare;
+pub mod crash_tests;
 pub mod injection_tests;
 pub mod kernel_tests;
 pub mod shared;
@@ -30,6 +31,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(trap_tests::tests());
     tests.extend(injection_tests::tests());
     tests.extend(abuse::tests());
+    tests.extend(crash_tests::tests());
     tests.extend(terminal_tests::tests());
     tests.extend(tool_tests::tests());
     tests

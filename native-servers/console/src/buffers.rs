@@ -119,6 +119,13 @@ impl ConsoleHandler for ConsoleServer {
         answer
     }
 
+    fn begin(&mut self, _: Caller<'_, Result<(), ConsoleError>>) -> Answer<Result<(), ConsoleError>> {
+        let mut state = self.0.state.lock();
+        state.requests = Requests::default();
+        let is_gone = state.is_gone;
+        Answer::Now(if is_gone { Err(ConsoleError::Gone) } else { Ok(()) })
+    }
+
     fn read(
         &mut self,
         caller: Caller<'_, Result<Vec<u8>, ConsoleError>>,

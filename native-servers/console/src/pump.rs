@@ -115,4 +115,19 @@ mod tests {
         assert_eq!(console.read(1), Err(ConsoleError::Gone));
         assert_eq!(console.write(b"x"), Err(ConsoleError::Gone));
     }
+
+    #[test]
+    fn a_dead_clients_reads_take_nothing_from_the_next() {
+        let (console, line) = console();
+        let console = Arc::new(console);
+        let dead = console.clone();
+        let waiting = rt::thread::spawn("dead", 64 << 10, move || {
+            assert!(matches!(dead.read(10), Err(ConsoleError::Call(_))), "whoever is forgotten gets no input");
+        });
+        rt::thread::sleep_until(rt::time::now_ns() + 20_000_000);
+        console.begin().expect("the line is there");
+        waiting.expect("the host has threads").join();
+        line.write(b"typed").expect("the line is there");
+        assert_eq!(read_exactly(&*console, 5), b"typed");
+    }
 }

@@ -57,6 +57,7 @@ pub struct Channel {
     /// Sessions that no client has taken yet.
     opened: VecDeque<u32>,
     resized: Option<TerminalSize>,
+    last_size: Option<TerminalSize>,
     is_ready: bool,
 }
 
@@ -85,6 +86,7 @@ impl Channel {
             Kind::Resize => {
                 let (rows, cols) = ((header.extra >> 16) as u16, header.extra as u16);
                 self.resized = Some(TerminalSize { rows, cols });
+                self.last_size = self.resized.clone();
                 return Ok(());
             }
             Kind::Hello | Kind::Exit | Kind::PowerOff | Kind::Refused => return Err(Violation::Direction(header.kind)),
@@ -238,6 +240,16 @@ impl Channel {
         self.sessions.swap_remove(index);
         self.opened.retain(|&opened| opened != id);
         Ok(())
+    }
+
+    /// A client starts: ends the sessions that an earlier one had taken, and says the terminal's size again.
+    pub fn begin(&mut self) {
+        let taken = self.sessions.iter().map(|session| session.id).filter(|id| !self.opened.contains(id));
+        for id in taken.collect::<Vec<_>>() {
+            // It is there: it was just listed.
+            let _ = self.refuse(id, "the system died while it ran, and was started again");
+        }
+        self.resized = self.last_size.clone();
     }
 
     /// The next signal for a session.

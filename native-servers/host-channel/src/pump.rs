@@ -153,4 +153,40 @@ mod tests {
         assert_eq!(channel.next_session().map(|_| ()), Err(HostChannelError::LinkGone));
         assert_eq!(channel.next_resize().map(|_| ()), Err(HostChannelError::LinkGone));
     }
+
+    #[test]
+    fn a_client_that_starts_again_leaves_no_session_of_the_dead() {
+        let (channel, wire) = start();
+        let channel = Arc::new(channel);
+        let mut resize = Vec::new();
+        append_frame(&mut resize, Header::new(Kind::Resize, 0, 0, 24 << 16 | 80), b"");
+        wire.to_guest.lock().extend(resize);
+        wire.changed.notify_all();
+        assert_eq!(channel.next_resize().map(|size| size.rows), Ok(24));
+        wire.send_frame(Kind::Exec, 0, 0, b"sleep");
+        assert_eq!(channel.next_session().map(|session| session.id), Ok(1));
+        let dead = channel.clone();
+        let waiting = rt::thread::spawn("dead", 64 << 10, move || {
+            assert!(matches!(dead.read(1, stream::STDIN, 10), Err(HostChannelError::Call(_))));
+        });
+        rt::thread::sleep_until(rt::time::now_ns() + 20_000_000);
+        channel.begin().expect("the link is there");
+        waiting.expect("the host has threads").join();
+        let mut reader = FrameReader::new();
+        let refused = loop {
+            match reader.next_frame().expect("a frame") {
+                Some((header, _)) if header.session == 1 => break header.kind,
+                Some(_) => {}
+                None => reader.push(&wire.take(&wire.to_host, 100)),
+            }
+        };
+        assert_eq!(refused, Kind::Refused);
+        assert_eq!(channel.read(1, stream::STDIN, 10), Err(HostChannelError::NoSession));
+        assert_eq!(channel.next_resize().map(|size| size.rows), Ok(24), "the terminal has not changed");
+        // A command that nobody had taken waits for the next client.
+        wire.send_frame(Kind::Exec, 0, 0, b"true");
+        rt::thread::sleep_until(rt::time::now_ns() + 20_000_000);
+        channel.begin().expect("the link is there");
+        assert_eq!(channel.next_session().map(|session| session.command_bytes), Ok(4));
+    }
 }

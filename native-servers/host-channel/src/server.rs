@@ -145,6 +145,15 @@ impl HostChannelServer {
 }
 
 impl HostChannelHandler for HostChannelServer {
+    fn begin(&mut self, _caller: Caller<'_, Reply<()>>) -> Answer<Reply<()>> {
+        self.with(|channel, waiting| {
+            // Nobody is there to be answered; what is dropped is answered with an error.
+            *waiting = Waiting::default();
+            channel.begin();
+            Answer::Now(Ok(()))
+        })
+    }
+
     fn next_session(&mut self, caller: Caller<'_, Reply<Session>>) -> Answer<Reply<Session>> {
         self.with(|channel, waiting| match channel.next_session() {
             Some(result) => Answer::Now(result),

@@ -19,5 +19,8 @@ ipc::interface! {
         1 => fn write(&self, bytes: &[u8]) -> Result<(), ConsoleError>;
         /// Waits until there is input, takes at most `max` bytes of it (at least one).
         2 => fn read(&self, max: u32) -> Result<Vec<u8>, ConsoleError>;
+        /// The client starts: requests that an earlier incarnation of it waited in are forgotten, so that no input goes to the
+        /// dead.
+        3 => fn begin(&self) -> Result<(), ConsoleError>;
     }
 }

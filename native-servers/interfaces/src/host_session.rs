@@ -69,5 +69,8 @@ ipc::interface! {
         10 => fn next_resize(&self) -> Result<TerminalSize, HostChannelError>;
         /// Tells the host that the system has stopped, orderly or (not 0) after a failure; returns when it was sent.
         11 => fn powered_off(&self, failure: u32) -> Result<(), HostChannelError>;
+        /// The client starts: what an earlier incarnation of it left is dropped. Sessions that it had taken end with an error
+        /// for the host, requests that it waited in are forgotten; sessions that nobody has taken yet stay.
+        12 => fn begin(&self) -> Result<(), HostChannelError>;
     }
 }

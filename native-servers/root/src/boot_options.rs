@@ -3,8 +3,10 @@
 //! * `place=SERVICE:PLACEMENT,...`: where services run at first
 //! * `on-personality-crash=halt|restart`: what follows when the personality dies; `halt` is what the manifest says
 //! * `start=TASK,...`: tasks to start with the system that would start on demand
+//! * `kill=TASK:MILLISECONDS,...`: tasks that die so long after the start, as if by a fault; for tests and demonstrations
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use manifest::{Manifest, PLACE_OPTION, Problem, Restart, Space, Start};
 
@@ -14,6 +16,8 @@ use crate::plan::option;
 pub const CRASH_OPTION: &str = "on-personality-crash";
 /// Key of the option for tasks to start.
 pub const START_OPTION: &str = "start";
+/// Key of the option for tasks to kill.
+pub const KILL_OPTION: &str = "kill";
 
 /// Applies the options in `boot` (lines of `key=value`).
 ///
@@ -35,6 +39,21 @@ pub fn apply(manifest: &mut Manifest, boot: &str) -> Result<(), Problem> {
         start(manifest, name)?;
     }
     Ok(())
+}
+
+/// Reads which tasks are to die, and when, in nanoseconds after the start.
+///
+/// # Errors
+/// The option makes no sense.
+pub fn kills(manifest: &Manifest, boot: &str) -> Result<Vec<(u64, usize)>, Problem> {
+    let entries = option(boot, KILL_OPTION).unwrap_or_default().split(',').filter(|entry| !entry.is_empty());
+    let kills = entries.map(|entry| {
+        let (name, after) = entry.split_once(':')?;
+        let after_ns = after.parse::<u64>().ok()?.checked_mul(1_000_000)?;
+        Some((after_ns, manifest.task(name)?.0))
+    });
+    let kills: Option<Vec<_>> = kills.collect();
+    kills.ok_or_else(|| Problem(format!("{KILL_OPTION}: it is a list of TASK:MILLISECONDS")))
 }
 
 fn start(manifest: &mut Manifest, name: &str) -> Result<(), Problem> {

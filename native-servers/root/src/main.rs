@@ -50,6 +50,8 @@ fn run(switch: Switch) -> Result<(), String> {
     rt::cap::delete(slot::FIRMWARE);
     let shared = Arc::new(Shared::default());
     let started = make(&mut maker, &shared)?;
+    let kills = boot_options::kills(&maker.manifest, maker.boot_options);
+    let kills = kills.map_err(|problem| format!("the boot options: {problem}"))?;
     let supervisor = Supervisor::new(maker.manifest.clone());
     let devices = Devices::new(&maker);
     let keeper = Keeper { maker, devices, shared: shared.clone(), news };
@@ -60,6 +62,7 @@ fn run(switch: Switch) -> Result<(), String> {
         task.start().map_err(|error| format!("task \"{}\" does not start: {error:?}", task.name))?;
     }
     let mut service = RootService::new(supervisor, started, switch, (shared, keeper.thread().clone()));
+    service.kill_later(&kills);
     let error = server.run(&mut service);
     Err(format!("the root task's endpoint failed: {error:?}"))
 }

@@ -5,12 +5,13 @@
 //!   with the ground afresh (and cleared)
 //! * its *grants*: what it has of others' (endpoints, ports, device memory, archive entries), each a child of a capability
 //!   here, so that revoking that one also takes what the task has given on
-//! * its *RAM*: pieces of memory that it gets as they are, uncleared; the same pieces each time
+//! * its *RAM*: pieces of memory that take up what no task needs; the same pieces each time, cleared in between
 //!
 //! A nest is made once and never given back: a task can always be made anew.
 
 use alloc::vec::Vec;
 
+use rt::memory::Window;
 use ukernel_user::object::{Object, Retype};
 use ukernel_user::{Cap, CapTable, Error, Memory, Untyped};
 
@@ -21,6 +22,8 @@ use crate::supply::Supply;
 const GENTLE_PRIORITY: u8 = 120;
 /// Priority of the root task's threads.
 const PRIORITY: u8 = 254;
+/// Bytes that are cleared at a time.
+const CLEAR_STEP: usize = 2 << 20;
 /// Objects from this size on take the kernel long to clear.
 const LARGE_BYTES: u64 = 64 << 10;
 
@@ -101,8 +104,23 @@ impl Nest {
             revoke(slot);
             rt::cap::delete(slot);
         }
-        self.ram.iter().for_each(|(memory, _)| revoke(memory.slot()));
+        for &(memory, bytes) in &self.ram {
+            revoke(memory.slot());
+            // Whoever gets it next relies on zeros, and is not to see what the dead one had.
+            if let Err(error) = clear(memory, bytes) {
+                log::error!("memory cannot be cleared: {error:?}");
+            }
+        }
     }
+}
+
+/// Clears memory, in steps.
+fn clear(memory: Cap<Memory>, bytes: u64) -> Result<(), Error> {
+    let window = Window::map(memory, bytes)?;
+    for start in (0..window.bytes()).step_by(CLEAR_STEP) {
+        gently(|| window.zero(start, CLEAR_STEP.min(window.bytes() - start)))?;
+    }
+    Ok(())
 }
 
 /// Does something that takes long, and lets the servers go on meanwhile. `call` must take no lock: its holder would not run

@@ -5,6 +5,7 @@
 
 use alloc::format;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use interfaces::supervisor::{Placement, ServiceInfo};
 use interfaces::system::StopReason;
@@ -33,6 +34,8 @@ pub struct RootService {
     system: SystemDispatcher<Switch>,
     shared: Arc<Shared>,
     keeper: ThreadHandle,
+    /// Tasks to kill, and when: what the boot options say.
+    kills: Vec<(u64, usize)>,
 }
 
 impl RootService {
@@ -45,10 +48,28 @@ impl RootService {
         (shared, keeper): (Arc<Shared>, ThreadHandle),
     ) -> Self {
         let requests = SupervisorDispatcher(Requests(supervisor));
-        let mut service = Self { requests, system: SystemDispatcher(switch), shared, keeper };
+        let mut service = Self { requests, system: SystemDispatcher(switch), shared, keeper, kills: Vec::new() };
         service.supervisor().started(started);
         service.carry_out();
         service
+    }
+
+    /// Has tasks killed: each by its number, so many nanoseconds from now.
+    pub fn kill_later(&mut self, kills: &[(u64, usize)]) {
+        let now_ns = now_ns();
+        self.kills = kills.iter().map(|(after_ns, task)| (now_ns.saturating_add(*after_ns), *task)).collect();
+        self.carry_out();
+    }
+
+    fn kill_due(&mut self) {
+        let (due, later) = core::mem::take(&mut self.kills).into_iter().partition(|(at_ns, _)| *at_ns <= now_ns());
+        let due: Vec<(u64, usize)> = due;
+        self.kills = later;
+        for (_, task) in due {
+            let name = self.supervisor().manifest().tasks.get(task).map(|task| task.name.clone()).unwrap_or_default();
+            log::warn!("task \"{name}\" is killed, as the boot options say");
+            self.supervisor().died(task, Death::Killed, now_ns());
+        }
     }
 
     fn supervisor(&mut self) -> &mut Supervisor<PendingReply<Answered>> {
@@ -76,7 +97,8 @@ impl RootService {
             }
         }
         let next = self.supervisor().next_tick();
-        self.shared.set_alarm(next);
+        let kill = self.kills.iter().map(|(at_ns, _)| *at_ns).min();
+        self.shared.set_alarm(next.into_iter().chain(kill).min());
         self.keeper.unpark();
     }
 
@@ -164,6 +186,7 @@ impl Dispatch for RootService {
             }
         }
         self.supervisor().tick(now_ns());
+        self.kill_due();
         self.carry_out();
     }
 }

@@ -224,6 +224,11 @@ fn the_boot_may_change_what_the_manifest_says() {
     assert_eq!(changed.tasks[1].restart, Restart::Never);
     assert_eq!(changed.services[0].placement, Placement::Native);
     assert_eq!(changed.tasks[2].start, Start::Boot);
+    assert_eq!(boot_options::kills(&system, "kill=clock:5,t:1000\n"), Ok(vec![(5_000_000, 2), (1_000_000_000, 0)]));
+    assert_eq!(boot_options::kills(&system, "mode=exec\n"), Ok(vec![]));
+    for bad in ["kill=clock\n", "kill=nobody:3\n", "kill=t:soon\n", "kill=t:99999999999999999\n"] {
+        assert!(boot_options::kills(&system, bad).is_err(), "{bad}");
+    }
     for bad in ["on-personality-crash=cry\n", "place=disk:moon\n", "start=nobody\n", "start=driver\n"] {
         assert!(with(bad).is_err(), "{bad}");
     }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use interfaces::system::StopReason;
-use interfaces::{Clock, ClockClient, ConsoleClient, HostChannelClient, SystemClient};
+use interfaces::{Clock, ClockClient, Console, ConsoleClient, HostChannel, HostChannelClient, SystemClient};
 use linux_abi::Result;
 use procfs::ProcFs;
 use rt::Env;
@@ -33,6 +33,10 @@ const PIPE_SHARE: u64 = 16;
 pub fn run(env: &Env) {
     let host = HostChannelClient::new(endpoint(env, "host-channel"));
     power::set(SystemClient::new(endpoint(env, "system")), host);
+    // A personality that died may have left requests behind.
+    if let Err(error) = host.begin() {
+        log::warn!("there is no host channel: {error}");
+    }
     let world = match start(env, host) {
         Ok(world) => Arc::new(world),
         Err(error) => {
@@ -62,6 +66,9 @@ fn start(env: &Env, host: HostChannelClient) -> Result<World> {
     stir_random();
     let sessions = Sessions::new(Jobs::make());
     let screen = ConsoleClient::new(endpoint(env, "console"));
+    if let Err(error) = screen.begin() {
+        log::warn!("there is no console: {error}");
+    }
     let tty = tty::console::new(Arc::new(console::Screen(screen)), sessions.clone());
     let ptys = world::make_ptys(&sessions);
     world::register_devices(&tty, sessions.clone(), &ptys);
