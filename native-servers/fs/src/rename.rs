@@ -74,6 +74,8 @@ impl Volume {
         match (source.is_directory(), victim.is_directory()) {
             (true, false) => return Err(FsError::NotDirectory),
             (false, true) => return Err(FsError::IsDirectory),
+            // Before anything moves: it may be the directory that the name moves out of.
+            (true, true) if !self.is_empty(&victim)? => return Err(FsError::NotEmpty),
             _ => {}
         }
         let target = (source.number, entry::kind_of(source.mode()));

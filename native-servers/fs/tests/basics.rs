@@ -95,6 +95,7 @@ fn directories_move_with_their_links_and_never_into_themselves() {
     let c = client.create(b, "c", DIRECTORY).expect("room").inode;
     assert_eq!(client.rename((ROOT, "a"), (c, "d"), Target::Replace), Err(FsError::Loop));
     assert_eq!(client.rename((ROOT, "a"), (a, "d"), Target::Replace), Err(FsError::Loop));
+    assert_eq!(client.rename((a, "b"), (ROOT, "a"), Target::Replace), Err(FsError::NotEmpty));
     assert_eq!(client.rename((ROOT, "a"), (b, "c"), Target::Exchange), Err(FsError::Loop));
     client.rename((a, "b"), (ROOT, "b"), Target::Replace).expect("it may move");
     assert_eq!(client.lookup(b, "..").map(|up| up.inode), Ok(ROOT));

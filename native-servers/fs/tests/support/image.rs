@@ -12,7 +12,10 @@ impl Folder {
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("banyan-fs-{}-{number}", std::process::id()));
+        // Images are written and read many times: in memory, if possible.
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory.into() } else { std::env::temp_dir() };
+        let path = base.join(format!("banyan-fs-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).expect("a folder for temporary files");
         Self(path)
     }

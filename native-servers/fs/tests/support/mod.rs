@@ -4,6 +4,7 @@
 pub mod client;
 pub mod disk;
 pub mod image;
+pub mod model;
 
 pub use client::Client;
 pub use disk::Disk;

@@ -1,0 +1,166 @@
+//! Power cuts: some of what was written since the last flush is lost. What was committed is there, what was not is repeated.
+
+mod support;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use interfaces::file_system::{Change, Orphans};
+use interfaces::{FileSystem, FsError};
+use support::model::{Model, Named, Operation, Random, seeds};
+use support::{Client, Disk, image};
+
+/// Runs, at least, each with its own power cut.
+const SEEDS: u64 = 20;
+const STEPS: u64 = 400;
+
+/// A run up to the power cut.
+struct Run {
+    disk: Arc<Disk>,
+    /// As of the last change that was answered as committed, and as of the last one.
+    committed: Model,
+    now: Model,
+    /// The changes between, with the inode numbers chosen.
+    log: VecDeque<(Change, Operation)>,
+    /// The one that was under way.
+    cut: Option<(Change, Operation)>,
+    acknowledged: u64,
+}
+
+fn run(bytes: Vec<u8>, random: &mut Random) -> Run {
+    let disk = Arc::new(Disk::new(bytes));
+    let mut client = Client::begin(disk.clone(), Orphans::Free).expect("it is a sound file system");
+    let model = Model::of(&client);
+    let mut run = Run {
+        disk,
+        committed: model.clone(),
+        now: model,
+        log: VecDeque::new(),
+        cut: None,
+        acknowledged: client.number,
+    };
+    run.disk.cut_after(1 + random.below(1200));
+    for _ in 0..STEPS {
+        let (mut operation, change) = (run.now.draw(random), client.next());
+        match operation.send(&client, change.clone()) {
+            Ok(found) => {
+                run.now.apply(&operation, found.inode, &change.now).expect("it was possible");
+                operation.settle(found.inode);
+                run.log.push_back((change, operation));
+            }
+            Err(FsError::Disk) => {
+                run.cut = Some((change, operation));
+                break;
+            }
+            Err(_) => client.number -= 1,
+        }
+        if random.below(25) == 0 {
+            match client.fs.commit() {
+                Ok(number) => run.acknowledge(number),
+                Err(_) => break,
+            }
+        }
+    }
+    run
+}
+
+impl Run {
+    fn acknowledge(&mut self, number: u64) {
+        self.acknowledged = self.acknowledged.max(number);
+        while let Some((change, operation)) = self.log.pop_front_if(|(change, _)| change.number <= number) {
+            let chosen = match &operation {
+                Operation::Create { inode, .. } | Operation::CreateUnnamed { inode } => *inode,
+                _ => 0,
+            };
+            self.committed.apply(&operation, chosen, &change.now).expect("it was possible");
+        }
+    }
+
+    /// Pages that changes which may be lost have changed in place.
+    fn free_pages(&self) -> BTreeSet<(u64, u64)> {
+        let mut pages = BTreeSet::new();
+        let (before, after) = (|inode| self.committed.size(inode), |inode| self.now.size(inode));
+        for (_, operation) in self.log.iter().chain(&self.cut) {
+            for (inode, start, end) in [operation.touches(before), operation.touches(after)].into_iter().flatten() {
+                pages.extend((start..end).map(|page| (inode, page)));
+            }
+        }
+        pages
+    }
+
+    /// Starts on what the power cut left, and checks it.
+    fn check_cut(&mut self, bytes: Vec<u8>) {
+        // The other implementation first, on its own copy.
+        let replayed = Client::new(Arc::new(Disk::new(image::replay(&bytes))));
+        let found = replayed.info.committed;
+        let disk = Arc::new(Disk::new(bytes));
+        let mut client = Client::begin(disk.clone(), Orphans::Keep).expect("it is sound");
+        assert_eq!(client.info.committed, found, "both replay the same");
+        let last = self.log.back().map_or(self.acknowledged, |(change, _)| change.number);
+        assert!((self.acknowledged..=last + 1).contains(&found), "{found} of {}..={last}", self.acknowledged);
+        self.acknowledge(found);
+        if found > last {
+            // The change under way was committed although its answer was lost: its client learns that when it repeats it.
+            let (change, operation) = self.cut.take().expect("nothing else has such a number");
+            assert_eq!(operation.send(&client, change), Err(FsError::AlreadyDone));
+            return;
+        }
+        let free = self.free_pages();
+        self.committed.compare(&client, &free, Named::OrNot);
+        self.committed.compare(&replayed, &free, Named::Only);
+        for (change, operation) in self.log.drain(..) {
+            let chosen = match &operation {
+                Operation::Create { inode, .. } | Operation::CreateUnnamed { inode } => *inode,
+                _ => 0,
+            };
+            let found = operation.send(&client, change).expect("it was possible before");
+            assert!(chosen == 0 || found.inode == chosen, "the same inode as before");
+        }
+        client.number = last;
+        let in_place = self.cut.iter().filter_map(|(_, operation)| operation.touches(|inode| self.now.size(inode)));
+        let free = in_place.flat_map(|(inode, start, end)| (start..end).map(move |page| (inode, page))).collect();
+        self.now.compare(&client, &free, Named::OrNot);
+        let again = client.again(last.max(1));
+        assert_eq!(client.fs.retire(), Ok(last));
+        let client = Client::begin(disk.clone(), Orphans::Free).expect("it is sound");
+        self.now.compare(&client, &free, Named::Only);
+        assert_eq!(Operation::Forget { inode: 12 }.send(&client, again), Err(FsError::AlreadyDone).filter_first(last));
+        client.fs.retire().expect("the disk works");
+        image::check(&disk.bytes());
+    }
+}
+
+/// Nothing is done already where nothing was ever done.
+trait FilterFirst {
+    fn filter_first(self, last: u64) -> Self;
+}
+
+impl<T> FilterFirst for Result<T, FsError> {
+    fn filter_first(self, last: u64) -> Self {
+        if last == 0 { Err(FsError::NotFound) } else { self }
+    }
+}
+
+#[test]
+fn power_cuts_lose_nothing_that_was_committed() {
+    for seed in 0..seeds(SEEDS) {
+        let mut random = Random::new(1000 + seed);
+        let shape = [["-b", "1024"], ["-b", "2048"], ["-b", "4096"]][seed as usize % 3];
+        println!("seed {seed}, {shape:?}");
+        let mut run = run(image::make(12 << 10, &shape), &mut random);
+        let kept = random.below(5);
+        let bytes = run.disk.after_power_cut(|| random.below(4) < kept);
+        run.check_cut(bytes);
+    }
+}
+
+#[test]
+fn a_server_that_dies_is_followed_by_one_that_goes_on() {
+    for seed in 0..seeds(SEEDS) / 4 {
+        let mut random = Random::new(5000 + seed);
+        println!("seed {seed}");
+        let mut run = run(image::make(12 << 10, &["-b", "1024"]), &mut random);
+        let bytes = run.disk.bytes();
+        run.check_cut(bytes);
+    }
+}
