@@ -1,6 +1,6 @@
 //! Changes, counted: each is asked for by number, in order, and happens once.
 //!
-//! A number that is on the disk is answered with `AlreadyDone`. A change that fails changes nothing and takes no number: the
+//! A number that this incarnation has done, or that is on the disk, is answered with `AlreadyDone`. A change that fails changes nothing and takes no number: the
 //! next may have its number or a higher one.
 
 use interfaces::FsError;
@@ -40,10 +40,10 @@ impl Volume {
         if self.journal.is_none() {
             return Err(FsError::ReadOnly);
         }
-        if change.number <= self.committed {
+        if change.number <= self.last {
             return Err(FsError::AlreadyDone);
         }
-        if change.number <= self.last || change.now.nanoseconds >= 1_000_000_000 {
+        if change.now.nanoseconds >= 1_000_000_000 {
             return Err(FsError::Invalid);
         }
         Ok(())

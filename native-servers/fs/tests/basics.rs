@@ -64,6 +64,21 @@ fn files_directories_and_links_are_made_in_every_shape() {
 }
 
 #[test]
+fn a_change_that_is_repeated_happens_once() {
+    let disk = Arc::new(Disk::new(image::make(16 << 10, SHAPES[0])));
+    let mut client = Client::new(disk.clone());
+    let change = client.next();
+    let made = client.fs.create(change.clone(), ROOT, b"once", node(FILE), b"").expect("room");
+    assert!(made.committed < change.number, "it is not on the disk yet");
+    for _ in 0..2 {
+        let again = client.fs.create(change.clone(), ROOT, b"once", node(FILE), b"");
+        assert_eq!(again.map(drop), Err(FsError::AlreadyDone));
+        client.fs.commit().expect("the disk works");
+    }
+    finish(&client, &disk);
+}
+
+#[test]
 fn names_are_refused_as_the_contract_says() {
     let disk = Arc::new(Disk::new(image::make(16 << 10, SHAPES[0])));
     let mut client = Client::new(disk.clone());

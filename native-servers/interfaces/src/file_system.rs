@@ -8,7 +8,8 @@
 //! Each answer says up to which number changes are *committed*: on the disk, whatever happens. The client keeps every change
 //! above that number, and the pages that its writes sent. When the server dies, the running transaction is lost as a whole:
 //! the next incarnation says in [`FileSystem::begin`] what was committed, and the client repeats the rest, with the inode
-//! numbers that the lost incarnation had chosen. A change that is repeated although it was committed is answered with
+//! numbers that the lost incarnation had chosen. A change that is repeated although it was committed, or although this very
+//! incarnation has done it (its client may be late to learn that there is a new one), is answered with
 //! [`FsError::AlreadyDone`]. So each acknowledged change happens exactly once, and the server needs no state but the disk's.
 //!
 //! **Files without a name** live until the client says [`FileSystem::forget`]: an inode whose last name goes is put on the
@@ -56,7 +57,7 @@ ipc::errors! {
         Unsupported = 14,
         /// The server does not know the region (any more).
         NoRegion = 15,
-        /// The change with this number was committed already.
+        /// The change with this number was committed already, or done by this incarnation.
         AlreadyDone = 16,
         /// The service has retired; it serves from somewhere else now.
         Retired = 17,

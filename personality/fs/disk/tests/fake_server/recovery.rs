@@ -34,6 +34,24 @@ fn everything_acknowledged_survives_a_death() {
 }
 
 #[test]
+fn a_change_may_be_the_first_that_the_next_incarnation_hears() {
+    let (fake, world) = quiet();
+    world.put("/a", &[1; 5000]).expect("put");
+    for round in 0..3u8 {
+        fake.move_on();
+        // It names no window, so it does not tell that the server is another one; the pages do.
+        let directory = format!("/{round}");
+        world.mkdir(&directory).expect("mkdir");
+        world.put(&format!("{directory}/f"), &[round; 9000]).expect("put");
+        let file = world.open("/a", OpenFlags::RDWR).expect("open");
+        file.file().sync().expect("sync");
+        assert_eq!(world.get(&format!("{directory}/f")).expect("get"), [round; 9000]);
+    }
+    world.disk.retire().expect("retire");
+    assert_eq!(fake.committed().inodes[&fake::ROOT].entries.len(), 4);
+}
+
+#[test]
 fn what_was_synced_is_on_the_disk_whatever_follows() {
     for seed in 0..20 {
         let fake = Fake::new(seed, Odds { death: 15, commit: 30 });

@@ -224,6 +224,14 @@ impl Fake {
         self.0.lock().die();
     }
 
+    /// Moves: commits, and another incarnation goes on, which whoever moved it has begun.
+    pub fn move_on(&self) {
+        let mut state = self.0.lock();
+        state.commit();
+        state.die();
+        state.begun = true;
+    }
+
     /// Answers a question.
     fn ask<T>(&self, answer: impl FnOnce(&mut State) -> Answer<T>) -> Answer<T> {
         let mut state = self.0.lock();
@@ -253,7 +261,7 @@ impl Fake {
     fn change(&self, change: &Change, make: impl FnOnce(&mut State) -> Answer<Attributes>) -> Answer<Changed> {
         let number = change.number;
         self.ask(|state| {
-            if number <= state.committed.last {
+            if number <= state.running.last {
                 return Err(FsError::AlreadyDone);
             }
             if number != state.running.last + 1 {
