@@ -84,7 +84,25 @@ fn log() -> Result<&'static str> {
 /// Builds and boots the tests; what the kernel and they logged.
 fn boot() -> Result<String> {
     let programs = [build::LOADER, build::KERNEL, build::KERNEL_TEST];
-    logged("kernel-test", &programs, |programs, path| image::build_single(programs, build::KERNEL_TEST, path))
+    logged("kernel-test", &programs, |programs, path| image::build_single(programs, build::KERNEL_TEST, "", path))
+}
+
+/// Boots the tests with a random attack of so many calls, and gives the line that says what it did.
+///
+/// # Errors
+/// When something does not build or run, or the attack has found something.
+pub fn attack(seed: u64, calls: u64) -> Result<String> {
+    let programs = [build::LOADER, build::KERNEL, build::KERNEL_TEST];
+    let options = format!("seed={seed}\ncalls={calls}\n");
+    // Some 1,500 instructions a call, as a slow machine emulates them.
+    let limit = LIMIT + Duration::from_micros(calls.saturating_mul(400));
+    let log = logged_within(limit, "kernel-attack", &programs, |programs, path| {
+        image::build_single(programs, build::KERNEL_TEST, &options, path)
+    })?;
+    let result = outcome(&log, "random_calls_harm_nobody");
+    result.unwrap_or_else(|| bail!("it did not end; the log's end:\n{}", end(&log)))?;
+    let line = said(&log).find_map(|line| line.strip_prefix("attack: "));
+    line.map(String::from).context("the attack does not say what it did")
 }
 
 /// Builds some programs, boots the image that `image` makes of them until the machine stops, and gives the log.
@@ -92,6 +110,15 @@ fn boot() -> Result<String> {
 /// # Errors
 /// When something does not build, or the machine does not stop in time.
 pub(crate) fn logged(
+    name: &str,
+    programs: &[build::Program],
+    image: impl FnOnce(&build::Programs, &Path) -> Result<image::Image>,
+) -> Result<String> {
+    logged_within(LIMIT, name, programs, image)
+}
+
+fn logged_within(
+    limit: Duration,
     name: &str,
     programs: &[build::Program],
     image: impl FnOnce(&build::Programs, &Path) -> Result<image::Image>,
@@ -104,7 +131,7 @@ pub(crate) fn logged(
     let run = std::process::id();
     let image = image(&programs, &folder.join(format!("{run}.archive")))?;
     let log = folder.join(format!("{run}.log"));
-    let ended = emulate(machine(&tools, &image, &log));
+    let ended = emulate_within(machine(&tools, &image, &log), limit);
     let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
     let text = Symbols::new(&image.binaries).explain(&String::from_utf8_lossy(&text));
     for path in [&log, &image.archive] {
@@ -138,10 +165,14 @@ fn file_device(path: &Path) -> String {
 }
 
 /// Waits until QEMU stops. Its status says nothing that the log does not.
-pub(crate) fn emulate(mut command: Command) -> Result<()> {
+pub(crate) fn emulate(command: Command) -> Result<()> {
+    emulate_within(command, LIMIT)
+}
+
+fn emulate_within(mut command: Command, limit: Duration) -> Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.spawn().context("cannot start QEMU")?;
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
         if child.try_wait()?.is_some() {
             return Ok(());
@@ -150,7 +181,7 @@ pub(crate) fn emulate(mut command: Command) -> Result<()> {
     }
     child.kill()?;
     child.wait()?;
-    bail!("the tests did not end within {} s", LIMIT.as_secs())
+    bail!("the tests did not end within {} s", limit.as_secs())
 }
 
 #[cfg(test)]

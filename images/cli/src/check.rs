@@ -1,5 +1,7 @@
 //! `check`: what looks for mistakes and takes longer than a test may. Each part says what it did and found.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::Result;
 use banyan::progress::say;
 use kernel_model::{Limits, explore, scenarios};
@@ -10,7 +12,7 @@ use crate::cli;
 type Part = fn(cli::Length) -> Result<Result<String, String>>;
 
 /// All parts, by name.
-const PARTS: &[(&str, Part)] = &[("kernel model", kernel_model)];
+const PARTS: &[(&str, Part)] = &[("kernel model", kernel_model), ("kernel attack", kernel_attack)];
 
 /// Runs all parts; status 1 when one has found something.
 ///
@@ -54,4 +56,16 @@ fn kernel_model(length: cli::Length) -> Result<Result<String, String>> {
         }
     }
     Ok(Ok(format!("{states_seen} states, {transitions} calls")))
+}
+
+/// A task makes random system calls in the machine.
+fn kernel_attack(length: cli::Length) -> Result<Result<String, String>> {
+    let calls = match length {
+        cli::Length::Short => 300_000,
+        cli::Length::Long => 10_000_000,
+    };
+    // Another seed each time, which the report names.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seed = u64::from(now.subsec_nanos());
+    Ok(harness::kernel_tests::attack(seed, calls).map_err(|error| format!("seed {seed}: {error:#}")))
 }

@@ -68,15 +68,16 @@ pub fn build(programs: &Programs, config: &Config, root: &Tree, path: &Path) -> 
     Ok(Image { archive: path.into(), loader, binaries: binaries(&system, programs)? })
 }
 
-/// Writes a boot archive of the kernel and one root task to `path`.
+/// Writes a boot archive of the kernel, one root task and its options (lines `name=value`) to `path`.
 ///
 /// # Errors
 /// When a program cannot be read or placed, or the file cannot be written.
-pub fn build_single(programs: &Programs, root: build::Program, path: &Path) -> Result<Image> {
-    let mut archive = Archive::new(progress::create(path)?, 2);
+pub fn build_single(programs: &Programs, root: build::Program, options: &str, path: &Path) -> Result<Image> {
+    let mut archive = Archive::new(progress::create(path)?, 3);
     let writing = || format!("cannot write the boot archive {}", path.display());
     add_program(&mut archive, programs, root.binary, TASK_BASE).with_context(writing)?;
     archive.set_root(root.binary)?;
+    archive.add_data("options", options.as_bytes()).with_context(writing)?;
     add_kernel(&mut archive, programs).with_context(writing)?;
     archive.finish().with_context(writing)?;
     let mut binaries = kernel_binaries(programs)?;

@@ -1,11 +1,15 @@
 //! The unsafe parts: start, threads' entry, memory that the tests map, and code for other address spaces.
 
+mod attack;
+
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ukernel_abi::Call;
 use ukernel_abi::boot::{ROOT_MESSAGE_PAGE, RootInfo};
 use ukernel_abi::vcpu::State;
+
+pub use attack::{END, SCRIPT, attack_code, overflow_code};
 
 /// The thread-local block that `ukernel-user` expects: its own address, then the message page's.
 #[repr(C, align(64))]
@@ -249,6 +253,12 @@ pub fn peek(address: u64) -> u64 {
     unsafe { (address as *const u64).read_volatile() }
 }
 
+/// Read a byte likewise.
+pub fn peek_byte(address: u64) -> u8 {
+    // SAFETY: as in `peek`.
+    unsafe { (address as *const u8).read_volatile() }
+}
+
 /// Write a word of memory that the test has mapped.
 pub fn poke(address: u64, value: u64) {
     // SAFETY: as in `peek`.
@@ -273,6 +283,12 @@ pub fn place(code: &[u8], address: u64) {
         // SAFETY: as in `peek`.
         unsafe { (address as *mut u8).wrapping_add(offset).write_volatile(*byte) };
     }
+}
+
+/// Call code at an address, if the processor lets us.
+pub fn jump(address: u64) {
+    // SAFETY: the tests' code there returns at once, or cannot be executed and faults.
+    unsafe { asm!("call {}", in(reg) address, clobber_abi("sysv64")) };
 }
 
 /// Execute an FPU instruction.

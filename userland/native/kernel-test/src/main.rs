@@ -6,11 +6,13 @@
 #![no_std]
 #![no_main]
 
+mod attack;
 mod bench;
 mod foreign_thread;
 #[expect(unsafe_code, reason = "a task without runtime starts, and touches memory that it mapped itself")]
 mod machine;
 mod master;
+mod options;
 mod tests;
 mod world;
 

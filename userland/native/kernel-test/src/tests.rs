@@ -1,5 +1,6 @@
 //! The tests, in the order in which they run.
 
+mod attacks;
 mod capabilities;
 mod endings;
 mod faults;
@@ -90,4 +91,10 @@ pub const ALL: &[(&str, Test)] = &[
     ("unanswered_foreign_threads_stop", foreign_threads::unanswered_foreign_threads_stop),
     ("foreign_threads_use_their_handlers_fpu_state", foreign_threads::foreign_threads_use_their_handlers_fpu_state),
     ("foreign_threads_without_fpu_fault", foreign_threads::foreign_threads_without_fpu_fault),
+    ("writable_pages_are_not_executed", attacks::writable_pages_are_not_executed),
+    ("memory_that_may_be_read_is_not_written", attacks::memory_that_may_be_read_is_not_written),
+    ("a_stack_overflow_is_a_fault", attacks::a_stack_overflow_is_a_fault),
+    ("revoked_capabilities_send_nothing", attacks::revoked_capabilities_send_nothing),
+    ("one_tasks_memory_is_not_anothers", attacks::one_tasks_memory_is_not_anothers),
+    ("random_calls_harm_nobody", attacks::random_calls_harm_nobody),
 ];

@@ -10,6 +10,7 @@ use ukernel_user::{
 };
 
 use crate::machine::{self, THREADS};
+use crate::options;
 
 /// Where tests map memory of their own.
 pub const PLAYGROUND: u64 = 0x1000_0000_0000;
@@ -34,7 +35,14 @@ pub struct World {
     pub vspace: Cap<VSpace>,
     /// Frequency of the time-stamp counter.
     pub tsc_hz: u64,
+    /// What the random attack starts from, and how many calls it makes.
+    pub attack_seed: u64,
+    /// Its calls.
+    pub attack_calls: u64,
 }
+
+/// Calls of the random attack where the host asks for nothing else.
+const ATTACK_CALLS: u64 = 300_000;
 
 impl World {
     /// A fresh world.
@@ -48,7 +56,16 @@ impl World {
         }
         let table = Cap::new(slot::CAP_TABLE);
         pot.create::<Notification>(0, PARKING).expect("the pot is full");
-        Self { next_slot: PARKING + 1, threads: 0, pot, table, vspace: Cap::new(slot::VSPACE), tsc_hz: info.tsc_hz }
+        Self {
+            next_slot: PARKING + 1,
+            threads: 0,
+            pot,
+            table,
+            vspace: Cap::new(slot::VSPACE),
+            tsc_hz: info.tsc_hz,
+            attack_seed: options::number(info, "seed", 1),
+            attack_calls: options::number(info, "calls", ATTACK_CALLS),
+        }
     }
 
     /// Give everything back.
