@@ -4,7 +4,7 @@
 use std::process::Command;
 
 /// States in which a seeded bug must have shown itself.
-const STATES: &str = "100000";
+const STATES: &str = "20000";
 
 /// What the checker prints of a kernel with this bug.
 fn counterexample(bug: &str) -> String {
