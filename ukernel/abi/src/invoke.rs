@@ -49,7 +49,7 @@ pub mod thread {
     /// Priority `w0` (0 to 255, higher runs first).
     pub const SET_PRIORITY: u32 = 0x305;
     /// Bind the Notification in slot `w0` (0: unbind): its signals reach `Recv` as messages of length 0 with the bits
-    /// as badge.
+    /// as badge. Bits that it has already reach a thread that receives. One of the two is bound already: InvalidState.
     pub const BIND_NOTIFICATION: u32 = 0x306;
     /// Use the VSpace in slot `w0` from now on; a thread may do this to itself.
     pub const SET_VSPACE: u32 = 0x307;
