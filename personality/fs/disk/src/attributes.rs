@@ -1,35 +1,36 @@
 //! What is known of an inode besides its contents, and how the contract's records say it.
 
 use interfaces::file_system::{Attributes, NewAttributes, Time, set};
-use vfs::Timestamp;
+use vfs::{AttributeChanges, Timestamp};
 
 /// How long an access time stays although the file is read (as Linux's `relatime`).
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
-/// Attributes as this side knows them. Times may be newer than the disk's.
+/// Attributes as this side knows them.
 #[derive(Clone, Copy)]
 pub(crate) struct Known {
-    pub(crate) permissions: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+    /// What programs see.
+    pub(crate) own: Settable,
+    /// What the server has of that: where it differs, it is to be told.
+    pub(crate) server: Settable,
     pub(crate) links: u32,
     /// Size of what is no regular file.
     pub(crate) size: u64,
     /// Blocks on the disk, of 512 bytes.
     pub(crate) sectors: u64,
-    pub(crate) times: Times,
     pub(crate) born: Option<Timestamp>,
-    /// The times that the server has.
-    pub(crate) server_times: Times,
-    /// A change of names in this directory has made the rest stale.
+    /// A change of names in this directory has made links, size and sectors stale.
     pub(crate) is_stale: bool,
     /// Number of the last change that concerns it.
     pub(crate) last_change: u64,
 }
 
-/// The three times.
+/// Attributes that can be set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Times {
+pub(crate) struct Settable {
+    pub(crate) permissions: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
     pub(crate) accessed: Timestamp,
     pub(crate) modified: Timestamp,
     pub(crate) changed: Timestamp,
@@ -38,79 +39,112 @@ pub(crate) struct Times {
 impl Known {
     /// What the server says.
     pub(crate) fn new(attributes: &Attributes) -> Self {
-        let times = Times::of(attributes);
+        let own = Settable::of(attributes);
         let born = timestamp(&attributes.born);
         Self {
-            permissions: attributes.mode & 0o7777,
-            uid: attributes.uid,
-            gid: attributes.gid,
+            own,
+            server: own,
             links: attributes.links,
             size: attributes.size,
             sectors: attributes.sectors,
-            times,
             born: (born != Timestamp::default()).then_some(born),
-            server_times: times,
             is_stale: false,
             last_change: 0,
         }
     }
 
-    /// Takes over what change `number` has brought, unless a later one was here before; the times stay this side's.
+    /// Takes over what the server has after change `number`, unless a later one was here before.
     pub(crate) fn update(&mut self, attributes: &Attributes, number: u64) {
         if number < self.last_change {
             return;
         }
         self.last_change = number;
-        self.permissions = attributes.mode & 0o7777;
-        (self.uid, self.gid, self.links) = (attributes.uid, attributes.gid, attributes.links);
-        (self.size, self.sectors) = (attributes.size, attributes.sectors);
-        self.server_times = Times::of(attributes);
+        self.server = Settable::of(attributes);
+        (self.links, self.size, self.sectors) = (attributes.links, attributes.size, attributes.sectors);
+        self.is_stale = false;
     }
 
-    /// Takes over all but an access time that is newer here.
+    /// Takes over what the server says when asked: what has changed there by itself, that is by changes of names.
     pub(crate) fn refresh(&mut self, attributes: &Attributes) {
-        let accessed = self.times.accessed;
+        let before = self.server;
         self.update(attributes, self.last_change);
-        self.times = Times { accessed: accessed.max(self.server_times.accessed), ..self.server_times };
-        self.is_stale = false;
+        let newer = |own: Timestamp, before, server| if own == before { server } else { own };
+        self.own.modified = newer(self.own.modified, before.modified, self.server.modified);
+        self.own.changed = newer(self.own.changed, before.changed, self.server.changed);
+    }
+
+    /// Changes attributes.
+    pub(crate) fn set(&mut self, changes: &AttributeChanges, now: Timestamp) {
+        let own = &mut self.own;
+        own.permissions = changes.permissions.map_or(own.permissions, |permissions| permissions & 0o7777);
+        own.uid = changes.uid.unwrap_or(own.uid);
+        own.gid = changes.gid.unwrap_or(own.gid);
+        own.accessed = changes.accessed.unwrap_or(own.accessed);
+        own.modified = changes.modified.unwrap_or(own.modified);
+        own.changed = now;
     }
 
     /// Notes a read; whether the access time moved.
     pub(crate) fn note_access(&mut self, now: Timestamp) -> bool {
-        let Times { accessed, modified, changed } = self.times;
+        let Settable { accessed, modified, changed, .. } = self.own;
         let moves = accessed <= modified || accessed <= changed || now.seconds - accessed.seconds >= DAY_SECONDS;
         let moves = moves && accessed != now;
         if moves {
-            self.times.accessed = now;
+            self.own.accessed = now;
         }
         moves
     }
 
     /// Notes a change of contents.
     pub(crate) const fn note_modification(&mut self, now: Timestamp) {
-        self.times.modified = now;
-        self.times.changed = now;
+        self.own.modified = now;
+        self.own.changed = now;
     }
 
-    /// Whether the server has other times.
-    pub(crate) fn has_new_times(&self) -> bool {
-        self.times != self.server_times
+    /// Notes a change that the server has made as well, and that has set the time of last change of anything.
+    pub(crate) const fn note_shared_change(&mut self, now: Timestamp) {
+        self.own.changed = now;
+        self.server.changed = now;
     }
 
-    /// The change that tells the server the times.
-    pub(crate) fn new_times(&self) -> NewAttributes {
+    /// The same for the contents of a directory.
+    pub(crate) const fn note_shared_modification(&mut self, now: Timestamp) {
+        self.note_shared_change(now);
+        self.own.modified = now;
+        self.server.modified = now;
+    }
+
+    /// Whether the server has other attributes.
+    pub(crate) fn has_news(&self) -> bool {
+        self.own != self.server
+    }
+
+    /// The change that tells the server.
+    pub(crate) fn news(&self) -> NewAttributes {
+        let (own, server) = (&self.own, &self.server);
+        let bit = |differs: bool, bit: u32| if differs { bit } else { 0 };
         NewAttributes {
-            set: set::ACCESSED | set::MODIFIED,
-            accessed: time(self.times.accessed),
-            modified: time(self.times.modified),
+            set: bit(own.permissions != server.permissions, set::MODE)
+                | bit(own.uid != server.uid, set::UID)
+                | bit(own.gid != server.gid, set::GID)
+                | set::ACCESSED
+                | set::MODIFIED,
+            mode: own.permissions,
+            uid: own.uid,
+            gid: own.gid,
+            accessed: time(own.accessed),
+            modified: time(own.modified),
             ..no_change()
         }
     }
 }
 
-impl Times {
+impl Settable {
     fn of(attributes: &Attributes) -> Self {
         Self {
+            permissions: attributes.mode & 0o7777,
+            uid: attributes.uid,
+            gid: attributes.gid,
             accessed: timestamp(&attributes.accessed),
             modified: timestamp(&attributes.modified),
             changed: timestamp(&attributes.changed),

@@ -70,7 +70,7 @@ impl Node {
         let (done, number) = self.volume.change(now, operation)?;
         self.note_names(now, number);
         target.take_over(&done, number)?;
-        target.known().times.changed = now;
+        target.known().note_shared_change(now);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Node {
         let (done, number) = self.volume.change(now, operation)?;
         self.note_names(now, number);
         victim.take_over(&done, number)?;
-        victim.known().times.changed = now;
+        victim.known().note_shared_change(now);
         Ok(())
     }
 
@@ -108,7 +108,7 @@ impl Node {
             Some(target) if renamed.mode == RenameMode::Exchange => target.note_moved(now, number),
             Some(target) => {
                 target.take_over(&done, number)?;
-                target.known().times.changed = now;
+                target.known().note_shared_change(now);
             }
             None => {}
         }
@@ -118,8 +118,7 @@ impl Node {
     /// Notes that this was renamed.
     fn note_moved(&self, now: vfs::Timestamp, number: u64) {
         let mut known = self.known();
-        known.times.changed = now;
-        known.server_times.changed = now;
+        known.note_shared_change(now);
         known.last_change = known.last_change.max(number);
         // Of a directory also the links, if it is another's child now.
         known.is_stale |= self.node_kind() == FileKind::Directory;

@@ -4,12 +4,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 
-use interfaces::file_system::{NewAttributes, set};
 use linux_abi::{Errno, Result};
 use vfs::pipe::Fifo;
 use vfs::{AttributeChanges, File, FileKind, Inode, Metadata, NewInode, OpenFlags, Ownership, Renamed, clock};
 
-use crate::attributes::{no_change, time};
 use crate::log::Operation;
 use crate::node::{Body, Node};
 
@@ -24,16 +22,13 @@ impl Inode for Node {
 
     fn ownership(&self) -> Result<Ownership> {
         let known = self.known();
-        Ok(Ownership { permissions: known.permissions, uid: known.uid, gid: known.gid })
+        Ok(Ownership { permissions: known.own.permissions, uid: known.own.uid, gid: known.own.gid })
     }
 
     fn set_attributes(&self, changes: &AttributeChanges) -> Result<()> {
-        let now = clock::now();
-        self.change(now, Operation::SetAttributes { inode: self.number(), new: new_attributes(changes) })?;
-        let mut known = self.known();
-        known.times.changed = now;
-        known.times.accessed = changes.accessed.unwrap_or(known.times.accessed);
-        known.times.modified = changes.modified.unwrap_or(known.times.modified);
+        self.known().set(changes, clock::now());
+        // Programs often set several in a row: the server is told of all together.
+        self.keep_until_written();
         Ok(())
     }
 
@@ -111,23 +106,5 @@ impl Node {
     pub(crate) fn sibling<'a>(&self, inode: &'a Arc<dyn Inode>) -> Result<&'a Node> {
         let node = inode.as_any().downcast_ref::<Node>();
         node.filter(|node| Arc::ptr_eq(&node.volume, &self.volume)).ok_or(Errno::EXDEV)
-    }
-}
-
-fn new_attributes(changes: &AttributeChanges) -> NewAttributes {
-    let bit = |is_set: bool, bit: u32| if is_set { bit } else { 0 };
-    let bits = bit(changes.permissions.is_some(), set::MODE)
-        | bit(changes.uid.is_some(), set::UID)
-        | bit(changes.gid.is_some(), set::GID)
-        | bit(changes.accessed.is_some(), set::ACCESSED)
-        | bit(changes.modified.is_some(), set::MODIFIED);
-    NewAttributes {
-        set: bits,
-        mode: changes.permissions.unwrap_or(0) & 0o7777,
-        uid: changes.uid.unwrap_or(0),
-        gid: changes.gid.unwrap_or(0),
-        accessed: time(changes.accessed.unwrap_or_default()),
-        modified: time(changes.modified.unwrap_or_default()),
-        ..no_change()
     }
 }

@@ -111,11 +111,7 @@ impl Node {
     /// # Errors
     /// What the server finds.
     pub(crate) fn describe(&self) -> Result<Metadata> {
-        if self.known().is_stale {
-            let attributes = self.volume.link.ask(|server| server.attributes(self.number))?;
-            self.known().refresh(&attributes);
-        }
-        let known = *self.known();
+        let known = self.fresh()?;
         let (size, pending) = match &self.body {
             Body::Regular(_) => self.size_and_pending(),
             _ => (known.size, 0),
@@ -124,19 +120,36 @@ impl Node {
             device: self.volume.device,
             inode: self.number,
             kind: self.kind,
-            permissions: known.permissions,
+            permissions: known.own.permissions,
             links: known.links,
-            uid: known.uid,
-            gid: known.gid,
+            uid: known.own.uid,
+            gid: known.own.gid,
             rdev: self.rdev,
             size,
             blocks: known.sectors + pending * (4096 / 512),
             block_size: self.volume.block_bytes,
-            accessed: known.times.accessed,
-            modified: known.times.modified,
-            changed: known.times.changed,
+            accessed: known.own.accessed,
+            modified: known.own.modified,
+            changed: known.own.changed,
             born: known.born,
         })
+    }
+
+    /// What is known, with nothing stale in it.
+    fn fresh(&self) -> Result<Known> {
+        loop {
+            let known = *self.known();
+            if !known.is_stale {
+                return Ok(known);
+            }
+            let attributes = self.volume.link.ask(|server| server.attributes(self.number))?;
+            let mut now = self.known();
+            if now.last_change == known.last_change {
+                now.refresh(&attributes);
+                return Ok(*now);
+            }
+            // It has changed once more since the question.
+        }
     }
 
     /// Notes a read.
@@ -150,7 +163,7 @@ impl Node {
     /// Notes that names in this directory have changed: its times, size and links are the server's to tell.
     pub(crate) fn note_names(&self, now: Timestamp, number: u64) {
         let mut known = self.known();
-        known.note_modification(now);
+        known.note_shared_modification(now);
         known.is_stale = true;
         known.last_change = known.last_change.max(number);
     }
@@ -175,7 +188,7 @@ impl Node {
 
     /// Whether anything of it is newer than what the server has.
     pub(crate) fn has_news(&self) -> bool {
-        self.known().has_new_times() || matches!(&self.body, Body::Regular(regular) if regular.is_dirty())
+        self.known().has_news() || matches!(&self.body, Body::Regular(regular) if regular.is_dirty())
     }
 }
 

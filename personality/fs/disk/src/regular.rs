@@ -298,7 +298,7 @@ impl Node {
         if position == offset {
             return failure.map_or(Ok(0), Err);
         }
-        self.note_written()?;
+        self.note_written();
         if self.volume.is_tight() {
             position = self.write_through(regular, offset, position, old_size)?;
         }
@@ -343,20 +343,16 @@ impl Node {
     }
 
     /// Notes that the contents have changed. A file's set-id bits go when somebody writes it.
-    fn note_written(&self) -> Result<()> {
-        let now = clock::now();
-        let permissions = {
-            let mut known = self.known();
-            known.note_modification(now);
-            known.permissions
-        };
-        self.keep_until_written();
-        if permissions & 0o6000 == 0 {
-            return Ok(());
+    fn note_written(&self) {
+        let mut known = self.known();
+        known.note_modification(clock::now());
+        let permissions = known.own.permissions;
+        if permissions & 0o6000 != 0 {
+            let group = if permissions & 0o010 == 0 { 0 } else { 0o2000 };
+            known.own.permissions = permissions & !(0o4000 | group);
         }
-        let group = if permissions & 0o010 == 0 { 0 } else { 0o2000 };
-        let new = NewAttributes { set: set::MODE, mode: permissions & !(0o4000 | group), ..no_change() };
-        self.change(now, Operation::SetAttributes { inode: self.number(), new })
+        drop(known);
+        self.keep_until_written();
     }
 
     /// Sets the size.

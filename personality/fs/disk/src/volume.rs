@@ -164,7 +164,8 @@ impl Volume {
     /// As [`Volume::change`].
     pub(crate) fn forget_now(&self) -> Result<()> {
         let numbers = core::mem::take(&mut *self.forgotten.lock());
-        for inode in numbers {
+        // The last first: the disk's list of orphans has it in front.
+        for inode in numbers.into_iter().rev() {
             match self.change(clock::now(), Operation::Forget { inode }) {
                 // One whose making was lost with the server, or that it freed with the others of its kind.
                 Ok(_) | Err(Errno::ENOENT) => {}

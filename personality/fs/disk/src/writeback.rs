@@ -1,4 +1,4 @@
-//! What is newer here goes to the server: dirty pages in runs, then the times; and to the disk when somebody waits for it.
+//! What is newer here goes to the server: dirty pages in runs, then the attributes; and to the disk when somebody waits for it.
 
 use interfaces::file_system::{NewAttributes, set};
 use linux_abi::{Errno, Result};
@@ -20,7 +20,7 @@ impl Node {
             self.content(regular).pages.dirty_mapped();
             self.write_pages(regular)?;
         }
-        self.write_times()
+        self.write_attributes()
     }
 
     /// Sends dirty pages to the server.
@@ -57,7 +57,7 @@ impl Node {
             return Ok(());
         }
         run.frames.truncate(bytes.div_ceil(PAGE) as usize);
-        let now = self.known().times.changed;
+        let now = self.known().own.changed;
         let offset = run.first * PAGE;
         let bytes = u32::try_from(bytes).map_err(|_| Errno::EIO)?;
         self.change(now, Operation::Write { inode: self.number(), offset, bytes, frames: run.frames })?;
@@ -78,20 +78,20 @@ impl Node {
             return Ok(());
         }
         let new = NewAttributes { set: set::SIZE, size, ..no_change() };
-        let now = self.known().times.changed;
+        let now = self.known().own.changed;
         self.change(now, Operation::SetAttributes { inode: self.number(), new })?;
         self.content(regular).server_size = size;
         Ok(())
     }
 
-    /// Sends the times, if the server has others.
-    fn write_times(&self) -> Result<()> {
+    /// Sends the attributes that can be set, if the server has others.
+    fn write_attributes(&self) -> Result<()> {
         let (now, new): (_, NewAttributes) = {
             let known = self.known();
-            if !known.has_new_times() {
+            if !known.has_news() {
                 return Ok(());
             }
-            (known.times.changed, known.new_times())
+            (known.own.changed, known.news())
         };
         self.change(now, Operation::SetAttributes { inode: self.number(), new })
     }
