@@ -11,6 +11,7 @@ pub mod block_tests;
 pub mod cases;
 pub mod compare;
 pub mod crash_tests;
+pub mod demo_tests;
 pub mod injection_tests;
 pub mod kernel_tests;
 pub mod shared;
@@ -34,6 +35,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(crash_tests::tests());
     tests.extend(terminal_tests::tests());
     tests.extend(tool_tests::tests());
+    tests.extend(demo_tests::tests());
     tests
 }
 

@@ -54,17 +54,37 @@ pub struct Batch<'a> {
     pub tuning: Tuning,
 }
 
+/// Whether answers of before will do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Recall,
+    Ignore,
+}
+
 impl Batch<'_> {
     /// Runs the commands, in order, or recalls what they gave before.
     ///
     /// # Errors
     /// When Linux cannot be had, does not boot, or answers nonsense.
     pub fn run(&self, requests: &[Request]) -> Result<Vec<Answer>> {
+        self.answers(requests, Memory::Recall)
+    }
+
+    /// Runs the commands, in order, whatever is remembered.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_anew(&self, requests: &[Request]) -> Result<Vec<Answer>> {
+        self.answers(requests, Memory::Ignore)
+    }
+
+    fn answers(&self, requests: &[Request], recall: Memory) -> Result<Vec<Answer>> {
         let kernel = kernel::find(self.workshop)?;
         let root = self.root_archive(requests)?;
         let folder = self.workshop.subfolder("answers")?;
         let memory = folder.join(format!("{:016x}", key(&[&root, &kernel], self.clock, self.tuning)?));
-        if let Some(answers) = fs::read(&memory).ok().and_then(|bytes| parse(&bytes, requests.len()).ok()) {
+        let remembered = fs::read(&memory).ok().filter(|_| recall == Memory::Recall);
+        if let Some(answers) = remembered.and_then(|bytes| parse(&bytes, requests.len()).ok()) {
             return Ok(answers);
         }
         eprintln!("asking Debian's Linux 6.1 what {} commands give", requests.len());

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const TARGET: &str = "x86_64-unknown-none";
+/// The target of the freestanding programs.
+pub(crate) const TARGET: &str = "x86_64-unknown-none";
 const LIMIT: Duration = Duration::from_secs(3600);
 
 /// A package with a freestanding program.
@@ -93,7 +94,11 @@ pub fn guest(tools: &Tools) -> Result<Programs> {
 /// # Errors
 /// As [`guest`].
 pub fn programs(tools: &Tools, programs: &[Program]) -> Result<Programs> {
-    let mut command = cargo(tools);
+    let mut command = cargo(tools, "build");
+    command.args(["--release", "--locked", "--target", TARGET, "--target-dir"]).arg(workspace::guest());
+    if tools.rust.build_std {
+        command.args(["-Zbuild-std=core,alloc,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"]);
+    }
     for program in programs {
         command.args(["-p", program.package, "--bin", program.binary]);
     }
@@ -103,15 +108,13 @@ pub fn programs(tools: &Tools, programs: &[Program]) -> Result<Programs> {
     Ok(Programs::in_folder(&workspace::guest().join(TARGET).join("release")))
 }
 
-/// The cargo of the freestanding build, without the packages.
-fn cargo(tools: &Tools) -> Command {
+/// The cargo of the freestanding build, with what every use of it has in common.
+pub(crate) fn cargo(tools: &Tools, word: &str) -> Command {
     let mut command = Command::new(&tools.rust.cargo);
     environment::clean(&mut command);
-    command.current_dir(workspace::source()).env("RUSTC", &tools.rust.rustc);
-    command.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]).arg(workspace::guest());
+    command.arg(word).current_dir(workspace::source()).env("RUSTC", &tools.rust.rustc);
     if tools.rust.build_std {
         command.env("RUSTC_BOOTSTRAP", "1");
-        command.args(["-Zbuild-std=core,alloc,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"]);
     }
     command.env("CARGO_TARGET_X86_64_UNKNOWN_NONE_LINKER", &tools.linker);
     // Stack traces follow frame pointers.

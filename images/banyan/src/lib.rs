@@ -2,6 +2,7 @@
 //!
 //! * [`setup`]: finds or installs QEMU, a compiler for the freestanding target, a linker, e2fsprogs, busybox
 //! * [`build`]: compiles loader, kernel, servers and personality
+//! * [`graph`]: the crates and sources that a program was built of
 //! * [`legacy`]: compiles our program for the legacy root
 //! * [`root`]: the tree that legacy programs see, and its cpio form
 //! * [`disk`]: the tree as an ext4 image
@@ -13,6 +14,7 @@
 
 pub mod build;
 pub mod disk;
+pub mod graph;
 pub mod image;
 pub mod legacy;
 pub mod progress;

@@ -5,7 +5,8 @@
 
 use crate::progress;
 use addr2line::Loader;
-use std::path::PathBuf;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
 
 /// A program's ELF file, and where it ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,24 @@ impl<'a> Symbols<'a> {
         log.split_inclusive('\n').map(|line| self.explain_line(line)).collect()
     }
 
+    /// The functions at an instruction's address in a program, innermost first: the last is the one that was compiled, the
+    /// others were inlined into the next. Their names are without type arguments.
+    pub fn functions(&mut self, program: &str, address: u64) -> Vec<String> {
+        let Some((loader, address)) = self.loader(program, address) else { return Vec::new() };
+        let mut names = Vec::new();
+        if let Ok(mut frames) = loader.find_frames(address) {
+            while let Ok(Some(frame)) = frames.next() {
+                let name = frame.function.and_then(|function| Some(function.demangle().ok()?.into_owned()));
+                names.extend(name.as_deref().map(short));
+            }
+        }
+        if names.is_empty() {
+            let symbol = loader.find_symbol(address).map(|name| rustc_demangle::demangle(name).to_string());
+            names.extend(symbol.as_deref().map(short));
+        }
+        names
+    }
+
     fn explain_line(&mut self, line: &str) -> String {
         let Some(name) = frame_of(line).and_then(|(program, address)| self.lookup(program, address)) else {
             return line.to_string();
@@ -43,8 +62,15 @@ impl<'a> Symbols<'a> {
         format!("{text}  {name}{}", &line[text.len()..])
     }
 
-    /// The function and line of an address in a program.
+    /// The function and line of a return address in a program.
     fn lookup(&mut self, program: &str, address: u64) -> Option<String> {
+        // A return address is one past the call; the call is what a person wants to see.
+        let (loader, address) = self.loader(program, address.checked_sub(1)?)?;
+        describe(loader, address)
+    }
+
+    /// A program's tables, and what an address is in its file.
+    fn loader(&mut self, program: &str, address: u64) -> Option<(&Loader, u64)> {
         let index = self.binaries.iter().position(|binary| binary.name == program)?;
         let binary = &self.binaries[index];
         let loader = self.loaders[index].get_or_insert_with(|| match Loader::new(&binary.elf) {
@@ -54,9 +80,25 @@ impl<'a> Symbols<'a> {
                 None
             }
         });
-        // A return address is one past the call; the call is what a person wants to see.
-        describe(loader.as_ref()?, address.checked_sub(binary.base)?.checked_sub(1)?)
+        Some((loader.as_ref()?, address.checked_sub(binary.base)?))
     }
+}
+
+/// A function's name without type arguments.
+fn short(name: &str) -> String {
+    name.split_once('<').map_or(name, |(before, _)| if before.is_empty() { name } else { before }).into()
+}
+
+/// The address of a symbol in an ELF file.
+///
+/// # Errors
+/// When the file cannot be read or has no such symbol.
+pub fn address_of(elf: &Path, name: &str) -> Result<u64> {
+    let bytes = std::fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let parsed = goblin::elf::Elf::parse(&bytes).with_context(|| format!("{} is no ELF file", elf.display()))?;
+    let mut symbols = parsed.syms.iter();
+    let found = symbols.find(|symbol| symbol.st_shndx != 0 && parsed.strtab.get_at(symbol.st_name) == Some(name));
+    Ok(found.with_context(|| format!("{} has no symbol {name}", elf.display()))?.st_value)
 }
 
 fn describe(loader: &Loader, address: u64) -> Option<String> {

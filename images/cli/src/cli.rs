@@ -31,6 +31,8 @@ pub enum Word {
     Ctl(Ctl),
     /// Look for mistakes, longer than a test may take
     Check(Check),
+    /// Show and explain something, ending in a table of what was measured
+    Demo(Demo),
 }
 
 /// How long to look.
@@ -55,6 +57,23 @@ pub enum Length {
     Short,
     /// As far as it makes sense
     Long,
+}
+
+/// What to show, and how.
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Which demonstration
+    #[arg(required_unless_present = "list")]
+    pub name: Option<String>,
+    /// Go on without waiting for keys
+    #[arg(long)]
+    pub auto: bool,
+    /// Do less, in half a minute
+    #[arg(long)]
+    pub quick: bool,
+    /// Name all demonstrations
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// Which running system, and what it shall do.

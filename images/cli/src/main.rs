@@ -5,13 +5,15 @@ mod cli;
 mod ctl;
 mod subject;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use banyan::progress::{say, tail};
 use banyan::run::control::Control;
 use banyan::run::exec::Done;
 use banyan::run::interactive::Leave;
 use banyan::run::{End, Vm, exec, interactive};
 use clap::Parser;
+use demo::stage::{Pace, Stage};
+use std::io::stdout;
 use std::process::exit;
 
 /// The time of `--timeout` was over.
@@ -25,6 +27,7 @@ fn main() {
         Some(cli::Word::Bench(bench)) => measure(bench),
         Some(cli::Word::Check(check)) => check::run(check),
         Some(cli::Word::Ctl(ctl)) => ctl::run(ctl),
+        Some(cli::Word::Demo(demo)) => show(demo),
         Some(cli::Word::Run(run)) => start(run),
         None => start(&cli.run),
     };
@@ -48,6 +51,21 @@ fn measure(what: &cli::Bench) -> Result<i32> {
         say(violation);
     }
     Ok(i32::from(what.check && !report.violations.is_empty()))
+}
+
+fn show(what: &cli::Demo) -> Result<i32> {
+    let Some(name) = what.name.as_deref().filter(|_| !what.list) else {
+        for demo in demo::ALL {
+            println!("{:8}  {}", demo.name, demo.about);
+        }
+        return Ok(0);
+    };
+    let known = || demo::ALL.iter().map(|demo| demo.name).collect::<Vec<_>>().join(", ");
+    let demo = demo::Demo::find(name).with_context(|| format!("there is no demonstration {name:?}: {}", known()))?;
+    let pace = if what.auto { Pace::Auto } else { Pace::Keys };
+    let size = if what.quick { demo::Size::Quick } else { demo::Size::Full };
+    demo.show(&mut Stage::new(&mut stdout(), pace), size)?;
+    Ok(0)
 }
 
 fn start(run: &cli::Run) -> Result<i32> {

@@ -1,13 +1,15 @@
 //! Measures what operations of the Linux ABI cost, by the time-stamp counter.
 //!
-//! Under `-icount shift=0` a tick is an instruction. Prints `operation<TAB>ticks<TAB>CR3 writes`, the middle value of
-//! several rounds; the last column is `-` where the system does not count them (in `/proc/banyan/counters`).
+//! Under `-icount shift=0` a tick is an instruction. With arguments, measures only the operations that they name. Prints `operation<TAB>ticks<TAB>CR3 writes`, the middle value of
+//! several rounds, the entries into the kernel and the switches of threads; the last three are `-` where the system does not count them (in
+//! `/proc/banyan/counters`). `command PROGRAM ARG...` measures a program from fork to wait, once, in the same form.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write, pipe};
 use std::os::unix::fs::FileExt;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use legacy_programs::sys::{self, Mapping};
@@ -19,19 +21,37 @@ const ROUNDS: usize = 21;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
-    if std::env::args().nth(1).as_deref() == Some("exit") {
-        sys::exit_now(0);
+    match std::env::args().nth(1).as_deref() {
+        Some("exit") => sys::exit_now(0),
+        Some("command") => return command(&std::env::args_os().skip(2).collect::<Vec<_>>()),
+        _ => {}
     }
+    type Measure = (&'static str, fn() -> Outcome);
+    const ALL: [Measure; 8] = [
+        ("getpid", get_pid),
+        ("pipe_rt_proc", pipe_round_trip),
+        ("fork_exit_wait", fork_exit_wait),
+        ("fork_exec_wait", fork_exec_wait),
+        ("fault_anon_page", anonymous_fault),
+        ("fault_cow_page", copy_on_write_fault),
+        ("pread_4k", read_file),
+        ("signal_self", signal_self),
+    ];
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut chosen = ALL.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| word == name));
+    chosen.try_for_each(|(_, measure)| measure())
+}
+
+fn get_pid() -> Outcome {
     report("getpid", 1000, |_| {
         black_box(sys::raw_call(libc::SYS_getpid as u64, [0; 6]));
     });
-    pipe_round_trip()?;
+    Ok(())
+}
+
+fn fork_exit_wait() -> Outcome {
     report("fork_exit_wait", 1, |_| run_child(|| 0));
-    fork_exec_wait()?;
-    anonymous_fault()?;
-    copy_on_write_fault()?;
-    read_file()?;
-    signal_self()
+    Ok(())
 }
 
 /// One byte to another process and back, through two pipes.
@@ -133,23 +153,61 @@ fn signal_self() -> Outcome {
 fn report(name: &str, count: usize, mut operation: impl FnMut(usize)) {
     let mut round = |number: usize| (number * count..(number + 1) * count).for_each(&mut operation);
     round(0);
-    let switches_before = address_space_switches();
+    let before = Counters::read();
     let mut ticks = Vec::with_capacity(ROUNDS);
     for number in 1..=ROUNDS {
         let start = sys::cycles();
         round(number);
         ticks.push(sys::cycles() - start);
     }
-    let switches = switches_before.zip(address_space_switches()).map(|(before, after)| after - before);
+    let counted = Counters::per_operation(before, ROUNDS * count);
     ticks.sort_unstable();
     let middle = ticks[ROUNDS / 2] as f64 / count as f64;
-    let switches = switches.map_or("-".into(), |all| format!("{:.1}", all as f64 / (ROUNDS * count) as f64));
-    println!("{name}\t{middle:.1}\t{switches}");
+    println!("{name}\t{middle:.1}\t{counted}");
 }
 
-/// The system's count of CR3 writes, where it has one.
-fn address_space_switches() -> Option<u64> {
-    let counters = std::fs::read_to_string("/proc/banyan/counters").ok()?;
-    let line = counters.lines().find_map(|line| line.strip_prefix("cr3_writes "))?;
-    line.trim().parse().ok()
+/// Runs a program and prints what it took.
+fn command(words: &[OsString]) -> Outcome {
+    let (program, arguments) = words.split_first().ok_or("a program to run is missing")?;
+    let before = Counters::read();
+    let start = sys::cycles();
+    let status = Command::new(program).args(arguments).status()?;
+    let ticks = sys::cycles() - start;
+    println!("command\t{ticks}\t{}", Counters::per_operation(before, 1));
+    if status.success() { Ok(()) } else { Err(format!("the program ended with {status}").into()) }
+}
+
+/// What the system counts.
+#[derive(Clone, Copy)]
+struct Counters {
+    address_space_switches: u64,
+    kernel_entries: u64,
+    thread_switches: u64,
+}
+
+impl Counters {
+    /// The system's counts, where it has them.
+    fn read() -> Option<Self> {
+        let text = std::fs::read_to_string("/proc/banyan/counters").ok()?;
+        let number = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+            line.trim().parse().ok()
+        };
+        Some(Self {
+            address_space_switches: number("cr3_writes")?,
+            kernel_entries: number("kernel_entries")?,
+            thread_switches: number("thread_switches")?,
+        })
+    }
+
+    /// What was counted since `before` for each of `count` operations, as columns.
+    fn per_operation(before: Option<Self>, count: usize) -> String {
+        let Some((before, after)) = before.zip(Self::read()) else { return "-\t-\t-".into() };
+        let columns = [
+            (before.address_space_switches, after.address_space_switches),
+            (before.kernel_entries, after.kernel_entries),
+            (before.thread_switches, after.thread_switches),
+        ];
+        columns.map(|(before, after)| format!("{:.1}", (after - before) as f64 / count as f64)).join("\t")
+    }
 }

@@ -1,6 +1,8 @@
 //! What the kernel's operations cost, in ticks of the time-stamp counter: instructions under the emulator's instruction
 //! counting. A fixed number of rounds; the loop around them is not taken off.
 
+use core::hint::black_box;
+
 use ukernel_abi::boot::RootInfo;
 use ukernel_abi::{Error, MessageInfo, PAGE_BYTES, Rights};
 use ukernel_user::message::load_words;
@@ -16,9 +18,28 @@ const ROUNDS: u64 = 1000;
 
 type Measure = fn(&mut World) -> Result<(), Error>;
 
+/// Label of the call that a debugger is to follow.
+const FOLLOWED: u32 = 0x7ace;
+
+/// One call with that label to a server in another address space, after a few that warm up. It comes before all tests, so
+/// that a debugger which stops at each kernel entry finds it soon.
+pub fn followed_call(info: &RootInfo) {
+    let mut world = World::new(info);
+    let followed = world.echo_server(100).and_then(|endpoint| {
+        for label in [0, 0, 0, FOLLOWED] {
+            endpoint.call(MessageInfo::new(label, 4), &[1, 2, 3, 4, 0, 0])?;
+        }
+        Ok(())
+    });
+    if let Err(error) = followed {
+        say(format_args!("the followed call failed: {error:?}"));
+    }
+    world.end();
+}
+
 /// Run all, each in a world of its own.
 pub fn run(info: &RootInfo) {
-    let all: [Measure; 7] = [calls, notification, waiter, mapping, capability, vcpu, foreign_thread];
+    let all: [Measure; 8] = [function, calls, notification, waiter, mapping, capability, vcpu, foreign_thread];
     for measure in all {
         let mut world = World::new(info);
         if let Err(error) = measure(&mut world) {
@@ -40,6 +61,22 @@ fn time(mut round: impl FnMut() -> Result<(), Error>) -> Result<u64, Error> {
         round()?;
     }
     Ok(now() - start)
+}
+
+/// What a call costs without any protection.
+fn function(_: &mut World) -> Result<(), Error> {
+    #[inline(never)]
+    fn callee(words: &[u64; 4]) -> u64 {
+        words[0] + words[3]
+    }
+    report(
+        "function_call",
+        time(|| {
+            black_box(callee(black_box(&[1, 2, 3, 4])));
+            Ok(())
+        })?,
+    );
+    Ok(())
 }
 
 fn calls(world: &mut World) -> Result<(), Error> {

@@ -73,6 +73,7 @@ macro_rules! check {
 
 /// Called by the start code with the address of the root task's information page.
 pub fn main(info: &ukernel_abi::boot::RootInfo) -> ! {
+    bench::followed_call(info);
     let mut failed = 0;
     for (name, test) in tests::ALL {
         let mut world = World::new(info);
