@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use banyan::run::{Config, Event, Mode, OnCrash, Vm};
+use banyan::disk::{Disk, Storage};
+use banyan::run::{Config, Event, Mode, OnCrash, Placement, Places, Vm};
 use libtest_mimic::Trial;
 
 use crate::{shared, trial};
@@ -11,44 +12,70 @@ use crate::{shared, trial};
 /// The tests.
 pub fn tests() -> Vec<Trial> {
     vec![
-        trial("crash: a personality that dies is made anew, and native tasks go on", restarted),
+        trial("crash: a personality that dies is made anew, and native tasks go on", || {
+            restarted(&in_memory(KILLS), "sleep 100000", 1)
+        }),
+        trial("crash: a personality that dies finds its disk again, services inside", || {
+            restarted(&on_disk(Placement::Personality), SUICIDE, 2)
+        }),
+        trial("crash: a personality that dies finds its disk again, services native", || {
+            restarted(&on_disk(Placement::Native), SUICIDE, 2)
+        }),
         trial("crash: a personality that dies ends the system where nothing else is said", halted),
     ]
 }
 
-/// When the personality is killed, in milliseconds from the start. The second time is for machines so slow that nobody was
-/// at work the first time.
-const KILLS: &str = "personality:15000,personality:90000";
+/// When a personality without services to command is killed, in milliseconds from the start. The second time is for
+/// machines so slow that nobody was at work the first time.
+const KILLS: &str = "personality:10000,personality:60000";
+/// A command that kills the personality below it.
+const SUICIDE: &str = "banyan kill personality; sleep 100000";
+/// The heartbeat's options.
+const HEARTBEAT: [(&str, &str); 2] = [("start", "heartbeat"), ("heartbeat_ms", "20")];
 /// Most microseconds that a heartbeat may be late, on a busy machine. Making a personality anew takes much longer.
 const MAX_LATE_US: u64 = 500_000;
 
-fn start(on_crash: OnCrash, kills: &str) -> Result<Vm> {
+/// A system whose files are in the personality's memory.
+fn in_memory(kills: &str) -> Config {
     let mut config = Config::new(Mode::Exec);
-    config.root = banyan::root::Root::Path(shared::prepared()?.root.clone());
-    config.on_crash = on_crash;
-    let options = [("start", "heartbeat"), ("kill", kills)];
-    config.options = options.map(|(key, value)| (key.into(), value.into())).into();
-    Vm::start(&config)
+    config.storage = Storage::Memory;
+    config.options =
+        HEARTBEAT.into_iter().chain([("kill", kills)]).map(|(key, value)| (key.into(), value.into())).collect();
+    config
 }
 
-fn restarted() -> Result<()> {
-    let vm = start(OnCrash::Restart, KILLS)?;
-    let log = || vm.explained_log();
-    let context = || format!("the log:\n{}", banyan::progress::tail(&log().unwrap_or_default()));
-    work_until_death(&vm).with_context(context)?;
-    let output = vm.exec("echo again; cat /etc/hostname | wc -l", b"", shared::LIMIT).with_context(context)?;
+/// A system whose files are on a disk.
+fn on_disk(placement: Placement) -> Config {
+    let mut config = Config::new(Mode::Exec);
+    config.storage = Storage::Disk(Disk::Fresh);
+    config.places = Places::all(placement);
+    config.options = HEARTBEAT.map(|(key, value)| (key.into(), value.into())).into();
+    config
+}
+
+/// Runs commands in the lives of a personality, of which each but the last ends while `deadly` runs.
+fn restarted(config: &Config, deadly: &str, deaths: u32) -> Result<()> {
+    let vm = Vm::start(&Config { on_crash: OnCrash::Restart, ..config.clone() })?;
+    let context = || format!("the log:\n{}", banyan::progress::tail(&vm.explained_log().unwrap_or_default()));
+    for life in 1..=deaths {
+        let command = format!("echo {life} >/tmp/life; sync; cat /tmp/life");
+        let output = vm.exec(&command, b"", shared::LIMIT).with_context(context)?;
+        ensure!(output.stdout == format!("{life}\n").as_bytes(), "life {life}: {output:?}\n{}", context());
+        work_until_death(&vm, deadly).with_context(context)?;
+    }
+    let output = vm.exec("echo again; ls /bin | wc -l", b"", shared::LIMIT).with_context(context)?;
     ensure!(output.stdout.starts_with(b"again\n"), "after its death: {output:?}\n{}", context());
-    let log = log()?;
+    let log = vm.explained_log()?;
     ensure!(log.contains("task \"personality\" is dead"), "the log does not say what died:\n{log}");
     ensure!(log.contains("task \"personality\" is made anew"), "the log does not say what came:\n{log}");
     beats(&log)
 }
 
-/// Runs a command that never ends; it ends with an error when the system below it dies.
-fn work_until_death(vm: &Vm) -> Result<()> {
+/// Runs a command during which the personality dies: it ends with an error.
+fn work_until_death(vm: &Vm, deadly: &str) -> Result<()> {
     let deadline = Instant::now() + shared::LIMIT;
     vm.wait_ready(Some(deadline)).map_err(|stop| anyhow!("{stop:?}"))?;
-    let session = vm.open("echo at work; sleep 100000")?;
+    let session = vm.open(deadly)?;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         ensure!(left > Duration::ZERO, "nothing died");
@@ -83,7 +110,7 @@ fn parse(beat: &str) -> Option<(u64, u64)> {
 }
 
 fn halted() -> Result<()> {
-    let vm = start(OnCrash::Halt, "personality:15000")?;
+    let vm = Vm::start(&in_memory(KILLS))?;
     let result = vm.exec("sleep 100000", b"", shared::LIMIT);
     ensure!(result.is_err(), "the command ended: {result:?}");
     let log = vm.explained_log()?;

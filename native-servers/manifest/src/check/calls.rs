@@ -11,7 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{BADGE_END, Call, Manifest, PCI_ENDPOINT, Problem, ROOT_ENDPOINTS, Task};
+use crate::{BADGE_END, Call, Manifest, PCI_ENDPOINT, Problem, ROOT_ENDPOINTS, Restart, Task};
 
 /// Who answers at an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,10 +42,13 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Problem> {
         }
     }
     if let Some(Server::Task(pci)) = servers.get(PCI_ENDPOINT)
-        && !manifest.tasks[*pci].essential
+        && let task = &manifest.tasks[*pci]
+        && !(task.essential && task.restart == Restart::Never)
     {
-        let name = &manifest.tasks[*pci].name;
-        return Err(Problem(format!("task \"{name}\" serves \"{PCI_ENDPOINT}\", so it has to be essential")));
+        let name = &task.name;
+        return Err(Problem(format!(
+            "task \"{name}\" serves \"{PCI_ENDPOINT}\", so it has to be essential and is never restarted"
+        )));
     }
     check_circles(manifest, &servers)
 }
