@@ -85,36 +85,39 @@ fn editing() -> Result<()> {
     Ok(())
 }
 
-/// A key typed before the shell has put the program into the foreground would be the shell's, here as on Linux.
-fn until_it_runs() {
-    std::thread::sleep(std::time::Duration::from_secs(3));
+/// Starts a program of the shell's that says when it is in the foreground: a key typed before would be the shell's, here as on
+/// Linux.
+fn start(terminal: &mut Terminal, command: &str) -> Result<()> {
+    terminal.type_keys(&format!("{command}\r"))?;
+    terminal.wait_for("running\r\n")?;
+    Ok(())
 }
 
 fn interrupt() -> Result<()> {
     let mut terminal = shell()?;
-    terminal.type_keys("sleep 100\r")?;
-    terminal.wait_for("\n")?;
-    until_it_runs();
+    start(&mut terminal, "sh -c \"echo run''ning; exec sleep 100\"")?;
     terminal.type_keys(CONTROL_C)?;
     terminal.wait_for(PROMPT)?;
     expect(&mut terminal, "echo $?", "130\n")
 }
 
+/// The job is continued in the background, then in the foreground; it says when.
 fn job_control() -> Result<()> {
     let mut terminal = shell()?;
-    terminal.type_keys("sleep 1000\r")?;
-    terminal.wait_for("\n")?;
-    until_it_runs();
+    let witness = "trap \"echo cont''inued\" CONT; echo run''ning; while sleep 1; do :; done";
+    start(&mut terminal, &format!("sleep 1000 | sh -c '{}'", witness.replace('\'', "'\\''")))?;
     terminal.type_keys(CONTROL_Z)?;
     terminal.wait_for("Stopped")?;
     terminal.wait_for(PROMPT)?;
     let jobs = run(&mut terminal, "jobs")?;
     ensure!(jobs.contains("Stopped") && jobs.contains("sleep 1000"), "jobs printed {jobs:?}");
-    run(&mut terminal, "bg")?;
+    terminal.type_keys("bg\r")?;
+    terminal.wait_for("continued\r\n")?;
     let jobs = run(&mut terminal, "jobs")?;
     ensure!(jobs.contains("Running"), "after bg, jobs printed {jobs:?}");
     terminal.type_keys("fg\r")?;
     terminal.wait_for("sleep 1000")?;
+    terminal.wait_for("continued\r\n")?;
     terminal.type_keys(CONTROL_C)?;
     terminal.wait_for(PROMPT)?;
     expect(&mut terminal, "jobs", "")
@@ -150,9 +153,11 @@ fn vi() -> Result<()> {
     terminal.wait_for("three")?;
     terminal.type_keys("jdd")?;
     terminal.type_keys("Olast words")?;
+    // The status line begins with the mode.
+    terminal.wait_for("I f ")?;
     // Alone, so that it is not taken for the start of an arrow key.
     terminal.type_keys(ESCAPE)?;
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    terminal.wait_for("- f ")?;
     terminal.type_keys(":wq\r")?;
     terminal.wait_for(PROMPT)?;
     expect(&mut terminal, "cat f", "one\nlast words\nthree\n")
@@ -172,9 +177,7 @@ fn less() -> Result<()> {
 
 fn cooked() -> Result<()> {
     let mut terminal = shell()?;
-    terminal.type_keys("cat\r")?;
-    terminal.wait_for("\n")?;
-    until_it_runs();
+    start(&mut terminal, "sh -c \"echo run''ning; exec cat\"")?;
     terminal.type_keys("wrong\x15right\r")?;
     terminal.wait_for("right\r\nright\r\n")?;
     terminal.type_keys(CONTROL_D)?;

@@ -15,7 +15,7 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "kill of a process group",
-        "setsid sh -c 'sleep 100 & sleep 100 & echo $$; wait' >p & sleep 1; kill -TERM -$(cat p); wait $!; echo $?",
+        "setsid sh -c 'sleep 100 & sleep 100 & echo $$; wait' >p & until [ -s p ]; do sleep 0.1; done; kill -TERM -$(cat p); wait $!; echo $?",
     ),
     case(
         "killall and pidof",
@@ -46,10 +46,13 @@ pub const CASES: &[Case] = &[
         "wait statuses",
         "sh -c 'exit 300'; echo $?; sh -c 'kill -9 $$'; echo $?; sh -c 'kill -ABRT $$' 2>/dev/null; echo $?; (exit 256); echo $?",
     ),
-    case("orphans are reaped", "sh -c '(sleep 1; echo orphan >f) &'; sleep 2; cat f; ps -o stat,args | grep -c '^Z' "),
+    case(
+        "orphans are reaped",
+        "sh -c '(sleep 1; echo orphan >f) &'; until [ -s f ]; do sleep 0.1; done; cat f; ps -o stat,args | grep -c '^Z' ",
+    ),
     case(
         "stop and continue",
-        "sleep 300 & p=$!; kill -STOP $p; sleep 1; awk '{ print $3 }' /proc/$p/stat; kill -CONT $p; sleep 1; awk '{ print $3 }' /proc/$p/stat; kill $p; wait $p; echo $?",
+        "sleep 300 & p=$!; s() { until grep -q \"State:.$1\" /proc/$p/status; do sleep 0.1; done; }; s S; kill -STOP $p; s T; awk '{ print $3 }' /proc/$p/stat; kill -CONT $p; s S; awk '{ print $3 }' /proc/$p/stat; kill $p; wait $p; echo $?",
     ),
     case(
         "a stopped process keeps its signals",
@@ -67,7 +70,7 @@ pub const CASES: &[Case] = &[
     case("nested shells", "sh -c 'sh -c \"sh -c \\\"echo inner\\\"\"'; echo 'echo piped' | sh | cat"),
     case(
         "start-stop-daemon",
-        "start-stop-daemon -S -b -m -p f.pid -x /bin/sleep -- 66; sleep 1; ps -o args | grep '^/bin/sleep 66'; start-stop-daemon -K -p f.pid >/dev/null; sleep 1; ps -o args | grep -c '^/bin/sleep 66'",
+        "start-stop-daemon -S -b -m -p f.pid -x /bin/sleep -- 66; until ps -o args | grep '^/bin/sleep 66'; do sleep 0.1; done; start-stop-daemon -K -p f.pid >/dev/null; while ps -o args | grep -q '^/bin/sleep 66'; do sleep 0.1; done; ps -o args | grep -c '^/bin/sleep 66'",
     ),
     case("chrt and taskset", "taskset -p $$ | sed 's/.*: //'"),
     case(
