@@ -17,7 +17,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 const NOBODY: u32 = 65534;
 /// Calls of one child, if it lives that long.
-const CALLS_PER_CHILD: u64 = 200;
+const CALLS_PER_CHILD: u32 = 200;
 const ALARM_SECONDS: u32 = 2;
 /// Children that run side by side: many just wait for their alarm.
 const AT_ONCE: usize = 40;
@@ -45,24 +45,52 @@ fn main() -> Outcome {
 }
 
 fn fuzz(seed: u64, calls: u64) -> Outcome {
-    // The children count what they really do: most die before they have done all.
-    let page = Mapping::anonymous(4096, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED)?;
-    let counter = page.atomic_u32(0);
+    let counts = Mapping::anonymous(AT_ONCE * 8, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED)?;
+    let mut done = 0;
     let mut children = 0;
-    while u64::from(counter.load(Ordering::Relaxed)) < calls {
+    while done < calls {
         let mut alive = Vec::new();
-        for _ in 0..AT_ONCE {
+        for index in 0..AT_ONCE {
             let child_seed = seed.wrapping_add(children << 32);
-            alive.push(sys::spawn(|| wild_child(child_seed, counter))?);
+            let count = Count::new(&counts, index);
+            alive.push((sys::spawn(|| wild_child(child_seed, &count))?, count));
             children += 1;
         }
-        for child in alive {
+        for (child, count) in alive {
             bury(child)?;
+            done += count.get();
         }
-        println!("{} calls in {children} children", counter.load(Ordering::Relaxed));
+        println!("{done} calls in {children} children");
     }
     println!("survived {calls} calls");
     Ok(())
+}
+
+/// How many calls a child made, in memory that it shares with its parent: most children die before they have made all.
+///
+/// A wild call may write there. So the complement is kept beside it, and what does not fit counts as nothing.
+struct Count<'a> {
+    value: &'a AtomicU32,
+    complement: &'a AtomicU32,
+}
+
+impl<'a> Count<'a> {
+    fn new(counts: &'a Mapping, index: usize) -> Self {
+        let count = Self { value: counts.atomic_u32(index * 8), complement: counts.atomic_u32(index * 8 + 4) };
+        count.set(0);
+        count
+    }
+
+    fn set(&self, value: u32) {
+        self.value.store(value, Ordering::Relaxed);
+        self.complement.store(!value, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        let value = self.value.load(Ordering::Relaxed);
+        let fits = self.complement.load(Ordering::Relaxed) == !value && value <= CALLS_PER_CHILD;
+        if fits { value.into() } else { 0 }
+    }
 }
 
 /// Waits for a child, at most a few times its alarm, then kills it.
@@ -78,7 +106,7 @@ fn bury(child: i32) -> Outcome {
     Ok(())
 }
 
-fn wild_child(seed: u64, counter: &AtomicU32) -> i32 {
+fn wild_child(seed: u64, count: &Count<'_>) -> i32 {
     // What becomes of the child's groups and of its stopped descendants is nothing to the test or to its streams.
     if step_aside().is_err() || sys::become_user(NOBODY).is_err() {
         return 1;
@@ -88,8 +116,8 @@ fn wild_child(seed: u64, counter: &AtomicU32) -> i32 {
     let Ok(memory) = Mapping::anonymous(1 << 16, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE) else {
         return 1;
     };
-    for _ in 0..CALLS_PER_CHILD {
-        counter.fetch_add(1, Ordering::Relaxed);
+    for number in 1..=CALLS_PER_CHILD {
+        count.set(number);
         match random.below(400) {
             0 => faults::jump_to(wild_number(&mut random, &memory)),
             1 => privileged(&mut random),
