@@ -1,4 +1,4 @@
-//! `cargo run -p kernel-model -- [STATES]`: explores each scenario up to so many distinct states.
+//! `cargo run -p kernel-model -- [STATES [SCENARIO]]`: explores each scenario, or one, up to so many distinct states.
 
 use std::process::ExitCode;
 
@@ -13,8 +13,9 @@ fn main() -> ExitCode {
         eprintln!("the argument is a number of states");
         return ExitCode::from(2);
     };
-    for scenario in scenarios() {
-        match explore(&scenario, Limits { states, depth: usize::MAX }) {
+    let only = std::env::args().nth(2);
+    for scenario in scenarios().iter().filter(|scenario| only.as_ref().is_none_or(|name| name == scenario.name)) {
+        match explore(scenario, Limits { states, depth: usize::MAX }) {
             Ok(explored) => println!("{}: {explored}", scenario.name),
             Err(counterexample) => {
                 println!("{}: {counterexample}", scenario.name);

@@ -1,11 +1,11 @@
 //! What is explored: a world of three threads, and the calls that they may make.
 //!
 //! Threads 0 and 1 share a table that holds everything; thread 2 has a small table of its own, with a badged right to
-//! send and one to signal. All have one priority.
+//! send and one to signal. All have one priority. The faults of thread 1 and thread 2 go to the two endpoints, those of thread 0 to nobody.
 
 use ukernel_abi::invoke::{attachment, cap_table, memory, sched_context, thread, untyped, vspace};
 use ukernel_abi::{Call, ObjectType, PAGE_BYTES, Rights};
-use ukernel_core::checks::step::Step;
+use ukernel_core::checks::step::{FAULT, Step};
 use ukernel_core::checks::world::{POT, TABLE, VSPACE, World};
 
 /// A world and calls.
@@ -35,6 +35,8 @@ mod slot {
     pub const IDLE_THREAD: u64 = 16;
     pub const SECOND_VSPACE: u64 = 17;
     pub const SCHED_CONTEXT: u64 = 18;
+    /// Capabilities to the threads' scheduling contexts.
+    pub const TIMES: [u64; 3] = [24, 25, 26];
     /// Where copies and new objects go.
     pub const FREE: [u64; 3] = [20, 21, 22];
 }
@@ -89,12 +91,45 @@ fn revoke(thread: usize, slot: u64) -> Step {
     invoke(thread, TABLE, cap_table::REVOKE, &[slot])
 }
 
-/// The world that all scenarios start from, made by system calls of thread 0.
+/// The world that most scenarios start from, made by system calls of thread 0.
 fn world() -> World {
+    let mut world = shared_table();
+    let third = world.threads[2];
+    world.handle_faults(world.threads[1], slot::ENDPOINT);
+    world.handle_faults(third, slot::SECOND_ENDPOINT);
+    world.move_thread(third, slot::SMALL_TABLE);
+    world.tidy();
+    world
+}
+
+/// The same with threads 1 and 2 as servers without time of their own, which wait for calls.
+fn servers() -> World {
+    let mut world = shared_table();
+    let start = [
+        // Thread 0 runs on time that can be destroyed.
+        invoke(1, slot::TIMES[0], sched_context::UNBIND, &[]),
+        invoke(1, slot::SCHED_CONTEXT, sched_context::BIND, &[slot::THREADS[0]]),
+        receive(1, slot::ENDPOINT, slot::REPLY),
+        receive(2, slot::SECOND_ENDPOINT, slot::SECOND_REPLY),
+        invoke(0, slot::TIMES[1], sched_context::UNBIND, &[]),
+        invoke(0, slot::TIMES[2], sched_context::UNBIND, &[]),
+    ];
+    for step in start {
+        world.step(&step).expect("the start breaks no promise");
+    }
+    world.tidy();
+    world
+}
+
+/// Three threads and objects; all threads have the same table.
+fn shared_table() -> World {
     let mut world = World::sized(TABLE_BITS, POT_PAGES * PAGE_BYTES, TABLES);
     let threads = [world.thread(1), world.thread(1), world.thread(1)];
     for (thread, slot) in threads.into_iter().zip(slot::THREADS) {
         world.give_thread(thread, slot);
+    }
+    for (thread, slot) in threads.into_iter().zip(slot::TIMES) {
+        world.give_time(thread, slot);
     }
     let setup = [
         retype(0, ObjectType::Endpoint, 0, slot::ENDPOINT),
@@ -117,12 +152,10 @@ fn world() -> World {
         let result = world.step(&step).expect("the start breaks no promise");
         assert_eq!(result, Some(0), "{step}");
     }
-    world.move_thread(threads[2], slot::SMALL_TABLE);
-    world.tidy();
     world
 }
 
-/// Messages, answers, signals; stopping and starting whoever waits; binding and lending.
+/// Messages, answers, signals, faults; stopping and starting whoever waits; binding and lending.
 fn messages() -> Vec<Step> {
     let mut steps = Vec::new();
     for thread in [0, 1] {
@@ -131,6 +164,9 @@ fn messages() -> Vec<Step> {
             steps.push(receive(thread, endpoint, slot::REPLY));
         }
         steps.extend([
+            Step { thread, call: FAULT, ..Step::default() },
+            // An answer without label lets a thread that faulted go on.
+            Step { method: 0, ..call(thread, Call::Reply, slot::REPLY) },
             call(thread, Call::NbSend, slot::ENDPOINT),
             Step { send_cap: slot::NOTIFICATION, ..call(thread, Call::Call, slot::ENDPOINT) },
             receive(thread, slot::ENDPOINT, slot::SECOND_REPLY),
@@ -153,11 +189,44 @@ fn messages() -> Vec<Step> {
         call(1, Call::Signal, slot::FREE[0]),
         invoke(0, slot::THREADS[1], thread::BIND_NOTIFICATION, &[slot::NOTIFICATION]),
         invoke(0, slot::THREADS[1], thread::BIND_NOTIFICATION, &[0]),
+        Step { thread: 2, call: FAULT, ..Step::default() },
         call(2, Call::Call, small::ENDPOINT),
         call(2, Call::Send, small::ENDPOINT),
         Step { receive_cap: small::FREE, ..receive(2, small::ENDPOINT, 0) },
         call(2, Call::Signal, small::NOTIFICATION),
     ]);
+    steps
+}
+
+/// Time that is lent along chains of calls, taken away, given to others, and lost with its object.
+fn time() -> Vec<Step> {
+    let mut steps = Vec::new();
+    for thread in [0, 1, 2] {
+        for (endpoint, reply) in [(slot::ENDPOINT, slot::REPLY), (slot::SECOND_ENDPOINT, slot::SECOND_REPLY)] {
+            steps.extend([
+                call(thread, Call::Call, endpoint),
+                receive(thread, endpoint, reply),
+                Step { reply, endpoint, ..call(thread, Call::ReplyRecv, reply) },
+                call(thread, Call::Reply, reply),
+            ]);
+        }
+        steps.push(invoke(thread, slot::THREADS[thread], thread::SUSPEND, &[]));
+    }
+    let times = [slot::SCHED_CONTEXT, slot::TIMES[1], slot::TIMES[2]];
+    for (time, other) in times.into_iter().zip(slot::THREADS) {
+        steps.extend([
+            invoke(0, time, sched_context::UNBIND, &[]),
+            invoke(0, time, sched_context::BIND, &[other]),
+            invoke(1, time, sched_context::UNBIND, &[]),
+            invoke(0, other, thread::SUSPEND, &[]),
+            invoke(0, other, thread::RESUME, &[]),
+            invoke(1, other, thread::SUSPEND, &[]),
+        ]);
+    }
+    steps.push(invoke(0, slot::TIMES[0], sched_context::BIND, &[slot::THREADS[1]]));
+    steps.extend([slot::REPLY, slot::SECOND_REPLY, slot::ENDPOINT].map(|slot| delete(0, slot)));
+    steps.extend([slot::SECOND_REPLY, slot::SCHED_CONTEXT].map(|slot| delete(1, slot)));
+    steps.push(delete(2, slot::SCHED_CONTEXT));
     steps
 }
 
@@ -254,12 +323,17 @@ fn spaces() -> Vec<Step> {
 #[must_use]
 pub fn scenarios() -> Vec<Scenario> {
     let mut everything: Vec<Step> = Vec::new();
-    for step in messages().into_iter().chain(capabilities()).chain(spaces()) {
+    for step in messages().into_iter().chain(capabilities()).chain(spaces()).chain(time()) {
         if !everything.contains(&step) {
             everything.push(step);
         }
     }
-    let named =
-        [("messages", messages()), ("capabilities", capabilities()), ("spaces", spaces()), ("everything", everything)];
-    named.into_iter().map(|(name, steps)| Scenario { name, world: world(), steps }).collect()
+    let named = [
+        ("messages", world(), messages()),
+        ("time", servers(), time()),
+        ("capabilities", world(), capabilities()),
+        ("spaces", world(), spaces()),
+        ("everything", world(), everything),
+    ];
+    named.into_iter().map(|(name, world, steps)| Scenario { name, world, steps }).collect()
 }

@@ -320,7 +320,7 @@ impl<M: Machine> Kernel<M> {
             Cap::Notification { notification, .. }
             | Cap::TimerTarget { notification, .. }
             | Cap::IrqTarget { notification, .. } => self.destroy_notification(notification),
-            Cap::SchedContext(context) => self.unbind_sched_context(context),
+            Cap::SchedContext(context) => self.free_sched_context(context),
             Cap::Timer(timer) => self.destroy_timer(timer),
             Cap::Vcpu(vcpu) => self.destroy_vcpu(vcpu),
             Cap::Attachment(attachment) => self.destroy_attachment(attachment),

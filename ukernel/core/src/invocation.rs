@@ -357,7 +357,7 @@ impl<M: Machine> Kernel<M> {
                 Ok(Outcome::Done)
             }
             sched_context::UNBIND => {
-                self.unbind_sched_context(target);
+                self.free_sched_context(target);
                 Ok(Outcome::Done)
             }
             _ => Err(Error::InvalidMethod),

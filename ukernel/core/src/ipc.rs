@@ -42,13 +42,15 @@ pub struct Reply {
     pub(crate) waiter: Option<Ref<Thread>>,
     /// The caller's scheduling context, when the server works on it.
     pub(crate) donated: Option<Ref<SchedContext>>,
+    /// Who lent that context before: the loan behind this one in the context's stack.
+    pub(crate) outer: Option<Ref<Reply>>,
 }
 
 impl Object for Reply {}
 
 impl Reply {
     pub(crate) fn new() -> Self {
-        Self { caps: 0, caller: None, waiter: None, donated: None }
+        Self { caps: 0, caller: None, waiter: None, donated: None, outer: None }
     }
 }
 
@@ -193,16 +195,24 @@ impl<M: Machine> Kernel<M> {
         self.get_mut(caller).state = State::Replying { reply, fault: kind.fault };
         let lent = self.get(caller).sched_context;
         let donated = self.donate(caller, server);
-        let r = self.get_mut(reply);
-        r.caller = Some(caller);
-        r.donated = if donated { lent } else { None };
+        self.get_mut(reply).caller = Some(caller);
+        if donated && let Some(context) = lent {
+            let outer = self.get_mut(context).lent.replace(reply);
+            let r = self.get_mut(reply);
+            (r.donated, r.outer) = (Some(context), outer);
+        }
         true
     }
 
-    /// Give the caller its time back, from wherever nested calls have taken it.
+    /// Give the caller its time back, from wherever nested calls have taken it; those have nothing to give back any more.
     pub(crate) fn take_back_time(&mut self, reply: Ref<Reply>, caller: Ref<Thread>) {
-        if let Some(context) = self.get_mut(reply).donated.take() {
-            self.unbind_sched_context(context);
+        let Some(context) = self.get(reply).donated else { return };
+        while self.get(reply).donated.is_some() {
+            self.end_loan(context);
+        }
+        self.unbind_sched_context(context);
+        // It may have been given other time meanwhile.
+        if self.get(caller).sched_context.is_none() {
             self.get_mut(context).thread = Some(caller);
             self.get_mut(caller).sched_context = Some(context);
         }

@@ -3,7 +3,7 @@
 //! The running thread is in no queue. A thread is in a run queue exactly when it is `runnable` and not the running one
 //! (`queued` says so). Within a priority the order is round robin by quanta.
 
-use crate::{Kernel, Machine, Object, Ref, State, Thread};
+use crate::{Kernel, Machine, Object, Ref, Reply, State, Thread};
 
 /// Head and tail of a list of threads linked through `next` and `previous`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,13 +51,15 @@ pub struct SchedContext {
     pub(crate) caps: u32,
     /// Who uses it now: whom it was bound to, or a server that works for that one.
     pub(crate) thread: Option<Ref<Thread>>,
+    /// The last of the calls that it was lent for, none of which is answered: a stack.
+    pub(crate) lent: Option<Ref<Reply>>,
 }
 
 impl Object for SchedContext {}
 
 impl SchedContext {
     pub(crate) fn new() -> Self {
-        Self { caps: 0, thread: None }
+        Self { caps: 0, thread: None, lent: None }
     }
 }
 
@@ -240,6 +242,22 @@ impl<M: Machine> Kernel<M> {
             self.dequeue(thread);
             self.get_mut(thread).sched_context = None;
         }
+    }
+
+    /// The last call that the context was lent for has nothing to give back. Whether there was one.
+    pub(crate) fn end_loan(&mut self, context: Ref<SchedContext>) -> bool {
+        let Some(reply) = self.get(context).lent else { return false };
+        let r = self.get_mut(reply);
+        r.donated = None;
+        let outer = r.outer.take();
+        self.get_mut(context).lent = outer;
+        true
+    }
+
+    /// Take a scheduling context from whoever uses it, and from those who lent it: it is free, or about to go.
+    pub(crate) fn free_sched_context(&mut self, context: Ref<SchedContext>) {
+        while self.end_loan(context) {}
+        self.unbind_sched_context(context);
     }
 
     /// Let `to` work on the time of `from`, if it has none of its own. Returns whether it does.

@@ -55,7 +55,10 @@ impl World {
         each(kernel, d, attachment);
         each(kernel, d, vcpu);
         each(kernel, d, |t: &CapTable, d| d.pair(t.slots, t.caps.into()));
-        each(kernel, d, |c: &SchedContext, d| d.link(c.thread));
+        each(kernel, d, |c: &SchedContext, d| {
+            d.link(c.thread);
+            d.link(c.lent);
+        });
         each(kernel, d, |t: &Timer, d| {
             d.pair(t.armed.into(), t.deadline);
             d.link(t.next);
@@ -176,6 +179,7 @@ fn reply(r: &Reply, d: &mut Digest) {
     d.link(r.caller);
     d.link(r.waiter);
     d.link(r.donated);
+    d.link(r.outer);
 }
 
 fn notification(n: &Notification, d: &mut Digest) {

@@ -14,12 +14,15 @@ use super::world::World;
 use super::{Violation, must};
 use crate::{Cap, Machine, Notification, Ref, Slot, SlotRef, State, Thread};
 
+/// In place of a call's number: the thread touches memory that is not there.
+pub const FAULT: u64 = u64::MAX;
+
 /// A system call of one of a world's threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Step {
     /// Which thread.
     pub thread: usize,
-    /// Number of the call.
+    /// Number of the call, or [`FAULT`].
     pub call: u64,
     /// Slot of the capability.
     pub cap: u64,
@@ -75,6 +78,10 @@ impl World {
         let Some(thread) = self.threads.get(step.thread).copied().filter(|thread| self.can_run(*thread)) else {
             return Ok(None);
         };
+        if step.call == FAULT {
+            self.fault(thread);
+            return Ok(Some(0));
+        }
         let promise = self.promise(step);
         self.prepare(step);
         let info = MessageInfo::new(step.method, step.length).with_caps(usize::from(step.send_cap != 0));
@@ -229,8 +236,11 @@ fn name(method: u32) -> &'static str {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let call = Call::from_number(self.call).ok_or(fmt::Error)?;
         write!(f, "thread {}: ", self.thread)?;
+        if self.call == FAULT {
+            return f.write_str("page fault");
+        }
+        let call = Call::from_number(self.call).ok_or(fmt::Error)?;
         match call {
             Call::Invoke => {
                 let words = self.words.get(..self.length).unwrap_or(&self.words);

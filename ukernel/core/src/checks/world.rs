@@ -10,6 +10,7 @@ use ukernel_abi::{Call, MessageInfo, ObjectType, PAGE_BYTES};
 use super::invariants::spaces::{living, table_pages};
 use super::simulation::Simulation;
 use crate::scheduler::End;
+use crate::vcpu::PAGE_FAULT;
 use crate::{Cap, CapTable, Context, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, State, Thread};
 
 /// Slot of the untyped.
@@ -143,6 +144,13 @@ impl World {
         self.kernel.insert_root(slot, Cap::Thread(thread));
     }
 
+    /// Put a capability to a thread's scheduling context into a slot of the table.
+    pub fn give_time(&mut self, thread: Ref<Thread>, slot: u64) {
+        let time = self.kernel.get(thread).sched_context.expect("threads of a world have time");
+        let slot = self.slot(slot);
+        self.kernel.insert_root(slot, Cap::SchedContext(time));
+    }
+
     /// Let a thread use another table from now on: the one in this slot.
     pub fn move_thread(&mut self, thread: Ref<Thread>, table: u64) {
         let slot = self.slot(table);
@@ -176,6 +184,19 @@ impl World {
         }
         self.kernel.settle();
         self.kernel.get(thread).context.rax
+    }
+
+    /// Let `thread` be the running one and touch memory that is not there.
+    pub fn fault(&mut self, thread: Ref<Thread>) {
+        self.run(thread);
+        self.kernel.exception(PAGE_FAULT, 0, 0x1000);
+        self.kernel.settle();
+    }
+
+    /// Let a thread's faults go to the endpoint in a slot of the table.
+    pub fn handle_faults(&mut self, thread: Ref<Thread>, slot: u64) {
+        let slot = self.slot(slot);
+        self.kernel.set_fault_endpoint(thread, Some(slot)).expect("the slot holds an endpoint to send to");
     }
 
     /// An invocation.

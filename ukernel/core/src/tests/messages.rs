@@ -1,6 +1,6 @@
 //! Messages, answers, notifications.
 
-use ukernel_abi::invoke::{cap_table, thread};
+use ukernel_abi::invoke::{cap_table, sched_context, thread};
 use ukernel_abi::{Call, Error, MessageInfo, ObjectType, Rights};
 
 use super::check;
@@ -163,4 +163,55 @@ fn bits_that_are_there_reach_a_receiver_that_is_bound_later() {
     check(&world);
     let server = world.kernel.get(server);
     assert_eq!((server.state, server.context.rdi, server.context.rsi), (State::Ready, 5, 0));
+}
+
+/// A server without time of its own that waits for calls at an endpoint.
+fn passive(world: &mut World, endpoint: u64, reply: u64) -> Ref<Thread> {
+    let server = world.thread(10);
+    world.kernel.get_mut(server).context.r14 = reply;
+    world.call(server, Call::Recv, endpoint, MessageInfo::default(), &[]);
+    let time = world.kernel.get(server).sched_context.expect("threads of a world have time");
+    world.kernel.free_sched_context(time);
+    server
+}
+
+#[test]
+fn time_that_is_lent_can_be_destroyed() {
+    let (mut world, client, helper) = world();
+    const TIME: u64 = FREE + 10;
+    assert_eq!(world.make(helper, ObjectType::SchedContext, 0, TIME), 0);
+    let old = world.kernel.get(client).sched_context.expect("threads of a world have time");
+    world.kernel.free_sched_context(old);
+    world.give_thread(client, FREE + 11);
+    assert_eq!(world.invoke(helper, TIME, sched_context::BIND, &[FREE + 11]), 0);
+    let server = passive(&mut world, ENDPOINT, REPLY);
+    world.call(client, Call::Call, ENDPOINT, MessageInfo::new(3, 0), &[]);
+    assert!(world.kernel.get(server).sched_context.is_some());
+    assert_eq!(world.invoke(helper, TABLE, cap_table::DELETE, &[TIME]), 0);
+    world.kernel.machine.forget_dead();
+    check(&world);
+    assert_eq!(world.call(helper, Call::Reply, REPLY, MessageInfo::new(4, 0), &[]), 0);
+    check(&world);
+    let client = world.kernel.get(client);
+    assert_eq!((client.state, client.sched_context), (State::Ready, None));
+}
+
+#[test]
+fn time_that_was_taken_back_stays_where_it_is() {
+    let (mut world, client, helper) = world();
+    const INNER: u64 = FREE + 10;
+    assert_eq!(world.make(helper, ObjectType::Endpoint, 0, INNER), 0);
+    assert_eq!(world.make(helper, ObjectType::Reply, 0, INNER + 1), 0);
+    let (outer, inner) = (passive(&mut world, ENDPOINT, REPLY), passive(&mut world, INNER, INNER + 1));
+    world.call(client, Call::Call, ENDPOINT, MessageInfo::new(3, 0), &[]);
+    world.call(outer, Call::Call, INNER, MessageInfo::new(3, 0), &[]);
+    check(&world);
+    let time = world.kernel.get(inner).sched_context.expect("it works on the client's time");
+    // The client is answered while the inner call is under way: whose answer gives back nothing any more.
+    for reply in [REPLY, INNER + 1] {
+        assert_eq!(world.call(helper, Call::Reply, reply, MessageInfo::new(4, 0), &[]), 0);
+        check(&world);
+        assert_eq!(world.kernel.get(client).sched_context, Some(time));
+    }
+    assert_eq!(world.kernel.get(outer).sched_context, None);
 }

@@ -1,7 +1,5 @@
 //! What threads are bound to: time, Vcpus, address spaces; each binding is known at both ends.
 
-use std::vec::Vec;
-
 use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
 use crate::{Fpu, Kernel, Reply, SchedContext, State, Thread, Timer, VSpace, Vcpu};
@@ -34,7 +32,7 @@ pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violat
             must!(machine.exists(thread) && kernel.get(thread).vcpu == Some(vcpu), "{thread:?} does not know {vcpu:?}");
         }
     }
-    replies_lend_time_of_their_callers(kernel)?;
+    lent_time_comes_back(kernel)?;
     timers_are_in_order(kernel)?;
     vspaces_know_their_threads(kernel)
 }
@@ -57,18 +55,22 @@ fn foreign_threads_are_harmless(kernel: &Kernel<Simulation>) -> Result<(), Viola
     Ok(())
 }
 
-fn replies_lend_time_of_their_callers(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
-    let mut lent = Vec::new();
-    for (reply, r) in kernel.machine.all::<Reply>().filter(|(_, r)| r.caps > 0) {
-        let Some(context) = r.donated else { continue };
-        must!(r.caller.is_some(), "{reply:?} lends time of nobody");
-        must!(kernel.machine.exists(context), "{reply:?} lends time that is gone");
-        must!(!lent.contains(&context.address()), "{context:?} is lent twice by different callers");
-        // A server that calls on lends what it was lent: each Reply object gives it back in turn.
-        if kernel.get(context).thread.is_none() {
-            lent.push(context.address());
+/// Time that is lent is known at both ends: a context has a stack of the calls that it was lent for.
+fn lent_time_comes_back(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
+    let mut loans = 0;
+    for (context, c) in kernel.machine.all::<SchedContext>().filter(|(_, c)| c.caps > 0) {
+        let mut at = c.lent;
+        while let Some(reply) = at {
+            must!(kernel.machine.exists(reply), "{context:?} was lent for a call whose Reply is gone");
+            let r = kernel.get(reply);
+            must!(r.donated == Some(context), "{reply:?} does not know that it has {context:?} to give back");
+            must!(r.caller.is_some(), "{reply:?} has time to give back to nobody");
+            (at, loans) = (r.outer, loans + 1);
+            must!(loans < 1000, "a stack of loans is a circle");
         }
     }
+    let donated = kernel.machine.all::<Reply>().filter(|(_, r)| r.caps > 0 && r.donated.is_some()).count();
+    must!(donated == loans, "{donated} Replies have time to give back, {loans} are known");
     Ok(())
 }
 
