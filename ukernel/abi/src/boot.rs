@@ -93,6 +93,8 @@ pub mod slot {
     pub const ARCHIVE: u64 = 8;
     /// Firmware tables (ACPI), as one read-only device Memory, or empty.
     pub const FIRMWARE: u64 = 9;
+    /// The right to trace.
+    pub const TRACE: u64 = 10;
     /// First Untyped; as many as [`RootInfo::untyped_count`](super::RootInfo::untyped_count) follow.
     pub const UNTYPED_FIRST: u64 = 32;
     /// First device Memory; as many as [`RootInfo::device_count`](super::RootInfo::device_count) follow.

@@ -67,6 +67,8 @@ pub mod thread {
     pub const MAKE_FOREIGN: u32 = 0x30b;
     /// Trap now, or, where the foreign thread does not run, when it is to go on. Not foreign: InvalidState.
     pub const KICK: u32 = 0x30c;
+    /// Name the thread for whoever traces: 24 bytes of UTF-8, filled with zeros, little-endian in `w0` to `w2`.
+    pub const SET_NAME: u32 = 0x30d;
     /// An FPU instruction is a fault.
     pub const FPU_NONE: u64 = 0;
     /// FPU state is kept across thread switches; at first that of `FINIT` with `MXCSR` 0x1f80.
@@ -194,4 +196,13 @@ pub mod log {
     /// faults, `w4` writes of CR3, `w5` entries: changes from user space to the kernel, for any of these or at a Vcpu's exit or entry;
     /// each is followed by one change back.
     pub const COUNTERS: u32 = 0xd02;
+}
+
+/// `Trace`.
+pub mod trace {
+    /// Write events to the Memory in slot `w0` from now on, as [`trace`](crate::trace) says: RAM that the capability may
+    /// read and write. Tracing ends with that Memory. On already: InvalidState.
+    pub const START: u32 = 0xe01;
+    /// Stop.
+    pub const STOP: u32 = 0xe02;
 }

@@ -9,6 +9,7 @@
 //! * [`invoke`]: the methods of each object
 //! * [`fault`]: what a fault handler is told
 //! * [`vcpu`]: the state page of foreign execution
+//! * [`trace`]: the trace ring
 //! * [`boot`]: the boot archive and what the root task starts with
 #![no_std]
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ pub mod fault;
 pub mod invoke;
 pub mod message;
 pub mod object;
+pub mod trace;
 pub mod vcpu;
 
 pub use call::Call;

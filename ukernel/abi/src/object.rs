@@ -36,6 +36,8 @@ pub enum ObjectType {
     IrqControl = 15,
     /// The right to append to the kernel's log; not retyped.
     Log = 16,
+    /// The right to trace what the kernel and all threads do; not retyped.
+    Trace = 17,
 }
 
 impl ObjectType {
@@ -58,6 +60,7 @@ impl ObjectType {
             14 => Self::IoPorts,
             15 => Self::IrqControl,
             16 => Self::Log,
+            17 => Self::Trace,
             _ => return None,
         })
     }
@@ -85,7 +88,7 @@ impl ObjectType {
             Self::VSpace | Self::Vcpu => Some(1024),
             Self::SchedContext | Self::Timer | Self::Attachment | Self::Irq => Some(128),
             Self::Endpoint | Self::Reply | Self::Notification => Some(64),
-            Self::IoPorts | Self::IrqControl | Self::Log => None,
+            Self::IoPorts | Self::IrqControl | Self::Log | Self::Trace => None,
         }
     }
 }

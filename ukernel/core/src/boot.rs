@@ -4,10 +4,11 @@ use ukernel_abi::boot::{
     MAX_RANGES, MAX_SEGMENTS, PhysicalRange, ROOT_ARCHIVE_ADDRESS, ROOT_INFO_ADDRESS, ROOT_MESSAGE_PAGE,
     ROOT_STACK_ADDRESS, ROOT_STACK_BYTES, RootInfo, Segment, slot,
 };
+use ukernel_abi::object::SLOT_BYTES;
 use ukernel_abi::{Error, PAGE_BYTES, Rights};
 
 use crate::thread::{ThreadSlot, slot_of};
-use crate::{Cap, CapTable, Kernel, Machine, PhysAddr, Ref, SchedContext, VSpace};
+use crate::{Cap, CapTable, Kernel, Machine, PhysAddr, Ref, SchedContext, Slot, VSpace};
 
 /// log2 of the slots of the root task's CapTable.
 const ROOT_TABLE_BITS: u8 = 12;
@@ -70,6 +71,7 @@ impl<M: Machine> Kernel<M> {
         let time: Ref<SchedContext> = self.machine.create(purse.take(64, 64)?, SchedContext::new());
         let tables = purse.take(ROOT_TABLES * PAGE_BYTES, PAGE_BYTES)?;
         self.add_tables(vspace, tables, ROOT_TABLES);
+        self.trace_slot = Some(self.machine.create(purse.take(SLOT_BYTES, SLOT_BYTES)?, Slot::default()));
         self.map_root(plan, vspace, &mut purse)?;
 
         let info = self.fresh(&mut purse, PAGE_BYTES)?;
@@ -85,6 +87,7 @@ impl<M: Machine> Kernel<M> {
             (slot::IRQ_CONTROL, Cap::IrqControl),
             (slot::IO_PORTS, Cap::IoPorts { first: 0, last: u16::MAX }),
             (slot::LOG, Cap::Log),
+            (slot::TRACE, Cap::Trace),
             (slot::ARCHIVE, memory(plan.archive, Rights::READ.or(Rights::EXECUTE).or(Rights::GRANT), false)),
         ];
         for (index, cap) in caps {

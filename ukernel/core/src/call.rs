@@ -41,6 +41,11 @@ impl<M: Machine> Kernel<M> {
             self.foreign_trap(thread, Exit { reason: ExitReason::Syscall, vector: 0, error_code: 0, address: 0 });
             return;
         }
+        if let Some(vcpu) = self.foreign_vcpu(thread) {
+            // The entry code left it to us, since it is traced.
+            self.exit_by_call(thread, vcpu);
+            return;
+        }
         let result = match Call::from_number(number) {
             Some(call) => self.dispatch(thread, call),
             None => {

@@ -52,6 +52,8 @@ pub enum Cap {
     IrqControl,
     /// May write the log.
     Log,
+    /// May trace.
+    Trace,
 
     /// In an attachment: the Memory it is of.
     AttachedMemory(Ref<Attachment>),
@@ -69,6 +71,8 @@ pub enum Cap {
     VSpaceMaster { vspace: Ref<VSpace>, master: Ref<VSpace> },
     /// In a Vcpu: the memory of its state page.
     VcpuState(Ref<Vcpu>),
+    /// In the kernel: the memory of the trace ring.
+    TraceMemory,
     /// In a timer: whom it signals.
     TimerTarget { timer: Ref<Timer>, notification: Ref<Notification>, badge: u64 },
     /// In an interrupt: whom it signals.

@@ -279,6 +279,8 @@ impl<M: Machine> Kernel<M> {
             | Cap::IoPorts { .. }
             | Cap::IrqControl
             | Cap::Log
+            | Cap::Trace
+            | Cap::TraceMemory
             | Cap::AttachedMemory(_)
             | Cap::ThreadPage(_)
             | Cap::VSpaceTables(_)
@@ -296,6 +298,7 @@ impl<M: Machine> Kernel<M> {
             Cap::ThreadFault { thread, .. } => self.get_mut(thread).fault_endpoint = None,
             Cap::VSpaceTables(vspace) | Cap::VSpaceMaster { vspace, .. } => self.kill_vspace(vspace),
             Cap::VcpuState(vcpu) => self.drop_state_page(vcpu),
+            Cap::TraceMemory => self.drop_ring(),
             Cap::TimerTarget { timer, .. } => self.drop_timer_target(timer),
             Cap::IrqTarget { irq, .. } => self.get_mut(irq).target = None,
             _ => {}

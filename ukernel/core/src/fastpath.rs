@@ -29,6 +29,9 @@ impl<M: Machine> Kernel<M> {
     #[inline(always)]
     pub fn fast_system_call(&mut self) -> bool {
         let Some(thread) = self.current else { return false };
+        if self.ring.is_some() {
+            return false;
+        }
         let t = self.get(thread);
         if t.foreign {
             return false;

@@ -5,14 +5,17 @@ use ukernel_abi::vcpu::ExitReason;
 
 use crate::ipc::Blocking;
 use crate::thread::SendKind;
+use crate::trace::Event;
 use crate::vcpu::Exit;
 use crate::{Kernel, Machine, Ref, State, Thread};
+use ukernel_abi::trace::Kind;
 
 impl<M: Machine> Kernel<M> {
     /// The running thread raised an exception.
     pub fn exception(&mut self, vector: u8, error_code: u64, address: u64) {
         self.counters.faults += 1;
         let Some(thread) = self.current else { return };
+        self.trace(Event { detail: vector, value: address, ..Event::new(Kind::Fault, Some(thread)) });
         if let Some(vcpu) = self.foreign_vcpu(thread) {
             self.exit_to_master(thread, vcpu, Exit { reason: ExitReason::Exception, vector, error_code, address });
         } else if self.get(thread).foreign {

@@ -6,9 +6,11 @@
 //! in any call. It becomes `Ready` only where `may_go_on` allows it, so its registers are checked at one place.
 
 use ukernel_abi::message::REGISTER_WORDS as MESSAGE_REGISTERS;
+use ukernel_abi::trace::Kind;
 use ukernel_abi::vcpu::{ExitReason, REGISTER_WORDS, TRAP_WORDS};
 use ukernel_abi::{Error, MessageInfo, USER_END, fault};
 
+use crate::trace::Event;
 use crate::vcpu::{Exit, GENERAL_PROTECTION, canonical};
 use crate::{Context, Fpu, Kernel, Machine, Ref, State, Thread};
 
@@ -82,7 +84,9 @@ impl<M: Machine> Kernel<M> {
         }
         let target = &mut self.get_mut(to).context;
         target.words.copy_from_slice(&words[..MESSAGE_REGISTERS]);
-        (target.rsi, target.rdi, target.rax) = (MessageInfo::new(fault::FOREIGN, length).0, badge, 0);
+        let info = MessageInfo::new(fault::FOREIGN, length);
+        (target.rsi, target.rdi, target.rax) = (info.0, badge, 0);
+        self.trace(Event { other: Some(from), info, value: badge, ..Event::new(Kind::Receive, Some(to)) });
     }
 
     /// The handler's answer replaces registers of a foreign thread, as many as it is long.

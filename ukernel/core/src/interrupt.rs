@@ -3,7 +3,9 @@
 use ukernel_abi::Error;
 
 use crate::machine::LineMask;
+use crate::trace::Event;
 use crate::{Kernel, Machine, Notification, Object, Ref, SlotRef};
+use ukernel_abi::trace::Kind;
 
 /// Where an Irq's slot is, in bytes from its start.
 const SLOT_OFFSET: u64 = 64;
@@ -92,6 +94,7 @@ impl<M: Machine> Kernel<M> {
     /// An interrupt with this vector arrived.
     pub fn interrupt(&mut self, vector: u8) {
         self.counters.interrupts += 1;
+        self.trace(Event { detail: vector, ..Event::new(Kind::Interrupt, self.current) });
         let irq = self.vectors[usize::from(vector)];
         if let Some(irq) = irq
             && let IrqSource::Line(line) = self.get(irq).source

@@ -1,7 +1,8 @@
 //! Invocations: the methods of kernel objects.
 
 use ukernel_abi::invoke::{
-    attachment, cap_table, io_ports, irq, irq_control, log, memory, sched_context, thread, timer, untyped, vcpu, vspace,
+    attachment, cap_table, io_ports, irq, irq_control, log, memory, sched_context, thread, timer, trace, untyped, vcpu,
+    vspace,
 };
 use ukernel_abi::message::{MAX_WORDS, REGISTER_WORDS};
 use ukernel_abi::vcpu::MAX_FIXUPS;
@@ -51,6 +52,7 @@ impl<M: Machine> Kernel<M> {
             Cap::SchedContext(context) => self.invoke_sched_context(call, context),
             Cap::IrqControl => self.invoke_irq_control(call),
             Cap::Log => self.invoke_log(call),
+            Cap::Trace => self.invoke_trace(call),
             _ => Err(Error::InvalidCapability),
         }
     }
@@ -216,6 +218,7 @@ impl<M: Machine> Kernel<M> {
                 self.make_foreign(target, holder)?;
             }
             thread::KICK => self.kick_foreign(target)?,
+            thread::SET_NAME => self.get_mut(target).name = self.args(&call)?,
             _ => return Err(Error::InvalidMethod),
         }
         Ok(Outcome::Done)
@@ -517,6 +520,19 @@ impl<M: Machine> Kernel<M> {
                 (v.fixups, v.fixup_count) = (fixups, count);
             }
             vcpu::KICK => self.kick(target),
+            _ => return Err(Error::InvalidMethod),
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn invoke_trace(&mut self, call: Invocation) -> Answer {
+        match call.method {
+            trace::START => {
+                let [memory] = self.args(&call)?;
+                let source = self.slot(call.caller, memory)?;
+                self.start_trace(source)?;
+            }
+            trace::STOP => self.stop_trace(),
             _ => return Err(Error::InvalidMethod),
         }
         Ok(Outcome::Done)

@@ -4,10 +4,13 @@
 //! with it (`waiter`), or holds a caller that waits for its answer (`caller`, in state `Replying` with this object).
 
 use ukernel_abi::message::{MAX_CAPS, REGISTER_WORDS};
+use ukernel_abi::trace::Kind;
+use ukernel_abi::vcpu::TRAP_WORDS;
 use ukernel_abi::{Error, MessageInfo, MessagePage, Rights, fault};
 
 use crate::scheduler::{End, Queue};
 use crate::thread::SendKind;
+use crate::trace::Event;
 use crate::{Kernel, Machine, Object, PhysAddr, Ref, SchedContext, State, Thread};
 
 /// Who waits at an endpoint.
@@ -76,6 +79,9 @@ impl<M: Machine> Kernel<M> {
         kind: SendKind,
         blocking: Blocking,
     ) {
+        let info = self.outgoing(sender, kind);
+        let event = Event::new(Kind::Send, Some(sender));
+        self.trace(Event { info, value: badge, object: endpoint.address(), ..event });
         let ep = self.get(endpoint);
         if ep.waiters == Waiters::Receivers
             && let Some(receiver) = ep.queue.head
@@ -137,6 +143,8 @@ impl<M: Machine> Kernel<M> {
     /// Answer the caller that a Reply object holds. Returns the caller, if it can go on.
     pub(crate) fn reply(&mut self, server: Ref<Thread>, reply: Ref<Reply>) -> Result<Option<Ref<Thread>>, Error> {
         let caller = self.get_mut(reply).caller.take().ok_or(Error::InvalidState)?;
+        let info = MessageInfo(self.get(server).context.rsi);
+        self.trace(Event { other: Some(caller), info, ..Event::new(Kind::Reply, Some(server)) });
         self.take_back_time(reply, caller);
         if matches!(self.get(caller).state, State::Replying { fault: true, .. }) {
             let label = MessageInfo(self.get(server).context.rsi).label();
@@ -224,11 +232,8 @@ impl<M: Machine> Kernel<M> {
         if kind.fault && source.foreign {
             return self.deliver_trap(from, to, badge);
         }
-        let (words, info) = if kind.fault {
-            (source.fault_words, MessageInfo::new(fault::LABEL, fault::WORDS))
-        } else {
-            (source.context.words, MessageInfo(source.context.rsi))
-        };
+        let words = if kind.fault { source.fault_words } else { source.context.words };
+        let info = self.outgoing(from, kind);
         let mut length = info.length();
         let mut caps = 0;
         if !kind.fault && (length > REGISTER_WORDS || info.caps() > 0) {
@@ -238,9 +243,19 @@ impl<M: Machine> Kernel<M> {
         for (target, word) in target.words.iter_mut().zip(words).take(length) {
             *target = word;
         }
-        target.rsi = MessageInfo::new(info.label(), length).with_caps(caps).0;
-        target.rdi = badge;
-        target.rax = 0;
+        let info = MessageInfo::new(info.label(), length).with_caps(caps);
+        (target.rsi, target.rdi, target.rax) = (info.0, badge, 0);
+        self.trace(Event { other: Some(from), info, value: badge, ..Event::new(Kind::Receive, Some(to)) });
+    }
+
+    /// The header of what a thread sends.
+    fn outgoing(&self, sender: Ref<Thread>, kind: SendKind) -> MessageInfo {
+        let s = self.get(sender);
+        match kind.fault {
+            true if s.foreign => MessageInfo::new(fault::FOREIGN, TRAP_WORDS),
+            true => MessageInfo::new(fault::LABEL, fault::WORDS),
+            false => MessageInfo(s.context.rsi),
+        }
     }
 
     /// Copy what does not fit registers. Returns the words and capabilities that arrive.

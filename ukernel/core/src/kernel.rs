@@ -3,6 +3,7 @@
 use ukernel_abi::Error;
 
 use crate::scheduler::RunQueues;
+use crate::trace::Ring;
 use crate::{CapTable, Irq, Machine, Object, Ref, SlotRef, Thread, Timer, VSpace};
 
 /// Events counted since boot; the first things to look at when something is slow.
@@ -40,6 +41,12 @@ pub struct Kernel<M: Machine> {
     pub(crate) vectors: [Option<Ref<Irq>>; 256],
     /// CapTables without a capability left, whose slots are still to be emptied.
     pub(crate) dead_tables: Option<Ref<CapTable>>,
+    /// Where events go, while they are traced.
+    pub(crate) ring: Option<Ring>,
+    /// The slot for the ring's memory; there is none before the root task is made.
+    pub(crate) trace_slot: Option<SlotRef>,
+    /// How many threads were made: numbers them in traces.
+    pub(crate) threads_made: u32,
     /// Counters.
     pub counters: Counters,
 }
@@ -58,6 +65,9 @@ impl<M: Machine> Kernel<M> {
             timers: None,
             vectors: [None; 256],
             dead_tables: None,
+            ring: None,
+            trace_slot: None,
+            threads_made: 0,
             counters: Counters::default(),
         }
     }

@@ -31,6 +31,7 @@ mod seeded;
 mod thread;
 mod thread_methods;
 mod timer;
+mod trace;
 mod vcpu;
 mod vspace;
 

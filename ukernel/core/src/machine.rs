@@ -115,6 +115,8 @@ pub trait Machine {
     fn root_writes(&self) -> u64;
     /// How often the kernel was entered on ways that no method of `Kernel` hears of: fast Vcpu exits and entries.
     fn fast_entries(&self) -> u64;
+    /// Tracing is on or off: while it is on, the entry code's own ways into and out of Vcpus are not taken.
+    fn set_tracing(&mut self, on: bool);
     /// Store the processor's segment bases (and whatever else is kept in the processor) to the running thread's context.
     fn save_bases(&mut self, thread: Ref<Thread>);
     /// Load the segment bases from the running thread's context.

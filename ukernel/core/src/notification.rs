@@ -2,8 +2,10 @@
 
 use crate::ipc::Blocking;
 use crate::scheduler::{End, Queue};
+use crate::trace::Event;
 use crate::{Kernel, Machine, Object, Ref, State, Thread};
 use ukernel_abi::Error;
+use ukernel_abi::trace::Kind;
 
 /// A word of pending bits. Invariant: while threads wait there are no bits.
 #[derive(Clone, Debug)]
@@ -26,6 +28,9 @@ impl Notification {
 impl<M: Machine> Kernel<M> {
     /// Or bits into the word, and wake whoever waits for them.
     pub(crate) fn signal(&mut self, notification: Ref<Notification>, badge: u64) {
+        let n = self.get(notification);
+        let event = Event::new(Kind::Signal, self.current);
+        self.trace(Event { other: n.queue.head, value: badge, object: notification.address(), ..event });
         let n = self.get(notification);
         if let Some(waiter) = n.queue.head {
             let queue = self.unqueue(n.queue, waiter);

@@ -113,7 +113,7 @@ impl<M: Machine> Kernel<M> {
                 m.create(at.offset(SLOT_BYTES), Slot::default());
                 Cap::Irq(irq)
             }
-            ObjectType::IoPorts | ObjectType::IrqControl | ObjectType::Log => return None,
+            ObjectType::IoPorts | ObjectType::IrqControl | ObjectType::Log | ObjectType::Trace => return None,
         })
     }
 
@@ -126,7 +126,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn make_thread(&mut self, at: PhysAddr) -> Ref<Thread> {
-        let thread = self.machine.create(at, Thread::new());
+        self.threads_made = self.threads_made.wrapping_add(1);
+        let thread = self.machine.create(at, Thread::new(self.threads_made));
         for index in 0..THREAD_SLOTS {
             self.machine.create(at.offset(SLOTS_OFFSET + index * SLOT_BYTES), Slot::default());
         }

@@ -3,6 +3,9 @@
 //! The running thread is in no queue. A thread is in a run queue exactly when it is `runnable` and not the running one
 //! (`queued` says so). Within a priority the order is round robin by quanta.
 
+use ukernel_abi::trace::Kind;
+
+use crate::trace::Event;
 use crate::{Kernel, Machine, Object, Ref, Reply, State, Thread};
 
 /// Head and tail of a list of threads linked through `next` and `previous`.
@@ -167,6 +170,7 @@ impl<M: Machine> Kernel<M> {
         }
         if self.current != self.loaded {
             self.counters.switches += 1;
+            self.trace(Event { other: self.loaded, ..Event::new(Kind::Schedule, self.current) });
             self.machine.switch(self.loaded, self.current);
             self.loaded = self.current;
             if let Some(thread) = self.current {

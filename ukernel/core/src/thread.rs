@@ -116,6 +116,9 @@ pub struct Thread {
     pub(crate) fault_endpoint: Option<(Ref<Endpoint>, u64)>,
     pub(crate) bound: Option<Ref<Notification>>,
     pub(crate) fault_words: [u64; ukernel_abi::fault::WORDS],
+    /// For traces: which thread it is of all that were made, and what its maker calls it.
+    pub(crate) number: u32,
+    pub(crate) name: [u64; 3],
 }
 
 impl Object for Thread {}
@@ -124,7 +127,7 @@ const _: () = assert!(size_of::<Thread>() <= SLOTS_OFFSET as usize);
 const _: () = assert!(SLOTS_OFFSET + THREAD_SLOTS * 64 <= crate::THREAD_FPU_OFFSET);
 
 impl Thread {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(number: u32) -> Self {
         Self {
             context: Context::default(),
             root: PhysAddr(0),
@@ -149,6 +152,8 @@ impl Thread {
             fault_endpoint: None,
             bound: None,
             fault_words: [0; ukernel_abi::fault::WORDS],
+            number,
+            name: [0; 3],
         }
     }
 

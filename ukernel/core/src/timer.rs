@@ -2,7 +2,9 @@
 //!
 //! Armed timers are in one list, earliest first. Insertion walks it: linear in the number of armed timers.
 
+use crate::trace::Event;
 use crate::{Kernel, Machine, Notification, Object, Ref, SlotRef};
+use ukernel_abi::trace::Kind;
 
 /// Where a timer's slot is, in bytes from its start.
 const SLOT_OFFSET: u64 = 64;
@@ -87,6 +89,7 @@ impl<M: Machine> Kernel<M> {
     /// The timer interrupt: signal what is due, and end the quantum if it is over.
     pub fn timer_interrupt(&mut self) {
         self.counters.interrupts += 1;
+        self.trace(Event::new(Kind::Timer, self.current));
         let now = self.machine.now();
         while let Some(timer) = self.timers
             && self.get(timer).deadline <= now

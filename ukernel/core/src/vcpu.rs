@@ -8,7 +8,9 @@ use ukernel_abi::vcpu::{ExitReason, MAX_FIXUPS, State as StatePage};
 use ukernel_abi::{Error, MASTER_END, MASTER_START, USER_END};
 
 use crate::foreign::may_run;
+use crate::trace::Event;
 use crate::{Context, Kernel, Machine, Object, PhysAddr, Ref, SlotRef, State, Thread};
+use ukernel_abi::trace::Kind;
 
 /// Where a Vcpu's slot is, in bytes from its start.
 const SLOT_OFFSET: u64 = 512;
@@ -133,6 +135,8 @@ impl<M: Machine> Kernel<M> {
         let context = self.get(thread).context.clone();
         let v = self.get_mut(vcpu);
         let kicked = core::mem::take(&mut v.kicked) != 0;
+        self.trace(Event::new(Kind::VcpuEnter, Some(thread)));
+        let v = self.get_mut(vcpu);
         (v.master_rsp, v.master_rip) = (context.rsp, context.rip);
         (v.master_fs, v.master_gs) = (context.fs_base, context.gs_base);
         let foreign = self.read_state(page, &context);
@@ -174,8 +178,17 @@ impl<M: Machine> Kernel<M> {
         self.end_entry(thread, vcpu, exit);
     }
 
+    /// Foreign code made a system call, and the entry code did not deal with it.
+    pub(crate) fn exit_by_call(&mut self, thread: Ref<Thread>, vcpu: Ref<Vcpu>) {
+        let context = &mut self.get_mut(thread).context;
+        (context.rcx, context.r11) = (context.rip, context.rflags);
+        self.exit_to_master(thread, vcpu, Exit { reason: ExitReason::Syscall, vector: 0, error_code: 0, address: 0 });
+    }
+
     /// `VcpuEnter` returns.
     fn end_entry(&mut self, thread: Ref<Thread>, vcpu: Ref<Vcpu>, exit: Exit) {
+        let (detail, value) = (exit.reason as u8, exit.vector.into());
+        self.trace(Event { detail, value, ..Event::new(Kind::VcpuExit, Some(thread)) });
         let v = self.get_mut(vcpu);
         v.foreign = 0;
         let (rip, rsp, fs_base, gs_base) = (v.master_rip, v.master_rsp, v.master_fs, v.master_gs);

@@ -49,6 +49,8 @@ pub struct PerCpu {
     pub(crate) root_writes: u64,
     /// How often a Vcpu was entered or left on the fast ways, each of which writes CR3.
     pub(crate) fast_entries: u64,
+    /// 1 while events are traced.
+    pub(crate) tracing: u64,
     /// 1 where an interrupt arrived in a window.
     pub(crate) noted: u64,
     /// Interrupts that arrived in a window, by vector.
@@ -93,6 +95,7 @@ static mut CPU: PerCpu = PerCpu {
     vcpu: core::ptr::null_mut(),
     root_writes: 0,
     fast_entries: 0,
+    tracing: 0,
     noted: 0,
     pending: [0; 4],
     no_vcpu: Vcpu::new(),
@@ -301,6 +304,12 @@ pub(crate) fn root_writes() -> u64 {
 pub(crate) fn fast_entries() -> u64 {
     // SAFETY: as in `set_root`.
     unsafe { (*per_cpu()).fast_entries }
+}
+
+/// Let Vcpus be entered and left by the kernel's Rust half, or again by the entry code alone.
+pub(crate) fn set_tracing(on: bool) {
+    // SAFETY: as in `set_running`.
+    unsafe { (*per_cpu()).tracing = on.into() };
 }
 
 /// The base of `fs`.

@@ -181,6 +181,8 @@ global_asm!(
     // Foreign code made a system call: its registers go to the state page, its master goes on.
     // rsp = Vcpu.
     "banyan_foreign_exit:",
+    "cmp qword ptr gs:[{TRACING}], 0",
+    "jne banyan_ordinary_call",
     "mov gs:[{SPARE}], rax",
     "mov rax, [rsp + {STATE}]",
     "mov [rax + {S_RBX}], rbx",
@@ -240,6 +242,8 @@ global_asm!(
     // Without a Vcpu it may be a foreign thread, which loses no register.
     "cmp qword ptr [rsp + {STATE}], 0",
     "je banyan_ordinary_call",
+    "cmp qword ptr gs:[{TRACING}], 0",
+    "jne banyan_ordinary_call",
     "mov rbx, [rsp + {STATE}]",
     "cmp qword ptr [rsp + {KICKED}], 0",
     "jne banyan_ordinary_call",
@@ -389,6 +393,7 @@ global_asm!(
     VCPU = const offset_of!(PerCpu, vcpu),
     PENDING = const offset_of!(PerCpu, pending),
     NOTED = const offset_of!(PerCpu, noted),
+    TRACING = const offset_of!(PerCpu, tracing),
     FAST_ENTRIES = const offset_of!(PerCpu, fast_entries),
     WORDS = const offset_of!(Context, words),
     RDI = const offset_of!(Context, rdi),

@@ -196,6 +196,10 @@ impl Machine for Hardware {
         cpu::fast_entries()
     }
 
+    fn set_tracing(&mut self, on: bool) {
+        cpu::set_tracing(on);
+    }
+
     fn save_bases(&mut self, thread: Ref<Thread>) {
         let (fs_base, gs_base) = (cpu::fs_base(), cpu::gs_base());
         let context = &mut self.get_mut(thread).context;

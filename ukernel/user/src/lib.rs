@@ -33,7 +33,7 @@ mod syscall;
 pub use cap::Cap;
 pub use object::{
     Attachment, CapTable, Endpoint, IoPorts, Irq, IrqControl, Log, Memory, Notification, Reply, SchedContext, Thread,
-    Timer, Untyped, VSpace, Vcpu,
+    Timer, Trace, Untyped, VSpace, Vcpu,
 };
 pub use syscall::{vcpu_enter, yield_now};
 pub use ukernel_abi::{Error, MessageInfo, ObjectType, Rights};

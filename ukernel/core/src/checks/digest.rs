@@ -118,6 +118,8 @@ fn cap(cap: Cap, d: &mut Digest) {
         Cap::VcpuState(vcpu) => (24, vcpu.address(), 0, 0),
         Cap::TimerTarget { timer, notification, badge } => (25, timer.address(), notification.address(), badge),
         Cap::IrqTarget { irq, notification, badge } => (26, irq.address(), notification.address(), badge),
+        Cap::Trace => (27, 0, 0, 0),
+        Cap::TraceMemory => (28, 0, 0, 0),
     };
     // The kind says which of the others there are.
     d.pair(kind, third);

@@ -184,6 +184,7 @@ impl Machine for Simulation {
     fn fast_entries(&self) -> u64 {
         0
     }
+    fn set_tracing(&mut self, _: bool) {}
     fn save_bases(&mut self, _: Ref<Thread>) {}
     fn load_bases(&mut self, _: Ref<Thread>) {}
     fn reset_fpu(&mut self, _: Ref<Thread>) {}

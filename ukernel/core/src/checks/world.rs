@@ -288,6 +288,9 @@ impl Kernel<Simulation> {
             timers,
             vectors,
             dead_tables,
+            ring,
+            trace_slot,
+            threads_made,
             counters,
         } = other;
         self.machine.copy_from(machine);
@@ -295,5 +298,6 @@ impl Kernel<Simulation> {
         (self.current, self.loaded, self.active) = (*current, *loaded, *active);
         (self.quantum_end, self.programmed) = (*quantum_end, *programmed);
         (self.timers, self.vectors, self.dead_tables, self.counters) = (*timers, *vectors, *dead_tables, *counters);
+        (self.ring, self.trace_slot, self.threads_made) = (*ring, *trace_slot, *threads_made);
     }
 }

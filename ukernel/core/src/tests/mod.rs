@@ -6,6 +6,7 @@ mod foreign;
 mod messages;
 mod random;
 mod spaces;
+mod trace;
 
 use crate::checks::invariants;
 use crate::checks::world::World;

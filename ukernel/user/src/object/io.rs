@@ -1,8 +1,8 @@
 //! Interrupts, ports and the kernel's log.
 
-use ukernel_abi::invoke::{io_ports, irq, irq_control, log};
+use ukernel_abi::invoke::{io_ports, irq, irq_control, log, trace};
 
-use super::Notification;
+use super::{Memory, Notification};
 use crate::message::{Arguments, invoke};
 use crate::{Cap, Error, words};
 
@@ -21,6 +21,10 @@ pub enum IoPorts {}
 /// The right to append to the kernel's log.
 #[derive(Debug)]
 pub enum Log {}
+
+/// The right to trace.
+#[derive(Debug)]
+pub enum Trace {}
 
 /// What to program into a device for a message-signalled interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +135,24 @@ impl Cap<IoPorts> {
         let count = (result[0] as usize).min(wanted);
         into[..count].copy_from_slice(&words::as_bytes(&result[1..5])[..count]);
         Ok(count)
+    }
+}
+
+impl Cap<Trace> {
+    /// Lets the kernel write events to `memory` from now on: a header and records, see [`ukernel_abi::trace`].
+    ///
+    /// # Errors
+    /// `InvalidState`: it does so already. `InvalidArgument`: not RAM.
+    pub fn start(self, memory: Cap<Memory>) -> Result<(), Error> {
+        invoke(self.slot(), trace::START, &[memory.slot()]).map(drop)
+    }
+
+    /// Stops that.
+    ///
+    /// # Errors
+    /// Only those of every method.
+    pub fn stop(self) -> Result<(), Error> {
+        invoke(self.slot(), trace::STOP, &[]).map(drop)
     }
 }
 

@@ -13,7 +13,7 @@ mod untyped;
 
 pub use cap_table::CapTable;
 pub use endpoint::{Endpoint, Reply};
-pub use io::{IoPorts, Irq, IrqControl, Log, MAX_LOG_BYTES, MAX_PORT_BYTES, MsiVector};
+pub use io::{IoPorts, Irq, IrqControl, Log, MAX_LOG_BYTES, MAX_PORT_BYTES, MsiVector, Trace};
 pub use memory::{Attachment, Incomplete, MapRange, Memory, PageRange, VSpace};
 pub use notification::{Notification, Timer};
 pub use thread::{RegisterSnapshot, SchedContext, StartRegisters, Thread, Vcpu};

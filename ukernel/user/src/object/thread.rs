@@ -4,7 +4,7 @@ use ukernel_abi::invoke::{sched_context, thread, vcpu};
 
 use super::{CapTable, Endpoint, Memory, Notification, VSpace};
 use crate::message::{Arguments, invoke};
-use crate::{Cap, Error};
+use crate::{Cap, Error, words};
 
 /// A thread.
 #[derive(Debug)]
@@ -151,6 +151,18 @@ impl Cap<Thread> {
     /// `InvalidState`: it runs, or has a Vcpu; `serves` serves another one.
     pub fn make_foreign(self, serves: Cap<Thread>) -> Result<(), Error> {
         invoke(self.slot(), thread::MAKE_FOREIGN, &[serves.slot()]).map(drop)
+    }
+
+    /// Names the thread for whoever traces; what is past 24 bytes is cut off.
+    ///
+    /// # Errors
+    /// Only those of every method.
+    pub fn set_name(self, name: &[u8]) -> Result<(), Error> {
+        let mut packed = [0; 3];
+        for (word, chunk) in packed.iter_mut().zip(name.chunks(8)) {
+            *word = words::pack(chunk);
+        }
+        invoke(self.slot(), thread::SET_NAME, &packed).map(drop)
     }
 
     /// Makes a foreign thread trap now, or when it is to go on.

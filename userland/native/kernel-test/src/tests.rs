@@ -11,6 +11,7 @@ mod memory;
 mod messages;
 mod notifications;
 mod registers;
+mod traces;
 
 use crate::Outcome;
 use crate::world::World;
@@ -91,6 +92,9 @@ pub const ALL: &[(&str, Test)] = &[
     ("unanswered_foreign_threads_stop", foreign_threads::unanswered_foreign_threads_stop),
     ("foreign_threads_use_their_handlers_fpu_state", foreign_threads::foreign_threads_use_their_handlers_fpu_state),
     ("foreign_threads_without_fpu_fault", foreign_threads::foreign_threads_without_fpu_fault),
+    ("messages_are_traced", traces::messages_are_traced),
+    ("vcpus_do_the_same_while_traced", traces::vcpus_do_the_same_while_traced),
+    ("traces_end_with_their_memory", traces::traces_end_with_their_memory),
     ("writable_pages_are_not_executed", attacks::writable_pages_are_not_executed),
     ("memory_that_may_be_read_is_not_written", attacks::memory_that_may_be_read_is_not_written),
     ("a_stack_overflow_is_a_fault", attacks::a_stack_overflow_is_a_fault),
