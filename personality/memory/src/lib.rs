@@ -61,7 +61,7 @@ pub(crate) use native as os;
 pub use addr::{PAGE_BYTES, USER_END, UserAddr};
 pub use frame::Frame;
 pub use io::{Sink, SliceSink, SliceSource, Source, UserIo, UserSegment, VecSink};
-pub use page_source::PageSource;
+pub use page_source::{CutOff, Mappings, PageSource, mappings, set_mappings};
 pub use plain::{Plain, bytes_of, bytes_of_mut, zeroed};
 pub use state_page::{State, StatePage};
 pub use user::{

@@ -1,8 +1,45 @@
 //! What can be mapped into an address space.
 
+use core::ops::Range;
+
 use linux_abi::Result;
+use rt::sync::OnceCell;
 
 use crate::Frame;
+
+/// Whatever has pages of sources mapped.
+pub trait Mappings: Sync {
+    /// Takes write access to a source's pages from all shared mappings: the next write of each page asks the source again.
+    /// Called without a lock that a page fault needs.
+    fn write_protect(&self, source: &dyn PageSource);
+
+    /// Takes a range of a source's pages out of mappings: they are not the source's any more. Called without a lock that a
+    /// page fault needs.
+    fn cut_off(&self, source: &dyn PageSource, pages: Range<u64>, from: CutOff);
+}
+
+/// Out of which mappings pages are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOff {
+    /// Shared ones: there is a hole now.
+    Shared,
+    /// All, private copies included: the file ends before them.
+    All,
+}
+
+static MAPPINGS: OnceCell<&'static dyn Mappings> = OnceCell::new();
+
+/// Says who has pages mapped. Once; later calls are ignored.
+pub fn set_mappings(mappings: &'static dyn Mappings) {
+    // The first one stays.
+    let _ = MAPPINGS.set(mappings);
+}
+
+/// Who has pages mapped, if anybody can.
+#[must_use]
+pub fn mappings() -> Option<&'static dyn Mappings> {
+    MAPPINGS.get().copied()
+}
 
 /// Pages that can be mapped: a file's cache, shared anonymous memory, a device.
 ///

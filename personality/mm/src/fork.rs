@@ -10,6 +10,7 @@ use crate::area::{Area, AreaFlags, Protection};
 use crate::areas::Areas;
 use crate::page_map::{ForkAs, PageMap};
 use crate::page_tables::{MapRun, PageRun, PageTables, Rights, push_map};
+use crate::registry;
 use crate::space::{AddressSpace, Inner};
 
 impl AddressSpace {
@@ -37,7 +38,9 @@ impl AddressSpace {
         }
         parent.protect_private(&*self.tables);
         tables.map(&runs)?;
-        Ok(Arc::new(Self { tables, inner: Mutex::new(child) }))
+        // Entered before the parent is unlocked.
+        let child = Self { number: registry::next_number(), tables, inner: Mutex::new(child) };
+        Ok(registry::enter(Arc::new(child)))
     }
 }
 

@@ -10,7 +10,8 @@
 //! while its frame belongs to this address space alone. A frame is let go only after the page tables dropped it.
 //!
 //! Lock order: an address space, then (through [`PageSource`](guest_memory::PageSource)) an inode, then the frame
-//! pool. Two address spaces are never locked at once, but for `fork`, whose child nobody else knows yet.
+//! pool. Two address spaces are never locked at once, but for `fork`, whose child nobody else knows yet. A source of pages
+//! visits address spaces ([`AllSpaces`]) without any lock that comes after them.
 #![no_std]
 
 extern crate alloc;
@@ -28,6 +29,7 @@ mod map;
 mod page_map;
 mod page_tables;
 mod protect;
+mod registry;
 mod remap;
 mod remote;
 mod report;
@@ -56,6 +58,7 @@ pub use fault::{Access, FaultError};
 pub use layout::{Layout, MMAP_MIN_ADDRESS, STACK_GUARD_BYTES, STACK_TOP};
 pub use map::{MapRequest, Placement};
 pub use page_tables::{MapRun, PageRun, PageTables, Rights};
+pub use registry::AllSpaces;
 pub use remap::{RemapPlacement, RemapRequest};
 pub use report::{AreaReport, Usage};
 pub use shared::SharedAnonymous;

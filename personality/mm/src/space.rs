@@ -15,6 +15,7 @@ use crate::layout::Layout;
 use crate::os;
 use crate::page_map::PageMap;
 use crate::page_tables::PageTables;
+use crate::registry;
 
 /// Resource limits that concern memory, in bytes (`RLIM64_INFINITY`: none).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct Regions {
 
 /// The address space of one or several processes (`CLONE_VM`).
 pub struct AddressSpace {
+    /// Its place in the order of making.
+    pub(crate) number: u64,
     pub(crate) tables: Box<dyn PageTables>,
     pub(crate) inner: Mutex<Inner>,
 }
@@ -109,7 +112,7 @@ impl AddressSpace {
             peak_pages: 0,
             lock_future: false,
         };
-        Arc::new(Self { tables, inner: Mutex::new(inner) })
+        registry::enter(Arc::new(Self { number: registry::next_number(), tables, inner: Mutex::new(inner) }))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -186,6 +189,7 @@ impl Inner {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
+        registry::leave(self.number);
         // The frames go afterwards, with `inner`.
         self.tables.clear(&self.inner.get_mut().pages.runs());
     }

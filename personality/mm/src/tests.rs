@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use guest_memory::{Frame, PAGE_BYTES, PageSource};
+use guest_memory::{CutOff, Frame, Mappings, PAGE_BYTES, PageSource};
 use linux_abi::{Errno, Result};
 use rt::sync::Mutex;
 
@@ -368,4 +368,32 @@ fn a_source_that_tracks_writes_hears_of_each_page_once_before_it_is_written() {
     space.protect(BASE, 8 * P, Protection::READ_WRITE).expect("protect");
     assert!(put(&space, BASE + P, 3) && put(&space, BASE, 3));
     assert_eq!(*source.told.lock(), [1, 5, 1, 0]);
+}
+
+#[test]
+fn a_source_can_take_write_access_and_pages_back() {
+    let source = Arc::new(Tracked { page: Frame::alloc_zeroed().expect("memory"), told: Mutex::new(Vec::new()) });
+    let object =
+        Arc::new(MappedObject { source: source.clone(), name: b"/file".to_vec(), device: 1, inode: 2, keep: None });
+    let space = space();
+    let shared = MapRequest { object: Some((object.clone(), 2)), sharing: Sharing::Shared, ..fixed(BASE, 4) };
+    let private = MapRequest { object: Some((object, 0)), ..fixed(BASE + 16 * P, 8) };
+    assert_eq!((space.map(&shared), space.map(&private)), (Ok(BASE), Ok(BASE + 16 * P)));
+    assert!(put(&space, BASE, 1) && put(&space, BASE + 19 * P, 7));
+    let child = space.fork().expect("memory");
+    assert!(put(&child, BASE, 2));
+    assert_eq!(*source.told.lock(), [2], "the child has it writable as well");
+    AllSpaces.write_protect(&*source);
+    assert!(put(&child, BASE, 3) && put(&space, BASE, 4) && put(&space, BASE, 5));
+    assert_eq!(*source.told.lock(), [2, 2, 2]);
+    assert_eq!(byte(&space, BASE + 19 * P), Some(7), "a copy of its own");
+    assert_eq!(byte(&space, BASE + 2 * P), Some(5));
+    let before = space.usage().resident;
+    AllSpaces.cut_off(&*source, 4..u64::MAX, CutOff::All);
+    assert!(space.usage().resident < before);
+    assert_eq!(byte(&space, BASE + 19 * P), Some(7), "page 3 is before the cut");
+    AllSpaces.cut_off(&*source, 3..4, CutOff::Shared);
+    assert_eq!(byte(&space, BASE + 19 * P), Some(7), "it is private");
+    AllSpaces.cut_off(&*source, 3..u64::MAX, CutOff::All);
+    assert_eq!(byte(&space, BASE + 19 * P), Some(5), "the source's own again");
 }

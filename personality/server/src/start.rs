@@ -60,6 +60,7 @@ fn endpoint(env: &Env, name: &'static str) -> Cap<Endpoint> {
 fn start(env: &Env, host: HostChannelClient) -> Result<World> {
     hardware::init_memory(env)?;
     guest_memory::set_fault_handler(current::handle_copy_fault);
+    guest_memory::set_mappings(&mm::AllSpaces);
     set_clock(endpoint(env, "clock"));
     set_limits();
     let namespace = world::make_root(env)?;

@@ -289,8 +289,9 @@ impl Link {
             match entry.send(&*self.server, self.windows.changes(), region) {
                 Ok(changed) => committed = changed.committed,
                 Err(FsError::AlreadyDone) => {}
+                Err(error) if is_lost(error) => return Err(error),
                 Err(error) => {
-                    log::warn!("change {} cannot be repeated: {error}", entry.number);
+                    log::error!("change {} cannot be repeated: {error}", entry.number);
                     return Err(error);
                 }
             }

@@ -153,6 +153,19 @@ impl Pages {
         new
     }
 
+    /// Makes all pages dirty that a process may have written through a mapping, and forgets that it may: somebody takes
+    /// care that it asks again. How many there were.
+    pub(crate) fn take_mapped(&mut self) -> u64 {
+        let mut taken = 0;
+        for leaf in self.leaves.values_mut() {
+            taken += u64::from(leaf.mapped.count_ones());
+            self.dirty += u64::from((leaf.mapped & !leaf.dirty).count_ones());
+            leaf.dirty |= leaf.mapped;
+            leaf.mapped = 0;
+        }
+        taken
+    }
+
     /// Takes the first run of at most `limit` dirty pages at or after `from`; they are clean from now on.
     pub(crate) fn take_dirty(&mut self, from: u64, limit: usize) -> Option<Run> {
         let (first_leaf, _) = split(from);

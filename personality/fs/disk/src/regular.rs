@@ -4,10 +4,10 @@
 //! said to the server of this file's contents: pages that come, pages that go, the size. `content` is what is here.
 //! A page is taken out of `content` (as one more reference) before it is copied.
 
-use core::ops::{Deref, DerefMut};
+use core::ops::{Deref, DerefMut, Range};
 use core::sync::atomic::Ordering;
 
-use guest_memory::{Frame, Sink, Source};
+use guest_memory::{CutOff, Frame, Sink, Source};
 use interfaces::file_system::{NewAttributes, Piece, set};
 use linux_abi::{Errno, Result};
 use rt::sync::{Mutex, MutexGuard};
@@ -51,7 +51,7 @@ pub(crate) struct Content {
     pub(crate) size: u64,
     /// The size that the server knows: behind it nothing needs to be read.
     pub(crate) server_size: u64,
-    /// A process could once write pages through a mapping.
+    /// Pages were once given to a mapping.
     pub(crate) was_mapped: bool,
 }
 
@@ -365,7 +365,21 @@ impl Node {
             return Err(Errno::EFBIG);
         }
         let _writer = regular.writer.lock();
-        self.set_size_locked(regular, size)
+        let old_size = self.content(regular).size;
+        self.set_size_locked(regular, size)?;
+        if size < old_size {
+            self.cut_off_mappings(regular, size.div_ceil(PAGE)..u64::MAX, CutOff::All);
+        }
+        Ok(())
+    }
+
+    /// Takes pages out of processes' mappings: they are the file's no more. The caller holds `writer` alone.
+    pub(crate) fn cut_off_mappings(&self, regular: &Regular, pages: Range<u64>, from: CutOff) {
+        if self.content(regular).was_mapped
+            && let Some(mappings) = guest_memory::mappings()
+        {
+            mappings.cut_off(self, pages, from);
+        }
     }
 
     /// The same for one who holds `writer`.

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use guest_memory::{Frame, PageSource, Sink, Source};
+use guest_memory::{CutOff, Frame, PageSource, Sink, Source};
 use linux_abi::{Errno, Result};
 use vfs::{Allocation, EmitEntry, File, FileKind, OpenFlags, Positioning, SeekTarget, clock};
 
@@ -106,7 +106,7 @@ impl Node {
 
     /// Makes a range a hole. The caller holds `writer`.
     fn punch_hole(&self, regular: &Regular, start: u64, end: u64) -> Result<()> {
-        let _io = regular.io.lock();
+        let io = regular.io.lock();
         let now = clock::now();
         let server_size = self.content(regular).server_size;
         let bytes = end.min(server_size.next_multiple_of(PAGE)).saturating_sub(start);
@@ -127,6 +127,8 @@ impl Node {
         }
         content.pages.remove_range(first_whole, end_whole);
         drop(content);
+        drop(io);
+        self.cut_off_mappings(regular, first_whole..end_whole, CutOff::Shared);
         self.known().note_modification(now);
         self.keep_until_written();
         Ok(())
@@ -173,15 +175,15 @@ impl PageSource for Node {
             return Err(Errno::EFAULT);
         }
         let frame = self.own_page(regular, index)?;
+        let mut content = self.content(regular);
+        content.was_mapped = true;
         if !for_write {
             return Ok(frame);
         }
-        let mut content = self.content(regular);
         if content.pages.peek(index) != Some(&frame) {
             // Cut off meanwhile.
             return Err(Errno::EFAULT);
         }
-        content.was_mapped = true;
         content.pages.mark_dirty(index);
         content.pages.mark_mapped(index);
         drop(content);

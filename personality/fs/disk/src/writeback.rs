@@ -17,10 +17,23 @@ impl Node {
     /// What the server finds.
     pub(crate) fn write_back(&self) -> Result<()> {
         if let Body::Regular(regular) = &self.body {
-            self.content(regular).pages.dirty_mapped();
+            self.catch_mapped(regular);
             self.write_pages(regular)?;
         }
         self.write_attributes()
+    }
+
+    /// Makes all pages dirty that processes may have written through mappings.
+    fn catch_mapped(&self, regular: &Regular) {
+        let Some(mappings) = guest_memory::mappings() else {
+            self.content(regular).pages.dirty_mapped();
+            return;
+        };
+        // In this order: who asks to write a page after this is noted again, who had it writable before loses that below,
+        // and what he writes until then is in the page when it is sent.
+        if self.content(regular).pages.take_mapped() > 0 {
+            mappings.write_protect(self);
+        }
     }
 
     /// Sends dirty pages to the server.

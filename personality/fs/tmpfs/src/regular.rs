@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 use core::any::Any;
 
-use guest_memory::{Frame, PageSource, Sink, Source};
+use guest_memory::{CutOff, Frame, PageSource, Sink, Source};
 use linux_abi::{Errno, Result};
 use rt::sync::Mutex;
 use vfs::{
@@ -33,6 +33,8 @@ pub(crate) struct RegularFile {
 struct Content {
     pages: Pages,
     size: u64,
+    /// Pages were once given to a mapping.
+    was_mapped: bool,
 }
 
 impl RegularFile {
@@ -119,8 +121,12 @@ impl RegularFile {
             content.clear_in_page(size, PAGE);
         }
         let removed = content.pages.remove_range(size.div_ceil(PAGE), u64::MAX);
+        let is_mapped = content.was_mapped && size < content.size;
         content.size = size;
         drop(content);
+        if is_mapped && let Some(mappings) = guest_memory::mappings() {
+            mappings.cut_off(self, size.div_ceil(PAGE)..u64::MAX, CutOff::All);
+        }
         self.common.volume.release_pages(removed);
         self.common.note_modification();
         Ok(())
@@ -320,6 +326,7 @@ impl PageSource for RegularFile {
         if index >= content.size.div_ceil(PAGE) {
             return Err(Errno::EFAULT);
         }
+        content.was_mapped = true;
         match content.pages.get(index) {
             Some(frame) => Ok(frame.clone()),
             None if for_write => self.own_page(&mut content, index),
