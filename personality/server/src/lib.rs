@@ -26,6 +26,7 @@ mod power;
 mod processes;
 mod program;
 mod puppet;
+mod raw_disk;
 mod seats;
 mod service;
 mod session;

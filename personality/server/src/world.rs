@@ -9,8 +9,8 @@ use tty::pty::{Multiplexer, PtyTable, Terminals};
 use tty::{OwnTerminal, Sessions, Tty};
 use vfs::{CHAR_DEVICES, Caller, Credentials, FileSystem, FsContext, MountFlags, Namespace, WalkFlags};
 
-use crate::disk;
 use crate::hooks::Ends;
+use crate::{disk, raw_disk};
 
 /// Most pseudo-terminals.
 const PTY_LIMIT: u32 = 256;
@@ -65,6 +65,7 @@ fn unpack_root(env: &Env) -> Result<Arc<Namespace>> {
 /// As mount(2).
 pub(crate) fn mount_all(namespace: &Arc<Namespace>, ptys: Arc<PtyTable>, proc: Arc<dyn FileSystem>) -> Result<()> {
     let dev = devfs::new()?;
+    raw_disk::add_node(&dev.root())?;
     let pts = devpts::DevPts::make(ptys);
     namespace.register_type(TmpfsType::new());
     namespace.register_type(Arc::new(devfs::DevfsType(dev.clone())));

@@ -1,4 +1,4 @@
-//! Character devices by number. A device node only names a number; who serves it registers here.
+//! Devices by number. A device node only names a number; who serves it registers here.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -80,3 +80,6 @@ impl CharDevices {
 
 /// The registry of this system.
 pub static CHAR_DEVICES: CharDevices = CharDevices::new();
+
+/// The block devices of the system: numbers of their own, served in the same way.
+pub static BLOCK_DEVICES: CharDevices = CharDevices::new();

@@ -43,7 +43,7 @@ pub use attributes::NewTime;
 pub use context::{Caller, FsContext};
 pub use credentials::{Access, Capability, Credentials};
 pub use dentry::Dentry;
-pub use device::{CHAR_DEVICES, CharDevice, CharDevices, Opened};
+pub use device::{BLOCK_DEVICES, CHAR_DEVICES, CharDevice, CharDevices, Opened};
 pub use fd_table::{Descriptor, FdTable, Reservation};
 pub use file::{Allocation, DirectoryEntry, EmitEntry, FIRST_COOKIE, File, Positioning, SeekTarget};
 pub use flags::OpenFlags;

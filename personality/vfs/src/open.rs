@@ -6,7 +6,7 @@ use linux_abi::{Errno, Result};
 
 use crate::context::Caller;
 use crate::credentials::Access;
-use crate::device::{CHAR_DEVICES, Opened};
+use crate::device::{BLOCK_DEVICES, CHAR_DEVICES, Opened};
 use crate::file::File;
 use crate::flags::OpenFlags;
 use crate::inode::NewInode;
@@ -194,8 +194,9 @@ fn open_inode(path: &Path, kind: FileKind, flags: OpenFlags) -> Result<Opened> {
         }
         FileKind::CharDevice if path.mount.is_internal() => Ok(inode.clone().open(flags)?.into()),
         FileKind::CharDevice => CHAR_DEVICES.open(inode.metadata()?.rdev, flags),
+        FileKind::BlockDevice => BLOCK_DEVICES.open(inode.metadata()?.rdev, flags),
         FileKind::Symlink => Err(Errno::ELOOP),
-        FileKind::BlockDevice | FileKind::Socket => Err(Errno::ENXIO),
+        FileKind::Socket => Err(Errno::ENXIO),
     }
 }
 

@@ -26,6 +26,7 @@ impl Inode for Node {
     }
 
     fn set_attributes(&self, changes: &AttributeChanges) -> Result<()> {
+        self.volume.require_writable()?;
         self.known().set(changes, clock::now());
         // Programs often set several in a row: the server is told of all together.
         self.keep_until_written();

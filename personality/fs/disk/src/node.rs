@@ -154,6 +154,9 @@ impl Node {
 
     /// Notes a read.
     pub(crate) fn note_access(&self) {
+        if self.volume.require_writable().is_err() {
+            return;
+        }
         let moved = self.known().note_access(clock::now());
         if moved {
             self.keep_until_written();

@@ -266,6 +266,7 @@ impl Node {
     /// # Errors
     /// As write(2).
     pub(crate) fn write_bytes(&self, regular: &Regular, offset: u64, source: &mut dyn Source) -> Result<usize> {
+        self.volume.require_writable()?;
         if source.remaining() == 0 {
             return Ok(0);
         }

@@ -180,6 +180,7 @@ impl PageSource for Node {
         if !for_write {
             return Ok(frame);
         }
+        self.volume.require_writable()?;
         if content.pages.peek(index) != Some(&frame) {
             // Cut off meanwhile.
             return Err(Errno::EFAULT);

@@ -30,6 +30,8 @@ pub(crate) struct Volume {
     pub(crate) link: Link,
     pub(crate) device: DeviceNumber,
     pub(crate) block_bytes: u32,
+    /// The server refuses changes.
+    read_only: bool,
     pub(crate) table: Table,
     dirty: Mutex<BTreeMap<u64, Dirty>>,
     /// Inodes without names that have left memory.
@@ -69,6 +71,7 @@ impl Volume {
             link,
             device,
             block_bytes: info.block_bytes,
+            read_only: info.read_only,
             table: Table::default(),
             dirty: Mutex::default(),
             forgotten: Mutex::default(),
@@ -82,6 +85,14 @@ impl Volume {
         };
         volume.free_space()?;
         Ok((Arc::new(volume), info))
+    }
+
+    /// Checks that anything can be changed, for what is told to the server only later.
+    ///
+    /// # Errors
+    /// `EROFS`.
+    pub(crate) const fn require_writable(&self) -> Result<()> {
+        if self.read_only { Err(Errno::EROFS) } else { Ok(()) }
     }
 
     /// Makes a change; `now` becomes the time of last change of what it concerns.
