@@ -34,9 +34,18 @@ pub struct Services {
 /// What is kept of moves.
 #[derive(Default)]
 struct Moves {
-    block: Pauses,
-    fs: Pauses,
+    block: Record,
+    fs: Record,
     last_error: Option<String>,
+}
+
+/// The moves of one service.
+#[derive(Default)]
+struct Record {
+    /// How long the gate was closed, for moves that were rolled back as well.
+    pauses: Pauses,
+    /// Moves that succeeded.
+    done: u64,
 }
 
 /// A home that fails at one step.
@@ -147,8 +156,9 @@ impl Services {
             self.estate.platform.settle();
             let pause_ns;
             (pause_ns, result) = self.move_once(service, to, fail_at);
-            let pauses = if service == BLOCK { &mut moves.block } else { &mut moves.fs };
-            pauses.add(pause_ns);
+            let record = if service == BLOCK { &mut moves.block } else { &mut moves.fs };
+            record.pauses.add(pause_ns);
+            record.done += u64::from(result.is_ok());
             if !result.as_ref().is_err_and(is_by_death) {
                 break;
             }
@@ -202,8 +212,8 @@ impl Services {
     }
 
     fn show(&self, text: &mut String, info: &ServiceInfo, moves: &Moves) {
-        let none = Pauses::default();
-        let pauses = match info.name.as_str() {
+        let none = Record::default();
+        let Record { pauses, done } = match info.name.as_str() {
             BLOCK => &moves.block,
             FS => &moves.fs,
             _ => &none,
@@ -222,7 +232,7 @@ impl Services {
             info.name,
             placement_name(info.placement),
             info.restarts,
-            pauses.count(),
+            done,
         );
     }
 }
