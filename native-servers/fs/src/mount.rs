@@ -25,7 +25,7 @@ impl Volume {
     /// `Corrupt`, `Unsupported`, `Disk`; `ReadOnly`: there is something to replay, and the disk cannot be written.
     pub(crate) fn open(device: Arc<dyn BlockDevice>, orphans: Orphans) -> Result<Self> {
         let disk = Disk::open(device)?;
-        let geometry = read_geometry(&disk)?;
+        let geometry = read_geometry(&disk, |sb| needs_replay(sb) || is_mark_torn(sb))?;
         let mut volume = Self::new(disk, geometry);
         volume.start_journal()?;
         volume.last = volume.stored_change()?;
@@ -48,7 +48,7 @@ impl Volume {
             }
             self.replay(&mut log)?;
             self.buffers = Buffers::new(self.buffers.limit());
-            self.geometry = read_geometry(&self.disk)?;
+            self.geometry = read_geometry(&self.disk, is_mark_torn)?;
         }
         if self.disk.is_read_only() || self.geometry.must_not_be_written() {
             if needs_replay {
@@ -90,8 +90,7 @@ impl Volume {
         self.change_superblock(|sb| {
             change(sb);
             if has_sums {
-                let sum = crc32c(!0, sb.get(..field::CHECKSUM).unwrap_or_default());
-                put_le32(sb, field::CHECKSUM, sum);
+                put_sum(sb);
             }
         })?;
         let (block, at) = self.geometry.superblock();
@@ -104,10 +103,36 @@ impl Volume {
     }
 }
 
-fn read_geometry(disk: &Disk) -> Result<Geometry> {
+/// Reads the superblock. A power cut may have left its first half and its second, with the sum, of different age: where
+/// `may_be_torn` says that this explains a wrong sum, the rest has to be right.
+fn read_geometry(disk: &Disk, may_be_torn: impl Fn(&[u8]) -> bool) -> Result<Geometry> {
     let mut sb = [0; SUPERBLOCK_BYTES];
     disk.read(SUPERBLOCK_AT, &mut sb)?;
-    Geometry::parse(&sb, disk.bytes())
+    match Geometry::parse(&sb, disk.bytes()) {
+        Err(FsError::Corrupt) if may_be_torn(&sb) => {
+            put_sum(&mut sb);
+            Geometry::parse(&sb, disk.bytes())
+        }
+        result => result,
+    }
+}
+
+/// Whether the journal is in use: it has the whole superblock, or this one was not changed since.
+fn needs_replay(sb: &[u8]) -> bool {
+    le32(sb, field::INCOMPATIBLE) & feature::INCOMPAT_RECOVER != 0
+}
+
+/// Whether the sum is right but for the mark that the journal is in use, which is written without the journal.
+fn is_mark_torn(sb: &[u8]) -> bool {
+    let mut other = sb.to_vec();
+    let incompatible = le32(sb, field::INCOMPATIBLE) ^ feature::INCOMPAT_RECOVER;
+    put_le32(&mut other, field::INCOMPATIBLE, incompatible);
+    le32(sb, field::CHECKSUM) == crc32c(!0, other.get(..field::CHECKSUM).unwrap_or_default())
+}
+
+fn put_sum(sb: &mut [u8]) {
+    let sum = crc32c(!0, sb.get(..field::CHECKSUM).unwrap_or_default());
+    put_le32(sb, field::CHECKSUM, sum);
 }
 
 fn set_needs_replay(sb: &mut [u8], needs_replay: bool) {

@@ -21,6 +21,9 @@ struct State {
     /// Writes until the power is cut; then everything fails.
     writes_left: Option<u64>,
     requests: u64,
+    writes: u64,
+    /// How many there were at each flush since the last.
+    writes_at_flushes: Vec<u64>,
 }
 
 impl Disk {
@@ -33,7 +36,19 @@ impl Disk {
             keeps_unflushed: false,
             writes_left: None,
             requests: 0,
+            writes: 0,
+            writes_at_flushes: Vec::new(),
         }))
+    }
+
+    /// How many writes there were.
+    pub fn writes(&self) -> u64 {
+        self.0.lock().expect("no panic").writes
+    }
+
+    /// How many there were at each flush since [`cut_after`](Self::cut_after).
+    pub fn writes_at_flushes(&self) -> Vec<u64> {
+        self.0.lock().expect("no panic").writes_at_flushes.clone()
     }
 
     /// Lets the power fail at the write after `writes` more.
@@ -41,6 +56,7 @@ impl Disk {
         let mut state = self.0.lock().expect("no panic");
         state.keeps_unflushed = true;
         state.writes_left = Some(writes);
+        state.writes = 0;
     }
 
     /// The disk's contents after a power cut: of the writes since the last flush those are kept that `keep` says.
@@ -144,6 +160,7 @@ impl BlockDevice for Disk {
                 Some(left) => *left -= 1,
                 None => {}
             }
+            state.writes += 1;
             let mut new = vec![0; length];
             state.regions[&region].copy_out(at as usize, &mut new).map_err(|_| BlockError::OutOfRange)?;
             if state.keeps_unflushed {
@@ -161,6 +178,10 @@ impl BlockDevice for Disk {
             return Err(BlockError::Device);
         }
         state.unflushed.clear();
+        if state.keeps_unflushed {
+            let writes = state.writes;
+            state.writes_at_flushes.push(writes);
+        }
         Ok(())
     }
 }
