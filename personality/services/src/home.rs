@@ -5,7 +5,7 @@ use core::fmt;
 
 use interfaces::{BlockError, FsError, SupervisorError};
 
-/// A step of a move. Which ones a move has depends on the service and on where it goes; they are in this order.
+/// A step of a move. Which ones a move has, and in which order, depends on the service and on where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The service puts everything on the disk and lets go of it.
@@ -113,8 +113,12 @@ impl From<SupervisorError> for StepError {
     }
 }
 
-/// A place where a service of contract `T` can run. All of it happens with the service's gate closed.
+/// A place where a service of contract `T` can run. Steps are taken with the service's gate closed, but those by which the
+/// place is prepared.
 pub trait Home<T: ?Sized> {
+    /// The steps by which it is made ready to be entered, while the service is still used where it is.
+    fn preparing(&self) -> &'static [Step];
+
     /// The steps by which the service leaves.
     fn leaving(&self) -> &'static [Step];
 

@@ -1,5 +1,6 @@
 //! A move: the steps of leaving one home and entering another, and back where one fails.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::home::{Home, Step, StepError};
@@ -38,18 +39,24 @@ impl fmt::Display for MoveError {
     }
 }
 
-/// Moves the service in `slot` from one home to another: closes the gate, takes all steps, opens it. How long it was closed,
-/// in nanoseconds, and how it went.
+/// Moves the service in `slot` from one home to another: prepares the new one, closes the gate, takes the other steps, opens
+/// it. How long it was closed, in nanoseconds (`None`: never), and how it went.
 ///
 /// # Errors
 /// As [`MoveError`] says.
-pub fn run<T: ?Sized>(slot: &Slot<T>, from: &dyn Home<T>, to: &dyn Home<T>) -> (u64, Result<(), MoveError>) {
+pub fn run<T: ?Sized>(slot: &Slot<T>, from: &dyn Home<T>, to: &dyn Home<T>) -> (Option<u64>, Result<(), MoveError>) {
+    let mut course = Course { from, to, taken: Vec::new() };
+    let prepared = to.preparing().iter().try_for_each(|step| course.take(Of::New(*step)));
+    if prepared.is_err() {
+        return (None, prepared);
+    }
     let mut closed = slot.close();
     let closed_ns = rt::time::now_ns();
-    let result = take_all(from, to);
+    let left = from.leaving().iter().try_for_each(|step| course.take(Of::Old(*step)));
+    let result = left.and_then(|()| to.entering().iter().try_for_each(|step| course.take(Of::New(*step))));
     closed.set(if result.is_ok() { to.service() } else { from.service() });
     drop(closed);
-    (rt::time::now_ns() - closed_ns, result)
+    (Some(rt::time::now_ns() - closed_ns), result)
 }
 
 /// A step, and whose it is.
@@ -59,35 +66,42 @@ enum Of {
     New(Step),
 }
 
-fn take_all<T: ?Sized>(from: &dyn Home<T>, to: &dyn Home<T>) -> Result<(), MoveError> {
-    let leaving = from.leaving().iter().copied().map(Of::Old);
-    let steps = leaving.chain(to.entering().iter().copied().map(Of::New));
-    for (taken, step) in steps.clone().enumerate() {
-        let (step, result) = match step {
-            Of::Old(step) => (step, from.take(step)),
-            Of::New(step) => (step, to.take(step)),
-        };
-        if let Err(error) = result {
-            let mut back = steps.take(taken).collect::<alloc::vec::Vec<_>>();
-            back.reverse();
-            return Err(take_back(from, to, step, &back).err().unwrap_or(MoveError::RolledBack { step, error }));
-        }
-    }
-    Ok(())
+/// A move under way.
+struct Course<'a, T: ?Sized> {
+    from: &'a dyn Home<T>,
+    to: &'a dyn Home<T>,
+    taken: Vec<Of>,
 }
 
-/// Takes all steps back, even if one cannot be: the rest may be enough to go on.
-fn take_back<T: ?Sized>(from: &dyn Home<T>, to: &dyn Home<T>, step: Step, taken: &[Of]) -> Result<(), MoveError> {
-    let mut result = Ok(());
-    for of in taken {
-        let (back, undone) = match of {
-            Of::Old(back) => (*back, from.take_back(*back)),
-            Of::New(back) => (*back, to.take_back(*back)),
+impl<T: ?Sized> Course<'_, T> {
+    /// Takes a step; if it fails, those that were taken are taken back.
+    fn take(&mut self, of: Of) -> Result<(), MoveError> {
+        let (step, result) = match of {
+            Of::Old(step) => (step, self.from.take(step)),
+            Of::New(step) => (step, self.to.take(step)),
         };
-        if let Err(error) = undone {
-            log::error!("step {} of a move cannot be taken back: {error}", back.name());
-            result = result.and(Err(MoveError::Stranded { step, back, error }));
+        match result {
+            Ok(()) => {
+                self.taken.push(of);
+                Ok(())
+            }
+            Err(error) => Err(self.take_back(step).err().unwrap_or(MoveError::RolledBack { step, error })),
         }
     }
-    result
+
+    /// Takes all steps back because `step` failed, even if one cannot be: the rest may be enough to go on.
+    fn take_back(&mut self, step: Step) -> Result<(), MoveError> {
+        let mut result = Ok(());
+        while let Some(of) = self.taken.pop() {
+            let (back, undone) = match of {
+                Of::Old(back) => (back, self.from.take_back(back)),
+                Of::New(back) => (back, self.to.take_back(back)),
+            };
+            if let Err(error) = undone {
+                log::error!("step {} of a move cannot be taken back: {error}", back.name());
+                result = result.and(Err(MoveError::Stranded { step, back, error }));
+            }
+        }
+        result
+    }
 }

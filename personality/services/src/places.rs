@@ -3,7 +3,9 @@
 //! | | leaves the personality | enters its task | leaves its task | enters the personality |
 //! |---|---|---|---|---|
 //! | `block` | unserve, release | start, ready, note | stop | open, ready, serve, note |
-//! | `fs` | retire | serve, start, ready, note | retire, stop, unserve | ready, note |
+//! | `fs` | retire | *serve, start,* ready, note | retire, stop, unserve | ready, note |
+//!
+//! The steps in italics prepare the place: they are taken before the gate is closed and the old home is left.
 //!
 //! *Serve* and *unserve* concern endpoint `block`, which the personality serves while it has the disk's driver and `fs` runs
 //! elsewhere; otherwise these steps do nothing.
@@ -141,6 +143,11 @@ impl Estate {
 pub(crate) struct BlockInside(pub(crate) Arc<Estate>);
 
 impl Home<dyn BlockDevice> for BlockInside {
+    fn preparing(&self) -> &'static [Step] {
+        // The other driver has the device until it leaves.
+        &[]
+    }
+
     fn leaving(&self) -> &'static [Step] {
         &[Step::Unserve, Step::Release]
     }
@@ -204,6 +211,10 @@ impl BlockInside {
 pub(crate) struct BlockNative(pub(crate) Arc<Estate>);
 
 impl Home<dyn BlockDevice> for BlockNative {
+    fn preparing(&self) -> &'static [Step] {
+        &[]
+    }
+
     fn leaving(&self) -> &'static [Step] {
         &[Step::Stop]
     }
@@ -246,6 +257,10 @@ impl Home<dyn BlockDevice> for BlockNative {
 pub(crate) struct FsInside(pub(crate) Arc<Estate>, pub(crate) Arc<Slot<dyn BlockDevice>>);
 
 impl Home<dyn FileSystem> for FsInside {
+    fn preparing(&self) -> &'static [Step] {
+        &[]
+    }
+
     fn leaving(&self) -> &'static [Step] {
         &[Step::Retire]
     }
@@ -299,12 +314,17 @@ impl Home<dyn FileSystem> for FsInside {
 pub(crate) struct FsNative(pub(crate) Arc<Estate>);
 
 impl Home<dyn FileSystem> for FsNative {
+    fn preparing(&self) -> &'static [Step] {
+        // It does not touch the disk before it is begun.
+        &[Step::Serve, Step::Start]
+    }
+
     fn leaving(&self) -> &'static [Step] {
         &[Step::Retire, Step::Stop, Step::Unserve]
     }
 
     fn entering(&self) -> &'static [Step] {
-        &[Step::Serve, Step::Start, Step::Ready, Step::Note]
+        &[Step::Ready, Step::Note]
     }
 
     fn take(&self, step: Step) -> Result<(), StepError> {

@@ -55,6 +55,10 @@ struct Failing<'a, T: ?Sized> {
 }
 
 impl<T: ?Sized> Home<T> for Failing<'_, T> {
+    fn preparing(&self) -> &'static [Step] {
+        self.home.preparing()
+    }
+
     fn leaving(&self) -> &'static [Step] {
         self.home.leaving()
     }
@@ -157,7 +161,7 @@ impl Services {
             let pause_ns;
             (pause_ns, result) = self.move_once(service, to, fail_at);
             let record = if service == BLOCK { &mut moves.block } else { &mut moves.fs };
-            record.pauses.add(pause_ns);
+            pause_ns.into_iter().for_each(|pause_ns| record.pauses.add(pause_ns));
             record.done += u64::from(result.is_ok());
             if !result.as_ref().is_err_and(is_by_death) {
                 break;
@@ -166,7 +170,7 @@ impl Services {
         result.map_err(CommandError::Move)
     }
 
-    fn move_once(&self, service: &str, to: Placement, fail_at: Option<Step>) -> (u64, Result<(), MoveError>) {
+    fn move_once(&self, service: &str, to: Placement, fail_at: Option<Step>) -> (Option<u64>, Result<(), MoveError>) {
         let estate = &self.estate;
         if service == BLOCK {
             // Its queue is empty sooner, the less is left in the device's cache.
@@ -245,7 +249,7 @@ fn between<T: ?Sized>(
     to: Placement,
     fail_at: Option<Step>,
     noted: impl FnOnce(),
-) -> (u64, Result<(), MoveError>) {
+) -> (Option<u64>, Result<(), MoveError>) {
     let (from, to) = match to {
         Placement::Native => (inside, native),
         Placement::Personality => (native, inside),
