@@ -1,7 +1,7 @@
 //! Changes, counted: each is asked for by number, in order, and happens once.
 //!
-//! A number that this incarnation has done, or that is on the disk, is answered with `AlreadyDone`. A change that fails changes nothing and takes no number: the
-//! next may have its number or a higher one.
+//! A number that this incarnation has done, or that is on the disk, is answered with `AlreadyDone`. A change that fails takes
+//! no number: the next may have its number or a higher one.
 
 use interfaces::FsError;
 use interfaces::file_system::{Attributes, Change, Changed, Time};
