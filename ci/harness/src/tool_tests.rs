@@ -28,6 +28,7 @@ pub fn tests() -> Vec<Trial> {
         }),
         trial("tool: ctl runs a command in a running system", ctl),
         trial("tool: ctl without a running system says so", ctl_nobody),
+        trial("tool: --trace shows threads, methods and arrows", trace),
         trial("tool: --root of a folder", root_folder),
         trial("tool: --root that is missing", || refused("/no/such/root", "/no/such/root")),
         trial("tool: --root that is no archive", root_junk),
@@ -113,6 +114,32 @@ fn ctl_nobody() -> Result<()> {
     let output = tool::run(&["ctl", "--instance", "1", "services"], b"")?;
     let message = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.code() == Some(125) && message.contains("no running system"), "{}\n{message}", output.status);
+    Ok(())
+}
+
+fn trace() -> Result<()> {
+    let file = std::env::temp_dir().join(format!("banyan-trace-{}.json", std::process::id()));
+    let path = file.to_string_lossy();
+    shared::prepared()?;
+    let output = tool::run(&["run", "--trace", &path, "--exec", "echo hello | tr a-z A-Z"], b"")?;
+    check(&output, "HELLO\n", 0)?;
+    let text = fs::read_to_string(&file);
+    fs::remove_file(&file)?;
+    let text = text?;
+    ensure!(text.starts_with("[\n{") && text.ends_with("}\n]\n"), "it is no list");
+    // Names of the manifest, of threads, of methods; a program's calls and faults.
+    for name in
+        ["host-channel", "personality/seat", "send HostChannel::write", "send Console::read", "call", "exception 14"]
+    {
+        ensure!(text.contains(&format!("\"name\":\"{name}\"")), "there is no {name:?} in the trace");
+    }
+    let numbers = |phase: &str| -> Vec<&str> {
+        let lines = text.lines().filter(|line| line.contains(&format!("\"ph\":\"{phase}\"")));
+        lines.filter_map(|line| line.split_once("\"id\":")?.1.split(',').next()).collect()
+    };
+    let (begun, ended) = (numbers("s"), numbers("f"));
+    ensure!(begun.len() >= 20 && ended.len() + 10 >= begun.len(), "{} arrows, {} ends", begun.len(), ended.len());
+    ensure!(ended.iter().all(|number| begun.contains(number)), "an arrow ends that did not begin");
     Ok(())
 }
 

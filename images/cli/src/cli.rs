@@ -8,6 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Bytes of the ring for `--trace`: a million events.
+const TRACE_BYTES: u64 = 64 << 20;
+
 /// Banyan: a multi-server operating system that hosts Linux programs.
 #[derive(Debug, Parser)]
 #[command(name = "banyan", args_conflicts_with_subcommands = true)]
@@ -176,6 +179,9 @@ pub struct Run {
     /// Print each process's system calls
     #[arg(long)]
     pub strace: bool,
+    /// Write what the kernel did to a file that Perfetto's viewer opens
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 /// Where the root is.
@@ -226,6 +232,7 @@ impl Run {
         config.count_instructions = self.icount;
         config.debugger = self.gdb;
         config.strace = self.strace;
+        config.trace_bytes = self.trace.as_ref().map(|_| TRACE_BYTES);
         config.window = interactive::window().unwrap_or(config.window);
         Ok(config)
     }

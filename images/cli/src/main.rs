@@ -73,18 +73,29 @@ fn start(run: &cli::Run) -> Result<i32> {
     if run.gdb {
         say("the machine waits for a debugger: gdb -ex 'target remote :1234'");
     }
-    let vm = Vm::start(&config)?;
+    let mut vm = Vm::start(&config)?;
     let _control = listen(&vm);
     let Some(command) = &run.exec else {
         say("Ctrl-A x leaves");
-        let (vm, leave) = interactive::run(vm, run.timeout)?;
+        let (mut vm, leave) = interactive::run(vm, run.timeout)?;
+        keep_trace(run, &mut vm)?;
         return Ok(left(vm, &leave));
     };
-    Ok(match exec::run(&vm, command, run.timeout)? {
+    let done = exec::run(&vm, command, run.timeout)?;
+    keep_trace(run, &mut vm)?;
+    Ok(match done {
         Done::Exit(status) => status.code(),
         Done::TimedOut => timed_out(vm),
         Done::Ended(end) => ended(vm, &end),
     })
+}
+
+/// Writes the trace, if there is to be one.
+fn keep_trace(run: &cli::Run, vm: &mut Vm) -> Result<()> {
+    let Some(file) = &run.trace else { return Ok(()) };
+    let (events, lost) = vm.write_trace(file)?;
+    say(&format!("{events} events in {}, for ui.perfetto.dev ({lost} before them are lost)", file.display()));
+    Ok(())
 }
 
 /// Lets `ctl` command the system; without that it runs all the same.

@@ -34,3 +34,23 @@ pub use reattaching::Reattaching;
 pub use serial_port::{SerialError, SerialPort, SerialPortClient, SerialPortDispatcher, SerialPortHandler};
 pub use supervisor::{Supervisor, SupervisorClient, SupervisorDispatcher, SupervisorError, SupervisorHandler};
 pub use system::{System, SystemClient, SystemDispatcher, SystemError, SystemHandler};
+
+/// The descriptions of all contracts.
+pub const ALL: [ipc::Description; 10] = [
+    SystemClient::DESCRIPTION,
+    ConsoleClient::DESCRIPTION,
+    SerialPortClient::DESCRIPTION,
+    ClockClient::DESCRIPTION,
+    HostLinkClient::DESCRIPTION,
+    HostChannelClient::DESCRIPTION,
+    PciBusClient::DESCRIPTION,
+    BlockDeviceClient::DESCRIPTION,
+    FileSystemClient::DESCRIPTION,
+    SupervisorClient::DESCRIPTION,
+];
+
+/// Contract and method that a message's label stands for.
+#[must_use]
+pub fn method_of(label: u32) -> Option<(&'static str, &'static str)> {
+    ALL.iter().find_map(|contract| Some((contract.name, contract.method_name(label)?)))
+}

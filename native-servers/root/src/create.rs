@@ -24,6 +24,7 @@ use crate::nest::Nest;
 use crate::plan::{self, Layout};
 use crate::space::Space;
 use crate::supply::Supply;
+use crate::tracing;
 
 /// What tasks are made of.
 pub struct Maker {
@@ -63,6 +64,14 @@ impl Maker {
     ) -> Self {
         let endpoints = ROOT_ENDPOINTS.map(|name| (name.into(), system)).into();
         Self { manifest, archive, boot_options, tsc_hz, supply, system, endpoints, nests: BTreeMap::new() }
+    }
+
+    /// Starts tracing, if the boot options ask for it; first of all, while there is memory.
+    ///
+    /// # Errors
+    /// As [`tracing::start`].
+    pub fn start_trace(&self) -> Result<(), Error> {
+        tracing::start(self.boot_options, &self.supply, self.tsc_hz)
     }
 
     /// Makes the endpoints and the nests of all tasks; all other memory goes to who takes the rest.

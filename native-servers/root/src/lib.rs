@@ -29,3 +29,4 @@ pub mod service;
 pub mod space;
 pub mod supply;
 pub mod switch;
+pub mod tracing;

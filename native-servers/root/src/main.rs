@@ -46,6 +46,7 @@ fn run(switch: Switch) -> Result<(), String> {
     let server = Server::new(endpoint, WAITING).map_err(refused)?;
     let news = server.event(NEWS).map_err(refused)?;
     let mut maker = maker(endpoint)?;
+    maker.start_trace().map_err(|error| format!("tracing: {error:?}"))?;
     maker.set_aside()?;
     rt::cap::delete(slot::FIRMWARE);
     let shared = Arc::new(Shared::default());

@@ -43,6 +43,11 @@ impl RunFiles {
         self.archive.clone()
     }
 
+    /// Where the machine's memory is, if it is a file.
+    pub(super) fn memory(&self) -> PathBuf {
+        self.archive.with_extension("memory")
+    }
+
     /// Where a disk lies that goes with the run.
     pub(super) fn disk(&self) -> PathBuf {
         self.archive.with_extension("disk")
@@ -85,6 +90,7 @@ impl Drop for RunFiles {
         // They are only missing when building them failed, or the run has no such disk.
         let _ = fs::remove_file(&self.archive);
         let _ = fs::remove_file(self.disk());
+        let _ = fs::remove_file(self.memory());
     }
 }
 

@@ -14,6 +14,7 @@ mod log;
 mod placement;
 mod qemu;
 mod terminal;
+mod trace;
 mod vm;
 
 pub use channel::{End, Event, Output, Session, Status, Stop, Stream};
@@ -63,6 +64,8 @@ pub struct Config {
     pub debugger: bool,
     /// Print every process's system calls: interactively into the log, for commands in [`Output::strace`].
     pub strace: bool,
+    /// Trace what the kernel does, for [`Vm::write_trace`]: bytes of the ring, whose last events are kept.
+    pub trace_bytes: Option<u64>,
     /// Size of the terminal at the start.
     pub window: Window,
     /// More boot options (`key=value`), handed to the tasks whose manifest asks for them.
@@ -84,6 +87,7 @@ impl Config {
             count_instructions: false,
             debugger: false,
             strace: false,
+            trace_bytes: None,
             window: Window { rows: 24, columns: 80 },
             options: Vec::new(),
             manifest: crate::image::default_manifest(),
@@ -103,6 +107,9 @@ impl Config {
             lines.push_str(&format!("root=disk\nplace={}\n", self.places));
         }
         lines.push_str(&format!("on-personality-crash={}\n", self.on_crash));
+        if let Some(bytes) = self.trace_bytes {
+            lines.push_str(&format!("trace={bytes}\n"));
+        }
         for (key, value) in &self.options {
             lines.push_str(&format!("{key}={value}\n"));
         }

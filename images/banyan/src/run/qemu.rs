@@ -24,6 +24,8 @@ pub(super) struct Files<'a> {
     pub archive: &'a Path,
     /// Where the system logs.
     pub log: &'a Path,
+    /// The machine's memory, when others are to read it.
+    pub memory: Option<&'a Path>,
     /// The disk, when there is one.
     pub disk: Option<&'a Path>,
 }
@@ -43,6 +45,12 @@ pub(super) fn arguments(config: &Config, files: &Files) -> Vec<OsString> {
         add("-gdb tcp:127.0.0.1:1234 -S");
     }
     arguments.extend(["-chardev".into(), with_path("file,id=log,path=", files.log)]);
+    if let Some(memory) = files.memory {
+        let size = config.memory_bytes >> 10;
+        let backend = format!("memory-backend-file,id=memory,share=on,size={size}K,mem-path=");
+        arguments.extend(["-object".into(), with_path(&backend, memory)]);
+        arguments.extend(["-machine".into(), "memory-backend=memory".into()]);
+    }
     if let Some(disk) = files.disk {
         arguments.extend(["-drive".into(), with_path("if=none,id=disk,format=raw,cache=writeback,file=", disk)]);
         // Otherwise a full disk of the host's would stop the machine, and nobody would know why.
@@ -83,7 +91,8 @@ mod tests {
     fn line(config: &Config) -> String {
         let path = Path::new("/x");
         let disk = matches!(config.storage, Storage::Disk(_)).then_some(Path::new("/c,d,"));
-        let words = arguments(config, &Files { loader: path, archive: path, log: Path::new("/a,b"), disk });
+        let words =
+            arguments(config, &Files { loader: path, archive: path, log: Path::new("/a,b"), memory: None, disk });
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 

@@ -5,7 +5,7 @@
 
 use super::channel::{Channel, End, Output, Session, Stop};
 use super::log::RunFiles;
-use super::{Config, Mode, Window, qemu};
+use super::{Config, Mode, Window, qemu, trace};
 use crate::disk::{self, Drive, Storage};
 use crate::root::{self, Contents, Root};
 use crate::{build, image, setup};
@@ -33,6 +33,7 @@ pub struct Vm {
     image: image::Image,
     drive: Option<Drive>,
     strace: bool,
+    memory_bytes: u64,
     started: Instant,
 }
 
@@ -83,10 +84,12 @@ impl Vm {
         let (serial, their_serial) = UnixStream::pair().context("cannot make a socket")?;
         let channel = Channel::start(ours)?;
         let mut command = dies_with_us(tools);
+        let memory = files.memory();
         let machine = qemu::Files {
             loader: &image.loader,
             archive: &image.archive,
             log: files.log(),
+            memory: config.trace_bytes.map(|_| &*memory),
             disk: drive.as_ref().map(Drive::path),
         };
         command.args(qemu::arguments(config, &machine));
@@ -94,7 +97,18 @@ impl Vm {
         let started = Instant::now();
         let (child, watcher) = watch(command, Arc::clone(&channel))?;
         let watcher = Some(watcher);
-        let vm = Self { channel, serial, child, watcher, files, image, drive, strace: config.strace, started };
+        let vm = Self {
+            channel,
+            serial,
+            child,
+            watcher,
+            files,
+            image,
+            drive,
+            strace: config.strace,
+            memory_bytes: config.memory_bytes,
+            started,
+        };
         if config.mode == Mode::Exec {
             vm.files.keep_serial(vm.serial()?);
         }
@@ -182,6 +196,17 @@ impl Vm {
     /// When the log cannot be read or written.
     pub fn explained_log(&self) -> Result<String> {
         self.files.explain(&self.image.binaries)
+    }
+
+    /// Stops QEMU and writes the trace that [`Config::trace_bytes`] asked for, as Chrome's trace format; says how many
+    /// events it has and how many came before them.
+    ///
+    /// # Errors
+    /// When there is none, or the file cannot be written.
+    pub fn write_trace(&mut self, to: &Path) -> Result<(usize, u64)> {
+        self.kill();
+        let log = std::fs::read(self.log()).context("cannot read the log")?;
+        trace::export(&String::from_utf8_lossy(&log), &self.files.memory(), self.memory_bytes, to)
     }
 
     /// Stops QEMU now.

@@ -15,6 +15,7 @@ mod stack;
 mod start;
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 
 use ukernel_user::object::StartRegisters;
@@ -86,6 +87,9 @@ static ENDED: SpinLock<Vec<Record>> = SpinLock::new(Vec::new());
 /// Settings that new threads inherit.
 static DEFAULTS: SpinLock<Defaults> = SpinLock::new(Defaults { priority: 0, fpu: false });
 
+/// The task's name, which its threads have in traces in front of their own.
+static TASK: SpinLock<&'static str> = SpinLock::new("");
+
 #[derive(Clone, Copy)]
 struct Defaults {
     priority: u8,
@@ -117,6 +121,7 @@ pub(crate) fn spawn(name: &str, stack_bytes: usize, body: Body) -> Result<Thread
     let defaults = *DEFAULTS.lock();
     raw.thread.set_priority(defaults.priority)?;
     raw.thread.set_fpu(defaults.fpu)?;
+    raw.thread.set_name(format!("{}/{name}", *TASK.lock()).as_bytes())?;
 
     let local = (stack.high() - LOCAL_BYTES) as *mut Local;
     // SAFETY: the stack is mapped, no thread runs on it, and its top is set aside for the block.

@@ -33,6 +33,9 @@ pub(super) fn run(info: &'static StartInfo, main: fn(&Env)) -> ! {
     unsafe { heap::add(info.heap as *mut u8, info.heap_bytes as usize) };
 
     let env = Env::new(info, options_text(info));
+    *super::TASK.lock() = env.name();
+    // Only traces show it.
+    let _ = raw.thread.set_name(env.name().as_bytes());
     logger::start(env.name(), env.option("log"));
     let notification = object::create(0).expect("the manifest grants memory for the main thread's notification");
     // SAFETY: as above; there is one thread, and no reference to the block is alive.
