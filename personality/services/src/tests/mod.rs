@@ -11,6 +11,7 @@ use interfaces::{BlockDevice, FileSystem, FsError};
 
 use crate::{CommandError, MoveError, Services, Start, Step, StepError};
 
+mod documentation;
 mod machine;
 use machine::Machine;
 
