@@ -1,8 +1,8 @@
 //! One message, followed through the kernel instruction by instruction.
 //!
-//! The machine runs the kernel's own tests (`kernel-test`), whose first act is a call with a label that is looked for.
+//! The machine runs the kernel's own test task (`kernel-test`), whose first act is a call with a label that is looked for.
 //! From the kernel's entry on every instruction is stepped, until the caller has its answer. The same boot then gives the
-//! tests' measurements.
+//! task's measurements; its tests are left out.
 
 use crate::debugger::{Debugger, Register};
 use crate::ground::{Ground, LIMIT};
@@ -72,7 +72,7 @@ pub fn follow(ground: &Ground) -> Result<Followed> {
         build::programs(&ground.tools, &[build::LOADER, build::KERNEL, build::KERNEL_TEST])?
     };
     let files = Files::new()?;
-    let image = image::build_single(&programs, build::KERNEL_TEST, "", &files.archive)?;
+    let image = image::build_single(&programs, build::KERNEL_TEST, "only-figures=1\n", &files.archive)?;
     let (ours, theirs) = UnixStream::pair().context("cannot make a socket")?;
     let mut machine = start(ground, &image, &files.log, theirs)?;
     let entry = address_of(&programs.path(build::KERNEL.binary)?, ENTRY)?;

@@ -8,11 +8,14 @@
 //! A demonstration fails when its figures do not show what it says. In its quick form each is a test as well.
 
 pub mod code;
+pub mod crash;
 mod debugger;
 pub mod followed;
 pub mod ground;
 pub mod ipc;
 pub mod linux;
+pub mod load;
+pub mod migrate;
 pub mod stage;
 pub mod syscall;
 pub mod trust;
@@ -51,6 +54,16 @@ pub const ALL: &[Demo] = &[
         name: "syscall",
         about: "one unmodified program under two trap mechanisms, beside Linux: instructions, privileges, address spaces",
         run: syscall::run,
+    },
+    Demo {
+        name: "crash",
+        about: "the same bug in the same driver in both placements, while a large file is copied: who survives",
+        run: crash::run,
+    },
+    Demo {
+        name: "migrate",
+        about: "file system and driver move out of the personality while programs use the disk",
+        run: migrate::run,
     },
     Demo {
         name: "trust",

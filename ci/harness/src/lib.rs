@@ -2,7 +2,7 @@
 //!
 //! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
 //! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms;
-//! [`injection_tests`] switch a driver's bug on; [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
+//! [`injection_tests`] switch a driver's bug on; [`move_tests`] move and kill services under load; [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
 //! the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`,
 //! [`block_tests`] the block driver's, by `tests/block.rs`.
 
@@ -14,6 +14,7 @@ pub mod crash_tests;
 pub mod demo_tests;
 pub mod injection_tests;
 pub mod kernel_tests;
+pub mod move_tests;
 pub mod shared;
 pub mod supervisor_tests;
 pub mod terminal;
@@ -36,6 +37,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(terminal_tests::tests());
     tests.extend(tool_tests::tests());
     tests.extend(demo_tests::tests());
+    tests.extend(move_tests::tests());
     tests
 }
 

@@ -36,6 +36,19 @@ pub enum Word {
     Check(Check),
     /// Show and explain something, ending in a table of what was measured
     Demo(Demo),
+    /// Run both designs and write a page with tables and plots
+    Report(Report),
+}
+
+/// Where to write, and how much to do.
+#[derive(Args, Debug)]
+pub struct Report {
+    /// The folder for the page
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Do less
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// How long to look.

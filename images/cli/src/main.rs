@@ -28,6 +28,7 @@ fn main() {
         Some(cli::Word::Check(check)) => check::run(check),
         Some(cli::Word::Ctl(ctl)) => ctl::run(ctl),
         Some(cli::Word::Demo(demo)) => show(demo),
+        Some(cli::Word::Report(what)) => write_report(what),
         Some(cli::Word::Run(run)) => start(run),
         None => start(&cli.run),
     };
@@ -51,6 +52,13 @@ fn measure(what: &cli::Bench) -> Result<i32> {
         say(violation);
     }
     Ok(i32::from(what.check && !report.violations.is_empty()))
+}
+
+fn write_report(what: &cli::Report) -> Result<i32> {
+    let size = if what.quick { demo::Size::Quick } else { demo::Size::Full };
+    let page = report::write(&what.out, size)?;
+    println!("{}", page.display());
+    Ok(0)
 }
 
 fn show(what: &cli::Demo) -> Result<i32> {

@@ -14,6 +14,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Logs that are kept.
 const KEPT_LOGS: usize = 64;
 
+/// Whether the system may still log: what it writes would land in the middle of a file that became longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    Running,
+    Gone,
+}
+
 /// The files of one run.
 #[derive(Debug)]
 pub(super) struct RunFiles {
@@ -74,11 +81,11 @@ impl RunFiles {
         });
     }
 
-    /// Names the addresses in the log, in the file as well.
-    pub(super) fn explain(&self, binaries: &[Binary]) -> Result<String> {
+    /// Names the addresses in the log, in the file as well when nobody writes to it any more.
+    pub(super) fn explain(&self, binaries: &[Binary], writer: Writer) -> Result<String> {
         let bytes = fs::read(&self.log).with_context(|| format!("cannot read {}", self.log.display()))?;
         let explained = Symbols::new(binaries).explain(&String::from_utf8_lossy(&bytes));
-        if explained.as_bytes() != bytes {
+        if writer == Writer::Gone && explained.as_bytes() != bytes {
             fs::write(&self.log, &explained).with_context(|| format!("cannot write {}", self.log.display()))?;
         }
         Ok(explained)

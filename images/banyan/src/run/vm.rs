@@ -4,7 +4,7 @@
 //! your parent" that `setpriv` arranges is tied to the thread that starts the process.
 
 use super::channel::{Channel, End, Output, Session, Stop};
-use super::log::RunFiles;
+use super::log::{RunFiles, Writer};
 use super::{Config, Mode, Window, qemu, trace};
 use crate::disk::{self, Drive, Storage};
 use crate::root::{self, Contents, Root};
@@ -190,12 +190,13 @@ impl Vm {
         self.drive.as_ref().map(Drive::path)
     }
 
-    /// The log with the addresses of stack traces named; the file has the same afterwards.
+    /// The log with the addresses of stack traces named; the file has the same afterwards if the system has stopped.
     ///
     /// # Errors
     /// When the log cannot be read or written.
     pub fn explained_log(&self) -> Result<String> {
-        self.files.explain(&self.image.binaries)
+        let writer = if self.channel.wait_end(Some(Instant::now())).is_some() { Writer::Gone } else { Writer::Running };
+        self.files.explain(&self.image.binaries, writer)
     }
 
     /// Stops QEMU and writes the trace that [`Config::trace_bytes`] asked for, as Chrome's trace format; says how many
