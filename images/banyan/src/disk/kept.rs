@@ -9,6 +9,11 @@ use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often the lock is tried, and how long between two tries.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// Opens and locks the disk at `path`; `fill` makes its contents when there is none.
 ///
@@ -44,11 +49,16 @@ fn open_or_make(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Resu
     }
 }
 
+/// Takes the lock. A run that has just ended may hold it for a moment more: each program that it was starting had the
+/// descriptor until its execve(2).
 fn lock(file: &File) -> Result<()> {
-    if flock(file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        bail!("is in use by another run");
+    for _ in 0..TRIES {
+        if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
     }
-    Ok(())
+    bail!("is in use by another run");
 }
 
 /// Makes the disk beside its place and moves it there, locked.
