@@ -69,8 +69,15 @@ impl Link {
     /// What the server finds; `ENOMEM`.
     pub(crate) fn open(server: Arc<dyn FileSystem>, orphans: Orphans) -> Result<(Self, FsInfo)> {
         let windows = Windows::new()?;
-        let (info, regions) = loop {
-            match begin(&*server, orphans, &windows) {
+        let start = || {
+            let (info, regions) = begin(&*server, orphans, &windows)?;
+            // A server that goes on although its client starts anew may have changes that are not on the disk: their
+            // numbers are taken.
+            let last = server.commit()?.max(info.committed);
+            Ok((info, regions, last))
+        };
+        let (info, regions, last) = loop {
+            match start() {
                 Err(error) if is_lost(error) && !matches!(error, FsError::Retired) => pause(),
                 result => break result.map_err(errno)?,
             }
@@ -78,9 +85,9 @@ impl Link {
         let link = Self {
             server,
             windows,
-            log: Mutex::new(Log::new(info.committed)),
+            log: Mutex::new(Log::new(last)),
             session: RwLock::new(Session { epoch: 0, incarnation: info.incarnation, regions, failed: false }),
-            committed: AtomicU64::new(info.committed),
+            committed: AtomicU64::new(last),
             committing: Mutex::new(()),
             recoveries: AtomicU64::new(0),
         };

@@ -102,3 +102,14 @@ fn several_threads_see_no_death() {
     world.disk.retire().expect("retire");
     assert_eq!(world.disk.counters().dirty_pages, 0);
 }
+
+#[test]
+fn a_client_that_starts_anew_goes_on_after_the_numbers_of_the_last_one() {
+    let (fake, world) = quiet();
+    world.put("/first", b"one").expect("put");
+    world.mkdir("/d").expect("mkdir");
+    drop(world);
+    let world = World::over(fake, Orphans::Free);
+    world.put("/second", b"two").expect("put");
+    assert_eq!(world.list("/"), [b"d".to_vec(), b"first".to_vec(), b"second".to_vec()]);
+}
