@@ -12,6 +12,7 @@ pub mod cases;
 pub mod compare;
 pub mod crash_tests;
 pub mod demo_tests;
+pub mod disk_tests;
 pub mod injection_tests;
 pub mod kernel_tests;
 pub mod move_tests;
@@ -34,6 +35,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(injection_tests::tests());
     tests.extend(abuse::tests());
     tests.extend(crash_tests::tests());
+    tests.extend(disk_tests::tests());
     tests.extend(terminal_tests::tests());
     tests.extend(tool_tests::tests());
     tests.extend(demo_tests::tests());

@@ -6,6 +6,7 @@ mod ctl;
 mod subject;
 
 use anyhow::{Context, Result};
+use banyan::disk::{Disk, Storage};
 use banyan::progress::{say, tail};
 use banyan::run::control::Control;
 use banyan::run::exec::Done;
@@ -15,6 +16,7 @@ use clap::Parser;
 use demo::stage::{Pace, Stage};
 use std::io::stdout;
 use std::process::exit;
+use std::time::Duration;
 
 /// The time of `--timeout` was over.
 const TIMED_OUT: i32 = 124;
@@ -76,6 +78,9 @@ fn show(what: &cli::Demo) -> Result<i32> {
     Ok(0)
 }
 
+/// How long a system with a disk that stays may take to leave it clean.
+const POWER_OFF: Duration = Duration::from_secs(30);
+
 fn start(run: &cli::Run) -> Result<i32> {
     let config = run.config()?;
     if run.gdb {
@@ -90,6 +95,9 @@ fn start(run: &cli::Run) -> Result<i32> {
         return Ok(left(vm, &leave));
     };
     let done = exec::run(&vm, command, run.timeout)?;
+    if let (Done::Exit(_), Storage::Disk(Disk::Kept(_))) = (&done, &config.storage) {
+        vm.power_off(POWER_OFF);
+    }
     keep_trace(run, &mut vm)?;
     Ok(match done {
         Done::Exit(status) => status.code(),

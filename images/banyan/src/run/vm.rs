@@ -210,6 +210,13 @@ impl Vm {
         trace::export(&String::from_utf8_lossy(&log), &self.files.memory(), self.memory_bytes, to)
     }
 
+    /// Has the system stop in good order, so that its disk is clean: at most for `limit`, and if it has a `poweroff`.
+    pub fn power_off(&self, limit: Duration) {
+        if let Ok(_session) = self.open("exec poweroff -f") {
+            self.wait(Some(Instant::now() + limit));
+        }
+    }
+
     /// Stops QEMU now.
     pub fn kill(&mut self) {
         if let Some(child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
