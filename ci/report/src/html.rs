@@ -11,7 +11,7 @@ h1 { font-size: 1.9rem; margin-bottom: .2rem; } h2 { margin-top: 2.8rem; border-
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; width: 100%; font-size: .92rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #dcd9cf; text-align: right; }
 th { background: #eceadf; font-weight: 600; vertical-align: bottom; }
-th:first-child, td:first-child, td.text { text-align: left; }
+th:first-child, td:first-child { text-align: left; }
 .wide { overflow-x: auto; }
 pre { background: #23302d; color: #eef3ef; padding: .6rem .9rem; border-radius: 6px; overflow-x: auto; font-size: .85rem; }
 .command { font-size: .8rem; color: #5c6662; margin-bottom: .2rem; }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 const WIDTH: f64 = 860.0;
 /// Where bars begin, and the room for their numbers behind them.
-const LEFT: f64 = 300.0;
+const LEFT: f64 = 340.0;
 const RIGHT: f64 = 120.0;
 const BAR: f64 = 22.0;
 const GAP: f64 = 9.0;
@@ -71,8 +71,8 @@ mod tests {
     fn lengths_follow_the_values() {
         let bar = |value| Bar { name: "a<b".into(), value, colour: 0 };
         let svg = bars("T", "ms", Scale::Linear, &[bar(50.0), bar(100.0)]);
-        assert!(svg.contains("width=\"220.0\"") && svg.contains("width=\"440.0\"") && svg.contains("a&lt;b"), "{svg}");
+        assert!(svg.contains("width=\"200.0\"") && svg.contains("width=\"400.0\"") && svg.contains("a&lt;b"), "{svg}");
         let svg = bars("T", "ms", Scale::Logarithmic, &[bar(10.0), bar(100.0), bar(0.0)]);
-        assert!(svg.contains("width=\"220.0\"") && svg.contains("width=\"0.0\""), "{svg}");
+        assert!(svg.contains("width=\"200.0\"") && svg.contains("width=\"0.0\""), "{svg}");
     }
 }
