@@ -162,7 +162,7 @@ pub struct Run {
     /// The tree that programs see: a folder, a tar file or an ext4 image (without: Debian's busybox)
     #[arg(long, value_name = "DIR|TAR|IMG")]
     pub root: Option<PathBuf>,
-    /// Whether that tree is on a disk or in memory
+    /// Whether that tree is on a disk (without: it is) or in memory
     #[arg(long, value_name = "PLACE", value_enum)]
     pub root_on: Option<RootOn>,
     /// The disk: a file that stays between runs, made from the root when it is missing
@@ -232,7 +232,7 @@ impl Run {
     pub fn config(&self) -> Result<Config> {
         let mut config = Config::new(if self.exec.is_some() { Mode::Exec } else { Mode::Interactive });
         config.root = self.root.clone().map_or(Root::Default, Root::Path);
-        config.storage = self.storage(config.storage)?;
+        config.storage = self.storage()?;
         if self.design == Some(Design::Native) {
             config.places = Places::all(Placement::Native);
         }
@@ -250,8 +250,8 @@ impl Run {
         Ok(config)
     }
 
-    /// Where the root is; what only makes sense with a disk asks for one.
-    fn storage(&self, default: Storage) -> Result<Storage> {
+    /// Where the root is; what only makes sense with a disk contradicts a root in memory.
+    fn storage(&self) -> Result<Storage> {
         let for_a_disk =
             [("--disk", self.disk.is_some()), ("--design", self.design.is_some()), ("--place", self.place.is_some())];
         let asks = for_a_disk.into_iter().find(|(_, given)| *given).map(|(word, _)| word);
@@ -259,8 +259,7 @@ impl Run {
         match (self.root_on, asks) {
             (Some(RootOn::Memory), Some(word)) => bail!("{word} is about a disk, and the root is to be in memory"),
             (Some(RootOn::Memory), None) => Ok(Storage::Memory),
-            (Some(RootOn::Disk), _) | (None, Some(_)) => Ok(disk()),
-            (None, None) => Ok(default),
+            (Some(RootOn::Disk) | None, _) => Ok(disk()),
         }
     }
 }
