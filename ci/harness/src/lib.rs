@@ -4,7 +4,8 @@
 //! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms;
 //! [`injection_tests`] switch a driver's bug on; [`move_tests`] move and kill services under load; [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
 //! the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`,
-//! [`block_tests`] the block driver's, by `tests/block.rs`.
+//! [`block_tests`] the block driver's, and [`hostile_tests`] those of a personality that wants the disk back, by
+//! `tests/block.rs`.
 
 pub mod abuse;
 pub mod block_tests;
@@ -13,6 +14,7 @@ pub mod compare;
 pub mod crash_tests;
 pub mod demo_tests;
 pub mod disk_tests;
+pub mod hostile_tests;
 pub mod injection_tests;
 pub mod kernel_tests;
 pub mod move_tests;

@@ -31,6 +31,8 @@ pub const KERNEL: Program = Program { package: "ukernel", binary: "ukernel" };
 pub const KERNEL_TEST: Program = same("kernel-test");
 /// Tests of the supervisor: all the roles of a system made for them.
 pub const SUPERVISOR_TEST: Program = same("supervisor-test");
+/// A personality that tries to reach a disk which is no longer its own.
+pub const HOSTILE_PERSONALITY: Program = same("hostile-personality");
 /// A system that is nothing but the block driver's tests.
 pub const BLOCK_TEST: &[Program] = &[LOADER, KERNEL, same("root-task"), same("pci-server"), same("block-test")];
 /// Everything that the system is built of.
