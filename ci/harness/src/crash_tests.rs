@@ -32,8 +32,10 @@ const KILLS: &str = "personality:10000,personality:60000";
 const SUICIDE: &str = "banyan kill personality; sleep 100000";
 /// The heartbeat's options.
 const HEARTBEAT: [(&str, &str); 2] = [("start", "heartbeat"), ("heartbeat_ms", "20")];
-/// Most microseconds that a heartbeat may be late, on a busy machine. Making a personality anew takes much longer.
-const MAX_LATE_US: u64 = 500_000;
+/// What the log says when the personality has died, and when there is another.
+const DEAD: &str = "task \"personality\" is dead";
+const BEAT: &str = "[heartbeat] beat ";
+const ANEW: &str = "task \"personality\" is made anew";
 
 /// A system whose files are in the personality's memory.
 fn in_memory(kills: &str) -> Config {
@@ -66,8 +68,9 @@ fn restarted(config: &Config, deadly: &str, deaths: u32) -> Result<()> {
     let output = vm.exec("echo again; ls /bin | wc -l", b"", shared::LIMIT).with_context(context)?;
     ensure!(output.stdout.starts_with(b"again\n"), "after its death: {output:?}\n{}", context());
     let log = vm.explained_log()?;
-    ensure!(log.contains("task \"personality\" is dead"), "the log does not say what died:\n{log}");
-    ensure!(log.contains("task \"personality\" is made anew"), "the log does not say what came:\n{log}");
+    let (_, after) = log.split_once(DEAD).with_context(|| format!("the log does not say what died:\n{log}"))?;
+    let (meanwhile, _) = after.split_once(ANEW).with_context(|| format!("the log does not say what came:\n{log}"))?;
+    ensure!(meanwhile.contains(BEAT), "nothing beat while the personality was made anew:\n{log}");
     beats(&log)
 }
 
@@ -90,23 +93,17 @@ fn work_until_death(vm: &Vm, deadly: &str) -> Result<()> {
     }
 }
 
-/// The heartbeat was not late, and lost no beat, before and behind the death.
+/// No beat is missing, before and behind the death. How late one may be is measured where instructions are the clock
+/// (`supervisor_tests`): here the host decides when anything runs.
 fn beats(log: &str) -> Result<()> {
     let mut count = 0;
-    for line in log.lines().filter_map(|line| line.strip_prefix("[heartbeat] beat ")) {
-        let (number, late_us) = parse(line).with_context(|| format!("a beat: {line}"))?;
-        ensure!(number == count, "beat {count} is missing");
-        ensure!(late_us < MAX_LATE_US, "beat {number} was {late_us} us late");
+    for line in log.lines().filter_map(|line| line.strip_prefix(BEAT)) {
+        let number = line.split_once(" at ").and_then(|(number, _)| number.parse::<u64>().ok());
+        ensure!(number == Some(count), "beat {count} is missing: {line}");
         count += 1;
     }
     ensure!(count > 20, "there are {count} beats");
     Ok(())
-}
-
-fn parse(beat: &str) -> Option<(u64, u64)> {
-    let (number, rest) = beat.trim_end().split_once(" at ")?;
-    let late_us = rest.split_once(" ms, ")?.1.strip_suffix(" us late")?;
-    Some((number.parse().ok()?, late_us.parse().ok()?))
 }
 
 fn halted() -> Result<()> {

@@ -1,9 +1,9 @@
 //! System tests: what runs on Banyan, what it is compared with, and the means to do so.
 //!
 //! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
-//! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms;
-//! [`injection_tests`] switch a driver's bug on; [`move_tests`] move and kill services under load; [`abuse`] overloads the system; [`terminal_tests`] and [`tool_tests`] run
-//! the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`,
+//! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms; [`injection_tests`] switch a
+//! driver's bug on; [`move_tests`] move and kill services under load; [`abuse`] overloads the system; [`terminal_tests`] and
+//! [`tool_tests`] run the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`,
 //! [`block_tests`] the block driver's, and [`hostile_tests`] those of a personality that wants the disk back, by
 //! `tests/block.rs`.
 

@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn lines_of_the_tree_are_understood() {
-        let ours = package("vfs v0.1.0 (/work/a/personality/vfs) (*)").expect("well formed");
-        assert_eq!(ours, ("vfs".into(), "0.1.0".into(), Some("/work/a/personality/vfs".into())));
+        let ours = package("vfs v0.1.0 (/src/a/personality/vfs) (*)").expect("well formed");
+        assert_eq!(ours, ("vfs".into(), "0.1.0".into(), Some("/src/a/personality/vfs".into())));
         let other = package("spin v0.12.3").expect("well formed");
         assert_eq!(other, ("spin".into(), "0.12.3".into(), None));
         assert_eq!(package("hashbrown v0.17.1 (*)").expect("well formed").2, None);
