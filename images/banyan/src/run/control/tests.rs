@@ -24,7 +24,14 @@ fn read(from: &mut UnixStream) -> Frame {
 
 /// Takes two commands, answers the second first, each with its own text and status.
 fn two_commands(mut host: UnixStream) {
-    let (first, second) = (read(&mut host), read(&mut host));
+    // One client's end of input may come before the other's command.
+    let mut command = || loop {
+        let frame = read(&mut host);
+        if frame.header.kind == Kind::Exec {
+            return frame;
+        }
+    };
+    let (first, second) = (command(), command());
     for frame in [second, first] {
         let id = frame.header.session;
         Frame::new(id, Kind::Data, stream::STDOUT, 0).with(&frame.payload).write(&mut host).expect("the host listens");
