@@ -8,17 +8,38 @@ use reference::batch::{Batch, Request};
 use reference::machine::{Clock, Tuning};
 use reference::programs::Programs;
 use reference::root;
-use std::path::PathBuf;
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+/// A root tree of this process's own, for as long as it is used: demonstrations may run side by side.
+pub(crate) struct Tree(PathBuf);
+
+impl Deref for Tree {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // What is left behind costs only space.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 /// The root with the legacy programs in `/tests`, and those programs.
-pub(crate) fn root(ground: &Ground) -> Result<(PathBuf, Programs)> {
+pub(crate) fn root(ground: &Ground) -> Result<(Tree, Programs)> {
     let programs = ground.legacy()?;
-    let root = root::build(&ground.workshop(), "demo-root", &programs.for_root())?;
-    Ok((root, programs))
+    let name = format!("demo-root-{}", std::process::id());
+    let root = root::build(&ground.workshop(), &name, &programs.for_root())?;
+    Ok((Tree(root), programs))
 }
 
 /// Runs commands on Banyan under the clock that counts instructions, one after the other on one boot; what each printed.
-pub(crate) fn on_banyan(ground: &Ground, root: &std::path::Path, commands: &[&str]) -> Result<Vec<String>> {
+pub(crate) fn on_banyan(ground: &Ground, root: &Path, commands: &[&str]) -> Result<Vec<String>> {
     let mut config = Config::new(Mode::Exec);
     config.root = Root::Path(root.into());
     config.count_instructions = true;
@@ -27,12 +48,7 @@ pub(crate) fn on_banyan(ground: &Ground, root: &std::path::Path, commands: &[&st
 }
 
 /// The same on Linux (`mitigations=off`), whatever is remembered of an earlier run.
-pub(crate) fn on_linux(
-    ground: &Ground,
-    root: &std::path::Path,
-    programs: &Programs,
-    commands: &[&str],
-) -> Result<Vec<String>> {
+pub(crate) fn on_linux(ground: &Ground, root: &Path, programs: &Programs, commands: &[&str]) -> Result<Vec<String>> {
     let workshop = ground.workshop();
     let batch = Batch { workshop: &workshop, programs, root, clock: Clock::Instructions, tuning: Tuning::Lean };
     let requests: Vec<_> =
