@@ -1,6 +1,6 @@
 //! Gets Debian's Linux 6.1: downloads the package and takes the kernel out; nothing is installed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -21,6 +21,9 @@ pub fn find(workshop: &Workshop) -> Result<PathBuf> {
     }
     let folder = workshop.subfolder("linux")?;
     let kernel = folder.join("vmlinuz");
+    // Who comes while another downloads waits for it; the lock ends with the file.
+    let lock = File::create(folder.join("lock")).context("cannot make a lock")?;
+    lock.lock().context("cannot wait for another download")?;
     if !kernel.exists() {
         download(&folder, &kernel).with_context(|| {
             format!("Debian's Linux 6.1 is needed to compare with; {OVERRIDE}=FILE names another kernel")
