@@ -315,10 +315,13 @@ impl Node {
             (content.pages.peek(index).is_some(), content.server_size)
         };
         let covers_page = in_page == 0 && wanted as u64 >= PAGE.min(server_size.saturating_sub(index * PAGE));
-        let count = if !is_here && covers_page {
+        // A page to which nobody refers may be given back until it is dirty, so that it is referred to until then.
+        let (_page, count) = if !is_here && covers_page {
             self.write_fresh_page(regular, index, wanted, source)?
         } else {
-            self.own_page(regular, index)?.write_from(in_page, wanted, source)?
+            let page = self.own_page(regular, index)?;
+            let count = page.write_from(in_page, wanted, source)?;
+            (page, count)
         };
         let mut content = self.content(regular);
         content.pages.mark_dirty(index);
@@ -326,8 +329,14 @@ impl Node {
         Ok(count)
     }
 
-    /// Writes a page of which nothing old will be left, without reading it first.
-    fn write_fresh_page(&self, regular: &Regular, index: u64, wanted: usize, source: &mut dyn Source) -> Result<usize> {
+    /// Writes a page of which nothing old will be left, without reading it first; the page, and how many bytes.
+    fn write_fresh_page(
+        &self,
+        regular: &Regular,
+        index: u64,
+        wanted: usize,
+        source: &mut dyn Source,
+    ) -> Result<(Frame, usize)> {
         let fresh = Frame::alloc_zeroed()?;
         let count = fresh.write_from(0, wanted, source)?;
         let server_size = self.content(regular).server_size;
@@ -340,7 +349,7 @@ impl Node {
             fresh.read(0, &mut bytes);
             page.write(0, bytes.get(..count).unwrap_or_default());
         }
-        Ok(count)
+        Ok((page, count))
     }
 
     /// Notes that the contents have changed. A file's set-id bits go when somebody writes it.

@@ -149,7 +149,8 @@ impl Node {
             if hole * PAGE >= end {
                 break;
             }
-            self.own_page(regular, hole)?;
+            // Referred to until it is dirty, so that nobody gives it back before.
+            let _page = self.own_page(regular, hole)?;
             let mut content = self.content(regular);
             content.pages.mark_dirty(hole);
             content.size = content.size.max(end.min((hole + 1) * PAGE));

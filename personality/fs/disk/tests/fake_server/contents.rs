@@ -1,6 +1,8 @@
 //! Files and names over a server that lives.
 
-use guest_memory::SliceSink;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use guest_memory::{SliceSink, SliceSource};
 use interfaces::file_system::Orphans;
 use linux_abi::Errno;
 use vfs::{Allocation, OpenFlags, RenameRule, SeekTarget};
@@ -136,6 +138,32 @@ fn memory_is_given_back_and_read_again() {
     assert!(world.disk.counters().cached_pages < 100, "{:?}", world.disk.counters());
     assert_eq!(contents(&other).expect("read"), b"dirty again");
     assert_eq!(world.get("/f").expect("get"), bytes);
+}
+
+#[test]
+fn what_is_being_written_is_not_given_back() {
+    let (fake, world) = quiet();
+    let file = world.create("/log").expect("create");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let _ = diskfs::reclaim(1000);
+            }
+        });
+        let mut expected = Vec::new();
+        for round in 0..2000u32 {
+            // Clean before each line, as far as the last page goes.
+            file.file().sync().expect("sync");
+            let line = [round as u8; 100];
+            file.file().append(&mut SliceSource::new(&line), OpenFlags::RDWR).expect("append");
+            expected.extend_from_slice(&line);
+        }
+        file.file().sync().expect("sync");
+        is_over.store(true, Ordering::Relaxed);
+        let inode = file.inode().metadata().expect("metadata").inode;
+        assert!(fake.committed().inodes[&inode].data == expected);
+    });
 }
 
 #[test]
