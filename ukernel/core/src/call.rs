@@ -34,7 +34,7 @@ impl<M: Machine> Kernel<M> {
     /// The running thread made a system call that the fast path left alone.
     pub fn general_system_call(&mut self) {
         self.counters.calls += 1;
-        let Some(thread) = self.current else { return };
+        let Some(thread) = self.cpu().current else { return };
         let t = self.get(thread);
         let number = t.context.rax;
         if t.foreign {
@@ -136,7 +136,7 @@ impl<M: Machine> Kernel<M> {
         };
         let result = self.receive(thread, endpoint, next_reply, Blocking::Block);
         if let Some(caller) = caller {
-            if self.current.is_none() {
+            if self.cpu().current.is_none() {
                 self.hand_over(caller);
             } else {
                 self.make_ready(caller);

@@ -28,7 +28,7 @@ impl<M: Machine> Kernel<M> {
     /// The running thread made a system call. `false`: the general code is to make it.
     #[inline(always)]
     pub fn fast_system_call(&mut self) -> bool {
-        let Some(thread) = self.current else { return false };
+        let Some(thread) = self.cpu().current else { return false };
         if self.ring.is_some() {
             return false;
         }
@@ -135,7 +135,7 @@ impl<M: Machine> Kernel<M> {
             return true;
         };
         let w = self.get(waiter);
-        let most_urgent = i32::from(w.priority) > self.run_queues.highest() && w.priority > s.priority;
+        let most_urgent = i32::from(w.priority) > self.cpu().run_queues.highest() && w.priority > s.priority;
         if !most_urgent || !self.can_run_now(w) {
             return false;
         }
@@ -145,7 +145,7 @@ impl<M: Machine> Kernel<M> {
         self.get_mut(waiter).state = State::Ready;
         self.get_mut(sender).context.rax = 0;
         self.enqueue(sender, End::Front);
-        self.current = Some(waiter);
+        self.cpu_mut().current = Some(waiter);
         self.start_quantum();
         self.run_instead(sender, waiter);
         true
@@ -154,7 +154,7 @@ impl<M: Machine> Kernel<M> {
     /// Whether a thread that waits could run in place of the present one.
     #[inline(always)]
     fn can_run_now(&self, t: &Thread) -> bool {
-        t.sched_context.is_some() && t.root.0 != 0 && i32::from(t.priority) >= self.run_queues.highest()
+        t.sched_context.is_some() && t.root.0 != 0 && i32::from(t.priority) >= self.cpu().run_queues.highest()
     }
 
     #[inline(always)]
@@ -170,7 +170,8 @@ impl<M: Machine> Kernel<M> {
         self.counters.switches += 1;
         let (f, t) = (self.get(from), self.get(to));
         let (plain, active) = (f.plain && t.plain, t.vspace);
-        (self.current, self.loaded, self.active) = (Some(to), Some(to), active);
+        let cpu = self.cpu_mut();
+        (cpu.current, cpu.loaded, cpu.active) = (Some(to), Some(to), active);
         if plain {
             self.machine.switch_plain(from, to);
         } else {

@@ -23,7 +23,7 @@ impl<M: Machine> Kernel<M> {
     /// `thread::MAKE_FOREIGN`.
     pub(crate) fn make_foreign(&mut self, thread: Ref<Thread>, serves: Option<Ref<Thread>>) -> Result<(), Error> {
         let t = self.get(thread);
-        if t.foreign || t.vcpu.is_some() || t.state != State::Stopped || self.current == Some(thread) {
+        if t.foreign || t.vcpu.is_some() || t.state != State::Stopped || self.cpu().current == Some(thread) {
             return Err(Error::InvalidState);
         }
         if let Some(holder) = serves {
@@ -57,7 +57,7 @@ impl<M: Machine> Kernel<M> {
 
     /// A foreign thread stops: its handler is sent a message.
     pub(crate) fn foreign_trap(&mut self, thread: Ref<Thread>, exit: Exit) {
-        if self.loaded == Some(thread) {
+        if self.cpu().loaded == Some(thread) {
             self.machine.save_bases(thread);
         }
         let t = self.get_mut(thread);

@@ -170,7 +170,7 @@ impl<M: Machine> Kernel<M> {
         }
         if kind.call && self.await_answer(sender, receiver, reply, kind) {
             self.leave_processor(sender);
-            if self.current.is_none() {
+            if self.cpu().current.is_none() {
                 self.hand_over(receiver);
                 return;
             }
@@ -311,8 +311,8 @@ impl<M: Machine> Kernel<M> {
 
     /// The thread has just blocked: if it was the running one, nobody is, until `hand_over` or `settle`.
     pub(crate) fn leave_processor(&mut self, thread: Ref<Thread>) {
-        if self.current == Some(thread) {
-            self.current = None;
+        if self.cpu().current == Some(thread) {
+            self.cpu_mut().current = None;
         } else if !crate::seeded::MISSED_DEQUEUE {
             self.dequeue(thread);
         }

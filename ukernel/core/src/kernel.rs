@@ -2,9 +2,8 @@
 
 use ukernel_abi::Error;
 
-use crate::scheduler::RunQueues;
 use crate::trace::Ring;
-use crate::{CapTable, Irq, Machine, Object, Ref, SlotRef, Thread, Timer, VSpace};
+use crate::{CapTable, Irq, Machine, Object, Ref, SlotRef, Thread};
 
 /// Events counted since boot; the first things to look at when something is slow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,19 +23,6 @@ pub struct Counters {
 pub struct Kernel<M: Machine> {
     /// The hardware, and with it all objects.
     pub machine: M,
-    /// The running thread.
-    pub(crate) current: Option<Ref<Thread>>,
-    /// The thread whose address space and bases the processor holds.
-    pub(crate) loaded: Option<Ref<Thread>>,
-    /// The VSpace that the processor translates through now; while nobody runs, the one of who ran last.
-    pub(crate) active: Option<Ref<VSpace>>,
-    pub(crate) run_queues: RunQueues,
-    /// End of the running thread's quantum, as time-stamp.
-    pub(crate) quantum_end: u64,
-    /// The time-stamp that the timer interrupt is set to.
-    pub(crate) programmed: u64,
-    /// Armed timers, earliest first.
-    pub(crate) timers: Option<Ref<Timer>>,
     /// Who gets each interrupt vector.
     pub(crate) vectors: [Option<Ref<Irq>>; 256],
     /// CapTables without a capability left, whose slots are still to be emptied.
@@ -56,13 +42,6 @@ impl<M: Machine> Kernel<M> {
     pub fn new(machine: M) -> Self {
         Self {
             machine,
-            current: None,
-            loaded: None,
-            active: None,
-            run_queues: RunQueues::new(),
-            quantum_end: 0,
-            programmed: u64::MAX,
-            timers: None,
             vectors: [None; 256],
             dead_tables: None,
             ring: None,
@@ -74,7 +53,7 @@ impl<M: Machine> Kernel<M> {
 
     /// The running thread.
     pub fn current(&self) -> Option<Ref<Thread>> {
-        self.current
+        self.cpu().current
     }
 
     /// An object.

@@ -8,7 +8,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU64;
 
-use crate::Thread;
+use crate::{Cpu, Thread};
 
 /// A physical address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -85,6 +85,11 @@ pub trait Machine {
     fn get_mut<T: Object>(&mut self, object: Ref<T>) -> &mut T;
     /// Make raw memory an object. Objects that are parts of one allocation keep their distance as addresses.
     fn create<T: Object>(&mut self, at: PhysAddr, value: T) -> Ref<T>;
+
+    /// The block of the processor that the kernel runs on now.
+    fn cpu(&self) -> &Cpu;
+    /// The same, to change it.
+    fn cpu_mut(&mut self) -> &mut Cpu;
 
     /// Fill with zeros; whole pages.
     fn zero(&mut self, at: PhysAddr, bytes: u64);

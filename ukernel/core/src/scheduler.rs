@@ -116,9 +116,9 @@ impl<M: Machine> Kernel<M> {
         }
         t.queued = true;
         let priority = usize::from(t.priority);
-        let queue = self.run_queues.queues[priority];
-        self.run_queues.queues[priority] = self.push(queue, thread, end);
-        self.run_queues.note_occupied(priority);
+        let queue = self.cpu().run_queues.queues[priority];
+        self.cpu_mut().run_queues.queues[priority] = self.push(queue, thread, end);
+        self.cpu_mut().run_queues.note_occupied(priority);
     }
 
     /// Take a thread out of its run queue, if it is in one.
@@ -129,17 +129,17 @@ impl<M: Machine> Kernel<M> {
         }
         t.queued = false;
         let priority = usize::from(t.priority);
-        let queue = self.unqueue(self.run_queues.queues[priority], thread);
-        self.run_queues.queues[priority] = queue;
+        let queue = self.unqueue(self.cpu().run_queues.queues[priority], thread);
+        self.cpu_mut().run_queues.queues[priority] = queue;
         if queue.head.is_none() {
-            self.run_queues.note_empty(priority);
+            self.cpu_mut().run_queues.note_empty(priority);
         }
     }
 
     /// A blocked or stopped thread can go on.
     pub(crate) fn make_ready(&mut self, thread: Ref<Thread>) {
         self.get_mut(thread).state = State::Ready;
-        if self.current != Some(thread) {
+        if self.cpu().current != Some(thread) {
             self.enqueue(thread, End::Back);
         }
     }
@@ -149,8 +149,8 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn hand_over(&mut self, thread: Ref<Thread>) {
         let t = self.get_mut(thread);
         t.state = State::Ready;
-        if t.runnable() && i32::from(t.priority) >= self.run_queues.highest() {
-            self.current = Some(thread);
+        if t.runnable() && i32::from(t.priority) >= self.cpu().run_queues.highest() {
+            self.cpu_mut().current = Some(thread);
         } else {
             self.enqueue(thread, End::Back);
         }
@@ -158,8 +158,8 @@ impl<M: Machine> Kernel<M> {
 
     /// Pick the thread to run and load it; the last step of every kernel entry. `None`: nobody can run.
     pub fn settle(&mut self) -> Option<Ref<Thread>> {
-        let highest = self.run_queues.highest();
-        match self.current {
+        let highest = self.cpu().run_queues.highest();
+        match self.cpu().current {
             Some(thread) if self.get(thread).runnable() => {
                 if i32::from(self.get(thread).priority) < highest {
                     self.enqueue(thread, End::Front);
@@ -168,21 +168,22 @@ impl<M: Machine> Kernel<M> {
             }
             _ => self.pick(highest),
         }
-        if self.current != self.loaded {
+        if self.cpu().current != self.cpu().loaded {
             self.counters.switches += 1;
-            self.trace(Event { other: self.loaded, ..Event::new(Kind::Schedule, self.current) });
-            self.machine.switch(self.loaded, self.current);
-            self.loaded = self.current;
-            if let Some(thread) = self.current {
-                self.active = self.get(thread).vspace;
+            self.trace(Event { other: self.cpu().loaded, ..Event::new(Kind::Schedule, self.cpu().current) });
+            self.machine.switch(self.cpu().loaded, self.cpu().current);
+            self.cpu_mut().loaded = self.cpu().current;
+            if let Some(thread) = self.cpu().current {
+                self.cpu_mut().active = self.get(thread).vspace;
             }
         }
-        self.current
+        self.cpu().current
     }
 
     fn pick(&mut self, highest: i32) {
-        self.current = usize::try_from(highest).ok().and_then(|priority| self.run_queues.queues[priority].head);
-        if let Some(thread) = self.current {
+        self.cpu_mut().current =
+            usize::try_from(highest).ok().and_then(|priority| self.cpu().run_queues.queues[priority].head);
+        if let Some(thread) = self.cpu().current {
             self.dequeue(thread);
             self.start_quantum();
         }
@@ -192,33 +193,33 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn start_quantum(&mut self) {
         let now = self.machine.now();
         // A quantum may be short by what is left of the one before: that saves setting the timer at each switch.
-        if self.quantum_end <= now {
-            self.quantum_end = now.saturating_add(self.machine.quantum());
+        if self.cpu().quantum_end <= now {
+            self.cpu_mut().quantum_end = now.saturating_add(self.machine.quantum());
         }
-        if self.programmed > self.quantum_end {
+        if self.cpu().programmed > self.cpu().quantum_end {
             self.program_timer();
         }
     }
 
     /// The quantum is over: let the next thread of the same priority run.
     pub(crate) fn end_quantum(&mut self, now: u64) {
-        self.quantum_end = now.saturating_add(self.machine.quantum());
-        if let Some(thread) = self.current
+        self.cpu_mut().quantum_end = now.saturating_add(self.machine.quantum());
+        if let Some(thread) = self.cpu().current
             && self.get(thread).runnable()
         {
             let priority = i32::from(self.get(thread).priority);
-            if self.run_queues.highest() >= priority {
+            if self.cpu().run_queues.highest() >= priority {
                 self.enqueue(thread, End::Back);
-                self.current = None;
+                self.cpu_mut().current = None;
             }
         }
     }
 
     /// The running thread gives way to others of its priority.
     pub(crate) fn yield_now(&mut self, thread: Ref<Thread>) {
-        if self.run_queues.highest() >= i32::from(self.get(thread).priority) {
+        if self.cpu().run_queues.highest() >= i32::from(self.get(thread).priority) {
             self.enqueue(thread, End::Back);
-            self.current = None;
+            self.cpu_mut().current = None;
         }
     }
 
@@ -226,7 +227,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn set_priority(&mut self, thread: Ref<Thread>, priority: u8) {
         self.dequeue(thread);
         self.get_mut(thread).priority = priority;
-        if self.current != Some(thread) {
+        if self.cpu().current != Some(thread) {
             self.enqueue(thread, End::Back);
         }
     }
@@ -235,7 +236,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn bind_sched_context(&mut self, context: Ref<SchedContext>, thread: Ref<Thread>) {
         self.get_mut(context).thread = Some(thread);
         self.get_mut(thread).sched_context = Some(context);
-        if self.current != Some(thread) {
+        if self.cpu().current != Some(thread) {
             self.enqueue(thread, End::Back);
         }
     }

@@ -31,7 +31,7 @@ impl<M: Machine> Kernel<M> {
         self.clear(slot);
         self.insert_child(source, slot, Cap::ThreadVSpace { thread, vspace });
         self.join_vspace(thread, vspace);
-        if self.current != Some(thread) {
+        if self.cpu().current != Some(thread) {
             self.enqueue(thread, crate::scheduler::End::Back);
         }
         Ok(())
@@ -166,9 +166,9 @@ impl<M: Machine> Kernel<M> {
         for slot in [ThreadSlot::Table, ThreadSlot::VSpace, ThreadSlot::Page, ThreadSlot::Fault] {
             self.clear(slot_of(thread, slot));
         }
-        if self.loaded == Some(thread) {
-            self.machine.switch(self.loaded, None);
-            self.loaded = None;
+        if self.cpu().loaded == Some(thread) {
+            self.machine.switch(self.cpu().loaded, None);
+            self.cpu_mut().loaded = None;
         }
         self.machine.forget(thread);
     }

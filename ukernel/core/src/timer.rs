@@ -43,7 +43,7 @@ impl<M: Machine> Kernel<M> {
             self.expire(timer);
             return;
         }
-        let (mut previous, mut next) = (None, self.timers);
+        let (mut previous, mut next) = (None, self.cpu().timers);
         while let Some(other) = next
             && self.get(other).deadline <= deadline
         {
@@ -58,7 +58,7 @@ impl<M: Machine> Kernel<M> {
         match previous {
             Some(previous) => self.get_mut(previous).next = Some(timer),
             None => {
-                self.timers = Some(timer);
+                self.cpu_mut().timers = Some(timer);
                 self.program_timer();
             }
         }
@@ -73,7 +73,7 @@ impl<M: Machine> Kernel<M> {
         let (previous, next) = (t.previous.take(), t.next.take());
         match previous {
             Some(previous) => self.get_mut(previous).next = next,
-            None => self.timers = next,
+            None => self.cpu_mut().timers = next,
         }
         if let Some(next) = next {
             self.get_mut(next).previous = previous;
@@ -89,28 +89,28 @@ impl<M: Machine> Kernel<M> {
     /// The timer interrupt: signal what is due, and end the quantum if it is over.
     pub fn timer_interrupt(&mut self) {
         self.counters.interrupts += 1;
-        self.trace(Event::new(Kind::Timer, self.current));
+        self.trace(Event::new(Kind::Timer, self.cpu().current));
         let now = self.machine.now();
-        while let Some(timer) = self.timers
+        while let Some(timer) = self.cpu().timers
             && self.get(timer).deadline <= now
         {
             self.disarm(timer);
             self.expire(timer);
         }
-        if self.quantum_end <= now {
+        if self.cpu().quantum_end <= now {
             self.end_quantum(now);
         }
         self.machine.end_of_interrupt();
-        self.programmed = u64::MAX;
+        self.cpu_mut().programmed = u64::MAX;
         self.program_timer();
     }
 
     /// Ask for the next timer interrupt: at the first deadline or, while a thread runs, at the end of its quantum.
     pub(crate) fn program_timer(&mut self) {
-        let first = self.timers.map_or(u64::MAX, |timer| self.get(timer).deadline);
-        let idle = self.current.is_none() && self.run_queues.highest() < 0;
-        self.programmed = if idle { first } else { first.min(self.quantum_end) };
-        self.machine.set_deadline(self.programmed);
+        let first = self.cpu().timers.map_or(u64::MAX, |timer| self.get(timer).deadline);
+        let idle = self.cpu().current.is_none() && self.cpu().run_queues.highest() < 0;
+        self.cpu_mut().programmed = if idle { first } else { first.min(self.cpu().quantum_end) };
+        self.machine.set_deadline(self.cpu().programmed);
     }
 
     /// The target's capability was deleted or revoked.

@@ -170,7 +170,7 @@ impl<M: Machine> Kernel<M> {
     /// A thread stops being foreign code: its registers go to the state page, its master goes on.
     pub(crate) fn exit_to_master(&mut self, thread: Ref<Thread>, vcpu: Ref<Vcpu>, exit: Exit) {
         let Some(page) = self.get(vcpu).page else { return };
-        if self.loaded == Some(thread) {
+        if self.cpu().loaded == Some(thread) {
             self.machine.save_bases(thread);
         }
         let context = self.get(thread).context.clone();
@@ -201,7 +201,7 @@ impl<M: Machine> Kernel<M> {
         let context = &mut self.get_mut(thread).context;
         context.start(rip, rsp);
         (context.rdi, context.fs_base, context.gs_base) = (exit.reason as u64, fs_base, gs_base);
-        if self.loaded == Some(thread) {
+        if self.cpu().loaded == Some(thread) {
             self.machine.reload(thread);
             self.machine.load_bases(thread);
         }
@@ -248,7 +248,7 @@ impl<M: Machine> Kernel<M> {
         t.vcpu = Some(vcpu);
         t.note_kind();
         self.update_vcpu_roots(thread);
-        if self.loaded == Some(thread) {
+        if self.cpu().loaded == Some(thread) {
             self.machine.reload(thread);
         }
         Ok(())
@@ -289,7 +289,7 @@ impl<M: Machine> Kernel<M> {
                 self.dequeue(thread);
                 self.get_mut(thread).state = State::Stopped;
             }
-            if self.loaded == Some(thread) {
+            if self.cpu().loaded == Some(thread) {
                 self.machine.reload(thread);
             }
         }

@@ -107,7 +107,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Whether the processor translates through this VSpace's tables now, or through one that shares its master slot.
     fn translates(&self, vspace: Ref<VSpace>) -> bool {
-        self.active.is_some_and(|active| active == vspace || self.get(active).master == Some(vspace))
+        self.cpu().active.is_some_and(|active| active == vspace || self.get(active).master == Some(vspace))
     }
 
     /// Add zeroed pages to the pool; the first becomes the root.
@@ -470,8 +470,8 @@ impl<M: Machine> Kernel<M> {
         let t = self.get_mut(thread);
         (t.vspace, t.root, t.vspace_next, t.vspace_previous) = (Some(vspace), root, next, None);
         self.update_vcpu_roots(thread);
-        if self.loaded == Some(thread) {
-            self.active = Some(vspace);
+        if self.cpu().loaded == Some(thread) {
+            self.cpu_mut().active = Some(vspace);
             self.machine.reload(thread);
         }
     }
@@ -491,8 +491,8 @@ impl<M: Machine> Kernel<M> {
         }
         self.update_vcpu_roots(thread);
         self.dequeue(thread);
-        if self.loaded == Some(thread) {
-            self.active = None;
+        if self.cpu().loaded == Some(thread) {
+            self.cpu_mut().active = None;
             self.machine.reload(thread);
         }
     }
@@ -505,8 +505,8 @@ impl<M: Machine> Kernel<M> {
             }
             self.clear(slot_of(thread, ThreadSlot::VSpace));
         }
-        if self.active == Some(vspace) {
-            self.active = None;
+        if self.cpu().active == Some(vspace) {
+            self.cpu_mut().active = None;
             self.machine.retire_root();
         }
         let v = self.get_mut(vspace);

@@ -3,7 +3,7 @@
 use core::arch::asm;
 use core::mem::offset_of;
 
-use ukernel_core::{Context, PhysAddr, Vcpu};
+use ukernel_core::{Context, Cpu, PhysAddr, Vcpu};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::Msr;
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
@@ -55,6 +55,8 @@ pub struct PerCpu {
     pub(crate) noted: u64,
     /// Interrupts that arrived in a window, by vector.
     pub(crate) pending: [u64; 4],
+    /// The kernel's part.
+    pub(crate) kernel: Cpu,
     no_vcpu: Vcpu,
     tss: TaskState,
     gdt: [u64; 7],
@@ -98,6 +100,7 @@ static mut CPU: PerCpu = PerCpu {
     tracing: 0,
     noted: 0,
     pending: [0; 4],
+    kernel: Cpu::new(),
     no_vcpu: Vcpu::new(),
     tss: TaskState {
         reserved0: 0,
@@ -278,6 +281,20 @@ pub(crate) fn set_context(context: *mut Context) {
 pub(crate) fn is_running(context: *const Context) -> bool {
     // SAFETY: the per-CPU block is touched only by its own processor.
     unsafe { (*per_cpu()).context.cast_const() == context }
+}
+
+/// The kernel's part of this processor's block.
+#[inline(always)]
+pub(crate) fn kernel_part<'a>() -> &'a Cpu {
+    // SAFETY: the block is static, and the caller's borrow of the machine limits the lifetime.
+    unsafe { &(*per_cpu()).kernel }
+}
+
+/// The same, to change it.
+#[inline(always)]
+pub(crate) fn kernel_part_mut<'a>() -> &'a mut Cpu {
+    // SAFETY: as above; the caller's exclusive borrow of the machine makes it the only reference.
+    unsafe { &mut (*per_cpu()).kernel }
 }
 
 /// The root page table in use.

@@ -1,6 +1,6 @@
 //! The machine that the kernel's logic runs on.
 
-use ukernel_core::{Fpu, LineMask, Machine, Object, PhysAddr, Ref, Thread};
+use ukernel_core::{Cpu, Fpu, LineMask, Machine, Object, PhysAddr, Ref, Thread};
 
 use crate::apic::{IoApic, LocalApic, MAX_IO_APICS};
 use crate::object_store::{self, physical_to_virtual};
@@ -90,6 +90,16 @@ impl Machine for Hardware {
 
     fn create<T: Object>(&mut self, at: PhysAddr, value: T) -> Ref<T> {
         object_store::create(at, value)
+    }
+
+    #[inline(always)]
+    fn cpu(&self) -> &Cpu {
+        cpu::kernel_part()
+    }
+
+    #[inline(always)]
+    fn cpu_mut(&mut self) -> &mut Cpu {
+        cpu::kernel_part_mut()
     }
 
     fn zero(&mut self, at: PhysAddr, bytes: u64) {

@@ -13,8 +13,8 @@ use ukernel_abi::object::SLOT_BYTES;
 
 use super::store::{Store, Words};
 use crate::{
-    Attachment, CapTable, Endpoint, Irq, LineMask, Machine, Notification, Object, PhysAddr, Ref, Reply, SchedContext,
-    Slot, Thread, Timer, VSpace, Vcpu,
+    Attachment, CapTable, Cpu, Endpoint, Irq, LineMask, Machine, Notification, Object, PhysAddr, Ref, Reply,
+    SchedContext, Slot, Thread, Timer, VSpace, Vcpu,
 };
 
 /// The stores: name, type, bytes of an object with all that is inside it.
@@ -80,10 +80,11 @@ stores! {
 }
 
 /// Memory, clock, and whether an interrupt waits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Simulation {
     objects: Objects,
     words: Words,
+    cpu: Cpu,
     /// The time-stamp counter.
     pub now: u64,
     /// An interrupt waits to be handled, always.
@@ -134,9 +135,10 @@ impl Simulation {
 
     /// Become a copy.
     pub fn copy_from(&mut self, other: &Self) {
-        let Self { objects, words, now, interrupt } = other;
+        let Self { objects, words, cpu, now, interrupt } = other;
         self.objects.copy_from(objects);
         self.words.copy_from(words);
+        self.cpu.clone_from(cpu);
         (self.now, self.interrupt) = (*now, *interrupt);
     }
 }
@@ -151,6 +153,12 @@ impl Machine for Simulation {
     fn create<T: Object>(&mut self, at: PhysAddr, value: T) -> Ref<T> {
         self.objects.of_mut::<T>().insert(at.0, value);
         Ref::from_address(NonZeroU64::new(at.0).expect("memory does not start at zero"))
+    }
+    fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+    fn cpu_mut(&mut self) -> &mut Cpu {
+        &mut self.cpu
     }
     fn zero(&mut self, at: PhysAddr, bytes: u64) {
         self.words.zero(at.0, bytes);

@@ -221,16 +221,16 @@ impl World {
 
     /// Make a thread the running one, whatever the scheduler would choose: a timer interrupt can come at any time.
     pub(crate) fn run(&mut self, thread: Ref<Thread>) {
-        if self.kernel.current == Some(thread) {
+        if self.kernel.current() == Some(thread) {
             return;
         }
-        if let Some(current) = self.kernel.current.take() {
+        if let Some(current) = self.kernel.cpu_mut().current.take() {
             self.kernel.enqueue(current, End::Front);
         }
         self.kernel.dequeue(thread);
-        self.kernel.current = Some(thread);
-        self.kernel.loaded = Some(thread);
-        self.kernel.active = self.kernel.get(thread).vspace;
+        let active = self.kernel.get(thread).vspace;
+        let cpu = self.kernel.cpu_mut();
+        (cpu.current, cpu.loaded, cpu.active) = (Some(thread), Some(thread), active);
     }
 
     /// Forget what no thread will look at: registers and message pages of threads that do not wait to send (a program fills
@@ -277,27 +277,9 @@ impl World {
 impl Kernel<Simulation> {
     /// Become a copy.
     fn copy_from(&mut self, other: &Self) {
-        let Self {
-            machine,
-            current,
-            loaded,
-            active,
-            run_queues,
-            quantum_end,
-            programmed,
-            timers,
-            vectors,
-            dead_tables,
-            ring,
-            trace_slot,
-            threads_made,
-            counters,
-        } = other;
+        let Self { machine, vectors, dead_tables, ring, trace_slot, threads_made, counters } = other;
         self.machine.copy_from(machine);
-        self.run_queues.clone_from(run_queues);
-        (self.current, self.loaded, self.active) = (*current, *loaded, *active);
-        (self.quantum_end, self.programmed) = (*quantum_end, *programmed);
-        (self.timers, self.vectors, self.dead_tables, self.counters) = (*timers, *vectors, *dead_tables, *counters);
+        (self.vectors, self.dead_tables, self.counters) = (*vectors, *dead_tables, *counters);
         (self.ring, self.trace_slot, self.threads_made) = (*ring, *trace_slot, *threads_made);
     }
 }

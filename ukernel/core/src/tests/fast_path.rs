@@ -153,8 +153,9 @@ fn snapshot(world: &World, threads: &[Ref<Thread>]) -> Vec<(u64, String)> {
     let mut all = [all::<Thread>(world), all::<Endpoint>(world), all::<Reply>(world)].concat();
     all.extend(self::all::<Notification>(world));
     all.extend(self::all::<SchedContext>(world));
-    let own = (kernel.current, kernel.loaded, kernel.active, kernel.quantum_end, kernel.programmed, kernel.counters);
-    all.push((0, format!("{own:?} {}", kernel.run_queues.highest())));
+    let cpu = kernel.cpu();
+    let own = (cpu.current, cpu.loaded, cpu.active, cpu.quantum_end, cpu.programmed, kernel.counters);
+    all.push((0, format!("{own:?} {}", cpu.run_queues.highest())));
     for thread in threads {
         if let Some(page) = kernel.get(*thread).page {
             let words: Vec<_> = (0..PAGE_WORDS).map(|index| kernel.machine.word(page, index)).collect();

@@ -75,7 +75,7 @@ fn lent_time_comes_back(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
 }
 
 fn timers_are_in_order(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
-    let (mut at, mut previous, mut count) = (kernel.timers, None, 0);
+    let (mut at, mut previous, mut count) = (kernel.cpu().timers, None, 0);
     while let Some(timer) = at {
         must!(kernel.machine.exists(timer), "an armed timer is gone");
         let t = kernel.get(timer);

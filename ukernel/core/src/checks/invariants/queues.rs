@@ -16,7 +16,7 @@ pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violat
     must!(waiting.windows(2).all(|pair| pair[0] != pair[1]), "a thread waits in two queues");
     let mut ready = Vec::new();
     for priority in 0..=u8::MAX {
-        let queue = kernel.run_queues.queues[usize::from(priority)];
+        let queue = kernel.cpu().run_queues.queues[usize::from(priority)];
         if queue == Queue::default() {
             continue;
         }
@@ -89,17 +89,17 @@ fn threads(kernel: &Kernel<Simulation>, waiting: &[u64], ready: &[u64]) -> Resul
             (waiting.binary_search(&thread.address()).is_ok(), ready.binary_search(&thread.address()).is_ok());
         must!(blocked == waits, "{thread:?} is {:?}, but that it is in a waiting queue is {waits}", t.state);
         must!(t.queued == queued, "{thread:?} does not know whether it is in a run queue");
-        let should = t.runnable() && kernel.current != Some(thread);
+        let should = t.runnable() && kernel.cpu().current != Some(thread);
         must!(queued == should, "{thread:?} is {:?}; in a run queue: {queued}", t.state);
         if let Some(notification) = t.bound {
             must!(kernel.machine.exists(notification), "{thread:?} is bound to a notification that is gone");
             must!(kernel.get(notification).bound == Some(thread), "{notification:?} is not bound to {thread:?}");
         }
     }
-    match kernel.current {
+    match kernel.cpu().current {
         Some(current) => {
             must!(kernel.get(current).runnable(), "the running thread cannot run");
-            let highest = kernel.run_queues.highest();
+            let highest = kernel.cpu().run_queues.highest();
             must!(i32::from(kernel.get(current).priority) >= highest, "a thread of higher priority waits");
         }
         None => must!(ready.is_empty(), "nobody runs, though threads could"),
