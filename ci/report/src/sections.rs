@@ -110,8 +110,8 @@ fn crash_section(page: &mut Page, ground: &Ground, size: Size) -> Result<()> {
     let inside = crash::measure(ground, size, Placement::Personality)?;
     page.section("The same bug in both placements");
     page.paragraph(
-        "The disk's driver panics at a certain request while a program copies a large file and says which chunks are on the \
-         disk.",
+        "The disk's driver panics at a certain request, once, while a program copies a large file and says which chunks are on \
+         the disk. A native task that has nothing to do with it beats every 20 ms. A personality that died is made anew.",
     );
     page.table(&crash::table(&native, &inside));
     page.command(&demo_command("crash", size));

@@ -1,4 +1,5 @@
-//! Options of the boot that change the manifest.
+//! Options of the boot that change the manifest. All others are for tasks; an option `once.KEY=VALUE` is for the first life
+//! of each task that may see it (`plan`).
 //!
 //! * `place=SERVICE:PLACEMENT,...`: where services run at first
 //! * `on-personality-crash=halt|restart`: what follows when the personality dies; `halt` is what the manifest says

@@ -3,7 +3,7 @@
 //! At boot: endpoints, a nest for every task of the manifest, RAM for who takes the rest, then the tasks that start with the
 //! system. Later a task is made anew in the same nest, from the same archive and manifest.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -21,7 +21,7 @@ use crate::fault::FAULT_BADGE;
 use crate::grants::{Endpoints, Grantee, Granter, own_slot};
 use crate::made::Made;
 use crate::nest::Nest;
-use crate::plan::{self, Layout};
+use crate::plan::{self, Layout, Life};
 use crate::space::Space;
 use crate::supply::Supply;
 use crate::tracing;
@@ -42,6 +42,8 @@ pub struct Maker {
     endpoints: Endpoints,
     /// By number of the task. One whose program is not in the archive has none.
     nests: BTreeMap<usize, Nest>,
+    /// The tasks that were made before.
+    made: BTreeSet<usize>,
 }
 
 /// The fresh kernel objects of a task.
@@ -63,7 +65,17 @@ impl Maker {
         (supply, system): (Supply, Cap<Endpoint>),
     ) -> Self {
         let endpoints = ROOT_ENDPOINTS.map(|name| (name.into(), system)).into();
-        Self { manifest, archive, boot_options, tsc_hz, supply, system, endpoints, nests: BTreeMap::new() }
+        Self {
+            manifest,
+            archive,
+            boot_options,
+            tsc_hz,
+            supply,
+            system,
+            endpoints,
+            nests: BTreeMap::new(),
+            made: BTreeSet::new(),
+        }
     }
 
     /// Starts tracing, if the boot options ask for it; first of all, while there is memory.
@@ -112,8 +124,9 @@ impl Maker {
         let layout = self.lay_out(&task)?;
         let mut nest = self.nests.remove(&number).ok_or("it has no nest")?;
         let made = self.make_in(&mut nest, &task, number, &layout);
-        if made.is_err() {
-            nest.reclaim();
+        match made {
+            Ok(_) => drop(self.made.insert(number)),
+            Err(_) => nest.reclaim(),
         }
         self.nests.insert(number, nest);
         made
@@ -145,7 +158,8 @@ impl Maker {
         let refused = |error: Error| format!("the kernel refused: {error:?}");
         let parts = self.parts(nest, task, layout).map_err(refused)?;
         self.install(&parts, task, number).map_err(refused)?;
-        let options = plan::options(task, self.boot_options);
+        let life = if self.made.contains(&number) { Life::Later } else { Life::First };
+        let options = plan::options(task, self.boot_options, life);
         let mut info = self.start_info(task, layout, &options);
         let received: Vec<&str> = self.manifest.received_by(task).collect();
         let mut granter = Granter::new(parts.table, nest, &mut info);

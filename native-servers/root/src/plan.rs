@@ -107,9 +107,22 @@ fn segment_piece(segment: &PlacedSegment) -> Piece {
     Piece { address: segment.address, pages: segment.pages, rights: segment.rights, content }
 }
 
-/// The options' text of a task: its own, then, if it may see them, those of the boot.
+/// Starts the key of an option of the boot that only each task's first life is given, without this.
+const ONCE: &str = "once.";
+
+/// Which of a task's lives in this boot it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// The first.
+    First,
+    /// It was made before.
+    Later,
+}
+
+/// The options' text of a task: its own, then, if it may see them, those of the boot. `once.KEY=VALUE` is `KEY=VALUE` in its
+/// first life and nothing in the later ones.
 #[must_use]
-pub fn options(task: &Task, boot: &str) -> String {
+pub fn options(task: &Task, boot: &str, life: Life) -> String {
     let mut text = String::new();
     for (key, value) in &task.options {
         text.push_str(key);
@@ -118,9 +131,21 @@ pub fn options(task: &Task, boot: &str) -> String {
         text.push('\n');
     }
     if task.boot_options {
-        text.push_str(boot);
+        boot.lines().filter_map(|line| seen(line, life)).for_each(|line| {
+            text.push_str(line);
+            text.push('\n');
+        });
     }
     text
+}
+
+/// An option of the boot as a task sees it, if it does.
+fn seen(line: &str, life: Life) -> Option<&str> {
+    match (line.strip_prefix(ONCE), life) {
+        (None, _) => Some(line),
+        (once, Life::First) => once,
+        (Some(_), Life::Later) => None,
+    }
 }
 
 /// The value of an option of the boot; of several with that key the last.

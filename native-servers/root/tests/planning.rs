@@ -5,7 +5,7 @@ use root_task::archive::{Archive, PlacedSegment, Program};
 use root_task::boot_options;
 use root_task::budget;
 use root_task::fault::{Fault, stack_trace};
-use root_task::plan::{self, Content, Piece};
+use root_task::plan::{self, Content, Life, Piece};
 use ukernel_abi::boot::{KIND_DATA, KIND_PROGRAM, MAGIC};
 use ukernel_abi::{MASTER_START, Rights, fault};
 
@@ -133,11 +133,18 @@ fn programs_must_be_in_their_place() {
 #[test]
 fn boot_options_come_after_the_manifests() {
     let mut task = task(Space::Ordinary);
-    assert_eq!(plan::options(&task, "a=2\n"), "a=1\na=2\n");
+    assert_eq!(plan::options(&task, "a=2\n", Life::First), "a=1\na=2\n");
     task.boot_options = false;
-    assert_eq!(plan::options(&task, "a=2\n"), "a=1\n");
+    assert_eq!(plan::options(&task, "a=2\n", Life::First), "a=1\n");
     assert_eq!(plan::option("a=2\nb\na=3\n", "a"), Some("3"));
     assert_eq!(plan::option("a=2\nb\n", "b"), None);
+}
+
+#[test]
+fn an_option_may_be_for_the_first_life_alone() {
+    let task = task(Space::Ordinary);
+    assert_eq!(plan::options(&task, "b=2\nonce.c=3\nd=4\n", Life::First), "a=1\nb=2\nc=3\nd=4\n");
+    assert_eq!(plan::options(&task, "b=2\nonce.c=3\nd=4\n", Life::Later), "a=1\nb=2\nd=4\n");
 }
 
 #[test]
