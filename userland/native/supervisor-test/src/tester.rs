@@ -37,7 +37,9 @@ pub fn run(env: &rt::Env) {
         let answer = world.supervisor.kill(env.name());
         log::info!("FAILED to end: {answer:?}");
     }
-    log::info!("done: {failed} failed");
+    // There is a second life only if nothing has failed in the first.
+    let before = if is_second_life { tests::FIRST_LIFE.len() } else { 0 };
+    log::info!("done: {} passed, {failed} failed", before + list.len() - failed);
     let reason = if failed == 0 { StopReason::Orderly } else { StopReason::Failure };
     let _ = SystemClient::new(endpoint("system")).stop(reason);
 }
