@@ -122,3 +122,49 @@ fn remove_abandoned(archives: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// A function of ours whose name is to be found.
+    #[inline(never)]
+    fn a_function_to_name() -> u64 {
+        std::hint::black_box(7)
+    }
+
+    /// A binary that is this test, moved so that its function is at the address given.
+    fn here() -> (Binary, u64) {
+        let elf = std::env::current_exe().expect("the test runs from a file");
+        let bytes = fs::read(&elf).expect("the test's file is readable");
+        let parsed = goblin::elf::Elf::parse(&bytes).expect("the test is an ELF file");
+        let symbol = parsed.syms.iter().find(|symbol| {
+            let name = parsed.strtab.get_at(symbol.st_name);
+            symbol.is_function() && name.is_some_and(|name| name.contains("a_function_to_name"))
+        });
+        let address = 0x1000_0000 + symbol.expect("the function is in the file").st_value + 4;
+        (Binary { name: "me".into(), elf, base: 0x1000_0000 }, address)
+    }
+
+    #[test]
+    fn a_log_is_left_alone_while_it_is_written() {
+        assert_eq!(a_function_to_name(), 7);
+        let (binary, address) = here();
+        let files = RunFiles::new().expect("a run has files");
+        // As QEMU does: opened once, each write where the last one ended.
+        let mut writer = File::create(files.log()).expect("the log can be written");
+        let (frame, rest) = (format!("[me]   at {address:#x}\n"), "[me] what came later\n");
+        writer.write_all(frame.as_bytes()).expect("there is room");
+        let explained = files.explain(std::slice::from_ref(&binary), Writer::Running).expect("it is readable");
+        assert!(explained.contains("a_function_to_name"), "{explained}");
+        writer.write_all(rest.as_bytes()).expect("there is room");
+        assert_eq!(fs::read_to_string(files.log()).expect("it is text"), format!("{frame}{rest}"));
+
+        drop(writer);
+        let explained = files.explain(&[binary], Writer::Gone).expect("it is readable");
+        assert!(explained.contains("a_function_to_name") && explained.ends_with(rest), "{explained}");
+        assert_eq!(fs::read_to_string(files.log()).expect("it is text"), explained);
+        fs::remove_file(files.log()).expect("it is there");
+    }
+}

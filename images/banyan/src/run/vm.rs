@@ -190,13 +190,12 @@ impl Vm {
         self.drive.as_ref().map(Drive::path)
     }
 
-    /// The log with the addresses of stack traces named; the file has the same afterwards if the system has stopped.
+    /// The log with the addresses of stack traces named; the file has the same afterwards if QEMU has ended.
     ///
     /// # Errors
     /// When the log cannot be read or written.
     pub fn explained_log(&self) -> Result<String> {
-        let writer = if self.channel.wait_end(Some(Instant::now())).is_some() { Writer::Gone } else { Writer::Running };
-        self.files.explain(&self.image.binaries, writer)
+        self.files.explain(&self.image.binaries, writer(&self.child))
     }
 
     /// Stops QEMU and writes the trace that [`Config::trace_bytes`] asked for, as Chrome's trace format; says how many
@@ -233,6 +232,15 @@ impl Vm {
 impl Drop for Vm {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Whether QEMU may still write to the log. That the system said that it stops does not tell: the kernel logs on.
+fn writer(child: &Mutex<Option<Child>>) -> Writer {
+    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+    match child.as_mut().map(Child::try_wait) {
+        None | Some(Ok(Some(_))) => Writer::Gone,
+        Some(Ok(None) | Err(_)) => Writer::Running,
     }
 }
 
@@ -287,4 +295,22 @@ fn follow(spawned: io::Result<Child>, shared: &SharedChild, channel: &Channel, s
         Some(Ok(status)) => qemu::end(status, &String::from_utf8_lossy(&complaints)),
         _ => End::Failed("QEMU was lost".into()),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_has_a_writer_until_the_process_has_ended() {
+        let child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat starts");
+        let child = Mutex::new(Some(child));
+        assert_eq!(writer(&child), Writer::Running);
+        if let Some(child) = child.lock().expect("nobody panicked").as_mut() {
+            child.kill().expect("it is ours");
+            child.wait().expect("it is ours");
+        }
+        assert_eq!(writer(&child), Writer::Gone);
+        assert_eq!(writer(&Mutex::new(None)), Writer::Gone);
+    }
 }
