@@ -68,6 +68,7 @@ fn linux(workshop: &Workshop) -> Result<Machine> {
         memory_bytes: MEMORY_BYTES,
         clock: Clock::Wall,
         tuning: Tuning::Default,
+        more: Vec::new(),
     })
 }
 

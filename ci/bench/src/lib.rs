@@ -1,12 +1,15 @@
 //! Measurements of Banyan beside Debian's Linux 6.1, under the same emulator, in the same run.
 //!
 //! [`boot`] compares wall-clock times and prints only their ratio as a result; [`abi`] compares instructions, which
-//! repeat. The host tool implements [`Subject`] and calls both; nothing here knows how Banyan is built or started.
+//! repeat; [`io`] compares both for work with a disk. The host tool implements [`Subject`] and calls them; nothing here
+//! knows how Banyan is built or started.
 
 pub mod abi;
 pub mod boot;
+pub mod io;
 pub mod table;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +28,41 @@ pub trait Subject {
     /// # Errors
     /// When it does not start, or the command fails.
     fn run_counted(&self, root: &Path, command: &str) -> Result<String>;
+
+    /// Makes a disk with `root` on it, at `image`; always the same for the same tree.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn make_disk(&self, root: &Path, image: &Path) -> Result<()>;
+
+    /// The emulator's arguments for a disk.
+    fn disk_arguments(&self, image: &Path) -> Vec<OsString>;
+
+    /// Runs `command` with a disk, and returns its standard output. The disk is whole afterwards.
+    ///
+    /// # Errors
+    /// When the system does not start, or the command fails.
+    fn run_on_disk(&self, disk: &Disked, command: &str) -> Result<String>;
+}
+
+/// A system with its root on a disk.
+#[derive(Clone, Debug)]
+pub struct Disked<'a> {
+    /// The disk's file.
+    pub image: &'a Path,
+    /// Where the disk's services run.
+    pub design: Design,
+    /// More arguments for the emulator.
+    pub emulator: Vec<OsString>,
+}
+
+/// Where services run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Design {
+    /// In the personality.
+    Personality,
+    /// Each in a task of its own.
+    Native,
 }
 
 /// How results are given.
@@ -34,6 +72,15 @@ pub enum Format {
     Table,
     /// For programs.
     Json,
+}
+
+/// How much is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// As often as times need to mean something.
+    Full,
+    /// Once.
+    Quick,
 }
 
 /// What a measurement came to.

@@ -96,6 +96,7 @@ impl Batch<'_> {
             memory_bytes: MEMORY_BYTES,
             clock: self.clock,
             tuning: self.tuning,
+            more: Vec::new(),
         };
         let console = memory.with_extension("console");
         machine.run(&console, &results, LIMIT)?;

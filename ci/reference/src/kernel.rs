@@ -1,4 +1,4 @@
-//! Gets Debian's Linux 6.1: downloads the package and takes the kernel out; nothing is installed.
+//! Gets Debian's Linux 6.1: downloads the package and takes the kernel and a few modules out; nothing is installed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Workshop, write_whole};
+use crate::{Workshop, modules, write_whole};
 
 /// Names the kernel to use instead of Debian's.
 pub const OVERRIDE: &str = "BANYAN_LINUX_KERNEL";
@@ -16,20 +16,38 @@ pub const OVERRIDE: &str = "BANYAN_LINUX_KERNEL";
 /// # Errors
 /// When it cannot be downloaded; the message says what would help.
 pub fn find(workshop: &Workshop) -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os(OVERRIDE) {
-        return Ok(path.into());
+    match std::env::var_os(OVERRIDE) {
+        Some(path) => Ok(path.into()),
+        None => Ok(ensure(workshop)?.join("vmlinuz")),
     }
+}
+
+/// The modules that the kernel needs for a disk, in the order in which they load. A kernel that was named has to do
+/// without.
+///
+/// # Errors
+/// As [`find`].
+pub fn modules(workshop: &Workshop) -> Result<Vec<PathBuf>> {
+    match std::env::var_os(OVERRIDE) {
+        Some(_) => Ok(Vec::new()),
+        None => modules::kept(&ensure(workshop)?.join("modules")),
+    }
+}
+
+/// The folder with kernel and modules, which the first call fills.
+fn ensure(workshop: &Workshop) -> Result<PathBuf> {
     let folder = workshop.subfolder("linux")?;
     let kernel = folder.join("vmlinuz");
     // Who comes while another downloads waits for it; the lock ends with the file.
     let lock = File::create(folder.join("lock")).context("cannot make a lock")?;
     lock.lock().context("cannot wait for another download")?;
-    if !kernel.exists() {
+    // The modules come last.
+    if !folder.join("modules").exists() {
         download(&folder, &kernel).with_context(|| {
             format!("Debian's Linux 6.1 is needed to compare with; {OVERRIDE}=FILE names another kernel")
         })?;
     }
-    Ok(kernel)
+    Ok(folder)
 }
 
 fn download(folder: &Path, kernel: &Path) -> Result<()> {
@@ -41,6 +59,7 @@ fn download(folder: &Path, kernel: &Path) -> Result<()> {
     run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&contents))?;
     let found = entry(&contents.join("boot"), "vmlinuz-")?;
     write_whole(kernel, &fs::read(found)?)?;
+    modules::keep(&contents, &folder.join("modules"))?;
     fs::remove_file(archive)?;
     fs::remove_dir_all(contents)?;
     Ok(())

@@ -4,9 +4,11 @@
 //! downloads or makes is kept in the folder that [`Workshop`] names.
 
 pub mod batch;
+pub mod counter;
 pub mod cpio;
 pub mod kernel;
 pub mod machine;
+mod modules;
 pub mod programs;
 pub mod root;
 

@@ -1,5 +1,6 @@
 //! Starts Linux in the emulator: the machine is the one that Banyan gets.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +23,10 @@ pub enum Tuning {
     Default,
     /// `mitigations=off init_on_alloc=0`: what anchors' `lean` column is.
     Lean,
+    /// `pti=on`: the kernel has page tables of its own, so that each call switches the address space.
+    Isolated,
+    /// `pti=off`: it shares the programs' page tables.
+    Shared,
 }
 
 /// A machine to start.
@@ -39,6 +44,8 @@ pub struct Machine {
     pub clock: Clock,
     /// Its kernel's options.
     pub tuning: Tuning,
+    /// More arguments for the emulator: a disk, say.
+    pub more: Vec<OsString>,
 }
 
 impl Machine {
@@ -55,7 +62,7 @@ impl Machine {
         };
         command.arg("-m").arg(format!("{}M", self.memory_bytes >> 20));
         command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.root);
-        command.args(["-serial", console, "-serial", results, "-append", &self.command_line()]);
+        command.args(["-serial", console, "-serial", results, "-append", &self.command_line()]).args(&self.more);
         command.stdin(Stdio::null()).stderr(Stdio::inherit()).stdout(Stdio::piped());
         command.spawn().with_context(|| format!("cannot start {}", self.qemu.display()))
     }
@@ -86,6 +93,8 @@ impl Machine {
         let tuning = match self.tuning {
             Tuning::Default => "",
             Tuning::Lean => " mitigations=off init_on_alloc=0",
+            Tuning::Isolated => " pti=on",
+            Tuning::Shared => " pti=off",
         };
         format!("console=ttyS0 quiet panic=-1 rdinit=/init{tuning}")
     }

@@ -139,9 +139,19 @@ pub struct Bench {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Fail where a figure is above its ceiling
+    /// Fail where a figure is above its ceiling or below its floor
     #[arg(long)]
     pub check: bool,
+    /// Time `io` once instead of several times
+    #[arg(long)]
+    pub quick: bool,
+}
+
+impl Bench {
+    /// How much to do.
+    pub fn effort(&self) -> bench::Effort {
+        if self.quick { bench::Effort::Quick } else { bench::Effort::Full }
+    }
 }
 
 /// A benchmark.
@@ -151,6 +161,8 @@ pub enum Benchmark {
     Boot,
     /// Instructions of Linux calls
     Abi,
+    /// Work with files on a disk, instructions and time
+    Io,
 }
 
 /// How to run.

@@ -48,6 +48,7 @@ fn measure(what: &cli::Bench) -> Result<i32> {
     let report = match what.name {
         cli::Benchmark::Boot => bench::boot::run(&subject, &workshop, format)?,
         cli::Benchmark::Abi => bench::abi::run(&subject, &workshop, format)?,
+        cli::Benchmark::Io => bench::io::run(&subject, &workshop, format, what.effort())?,
     };
     print!("{}", report.text);
     for violation in &report.violations {

@@ -1,12 +1,14 @@
 //! This system, as the benchmarks run it.
 
 use anyhow::{Context, Result, bail};
-use banyan::root::Root;
+use banyan::disk::{Disk, Storage, prepare};
+use banyan::root::{self, Root};
 use banyan::run::channel::{Event, Stop};
-use banyan::run::{Config, Mode, Vm};
+use banyan::run::{Config, Mode, Placement, Places, Vm, disk_arguments};
 use banyan::{build, setup, workspace};
-use bench::Subject;
+use bench::{Design, Disked, Subject};
 use reference::Workshop;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -57,14 +59,41 @@ impl Subject for Banyan {
         let mut config = Config::new(Mode::Exec);
         config.root = Root::Path(root.into());
         config.count_instructions = true;
-        let vm = Vm::start_built(&config, &self.tools, &self.programs)?;
-        let output = vm.exec(command, &[], LIMIT)?;
-        if output.status.code() != 0 {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            bail!("{command} ended with status {}: {errors}", output.status.code());
-        }
-        String::from_utf8(output.stdout).context("the benchmark prints text")
+        output(&Vm::start_built(&config, &self.tools, &self.programs)?, command)
     }
+
+    fn make_disk(&self, root: &Path, image: &Path) -> Result<()> {
+        let contents = root::load(&Root::Path(root.into()), &self.tools)?;
+        prepare(&Disk::Fresh, &contents, &self.tools.e2fs, image).map(drop)
+    }
+
+    fn disk_arguments(&self, image: &Path) -> Vec<OsString> {
+        disk_arguments(image)
+    }
+
+    fn run_on_disk(&self, disk: &Disked, command: &str) -> Result<String> {
+        let mut config = Config::new(Mode::Exec);
+        config.storage = Storage::Disk(Disk::Kept(disk.image.into()));
+        config.places = Places::all(match disk.design {
+            Design::Personality => Placement::Personality,
+            Design::Native => Placement::Native,
+        });
+        config.emulator.clone_from(&disk.emulator);
+        let vm = Vm::start_built(&config, &self.tools, &self.programs)?;
+        let printed = output(&vm, command)?;
+        vm.power_off(LIMIT);
+        Ok(printed)
+    }
+}
+
+/// Runs a command that has to end well; what it printed.
+fn output(vm: &Vm, command: &str) -> Result<String> {
+    let output = vm.exec(command, &[], LIMIT)?;
+    if output.status.code() != 0 {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("{command} ended with status {}: {errors}", output.status.code());
+    }
+    String::from_utf8(output.stdout).context("the benchmark prints text")
 }
 
 fn failed(stop: Stop) -> anyhow::Error {

@@ -19,10 +19,12 @@ mod vm;
 
 pub use channel::{End, Event, Output, Session, Status, Stop, Stream};
 pub use placement::{OnCrash, Placement, Places, SERVICES};
+pub use qemu::disk_arguments;
 pub use vm::Vm;
 
 use crate::disk::Storage;
 use crate::root::Root;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What the system's console does.
@@ -72,6 +74,8 @@ pub struct Config {
     pub options: Vec<(String, String)>,
     /// The system's manifest.
     pub manifest: PathBuf,
+    /// More arguments for the emulator, behind all others.
+    pub emulator: Vec<OsString>,
 }
 
 impl Config {
@@ -91,6 +95,7 @@ impl Config {
             window: Window { rows: 24, columns: 80 },
             options: Vec::new(),
             manifest: crate::image::default_manifest(),
+            emulator: Vec::new(),
         }
     }
 

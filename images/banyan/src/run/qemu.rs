@@ -51,14 +51,19 @@ pub(super) fn arguments(config: &Config, files: &Files) -> Vec<OsString> {
         arguments.extend(["-object".into(), with_path(&backend, memory)]);
         arguments.extend(["-machine".into(), "memory-backend=memory".into()]);
     }
-    if let Some(disk) = files.disk {
-        arguments.extend(["-drive".into(), with_path("if=none,id=disk,format=raw,cache=writeback,file=", disk)]);
-        // Otherwise a full disk of the host's would stop the machine, and nobody would know why.
-        let device = "virtio-blk-pci,disable-legacy=on,drive=disk,werror=report,rerror=report";
-        arguments.extend(["-device".into(), device.into()]);
-    }
+    arguments.extend(files.disk.into_iter().flat_map(disk_arguments));
     arguments.extend(["-kernel".into(), files.loader.into(), "-initrd".into(), files.archive.into()]);
+    arguments.extend_from_slice(&config.emulator);
     arguments
+}
+
+/// The arguments for a disk in a file.
+#[must_use]
+pub fn disk_arguments(disk: &Path) -> Vec<OsString> {
+    // Otherwise a full disk of the host's would stop the machine, and nobody would know why.
+    let device = "virtio-blk-pci,disable-legacy=on,drive=disk,werror=report,rerror=report";
+    let drive = with_path("if=none,id=disk,format=raw,cache=writeback,file=", disk);
+    ["-drive".into(), drive, "-device".into(), device.into()].into()
 }
 
 /// An option that ends with a path; commas in it are doubled, as QEMU wants it.
