@@ -11,6 +11,10 @@ use crate::{Workshop, modules, write_whole};
 /// Names the kernel to use instead of Debian's.
 pub const OVERRIDE: &str = "BANYAN_LINUX_KERNEL";
 
+/// What is kept of the package.
+const KERNEL: &str = "vmlinuz";
+const MODULES: &str = "modules";
+
 /// The kernel's file; the first call downloads it.
 ///
 /// # Errors
@@ -18,7 +22,7 @@ pub const OVERRIDE: &str = "BANYAN_LINUX_KERNEL";
 pub fn find(workshop: &Workshop) -> Result<PathBuf> {
     match std::env::var_os(OVERRIDE) {
         Some(path) => Ok(path.into()),
-        None => Ok(ensure(workshop)?.join("vmlinuz")),
+        None => ensure(workshop, KERNEL),
     }
 }
 
@@ -30,27 +34,26 @@ pub fn find(workshop: &Workshop) -> Result<PathBuf> {
 pub fn modules(workshop: &Workshop) -> Result<Vec<PathBuf>> {
     match std::env::var_os(OVERRIDE) {
         Some(_) => Ok(Vec::new()),
-        None => modules::kept(&ensure(workshop)?.join("modules")),
+        None => modules::kept(&ensure(workshop, MODULES)?),
     }
 }
 
-/// The folder with kernel and modules, which the first call fills.
-fn ensure(workshop: &Workshop) -> Result<PathBuf> {
+/// One of the two that are kept of the package, which is downloaded where it is missing.
+fn ensure(workshop: &Workshop, name: &str) -> Result<PathBuf> {
     let folder = workshop.subfolder("linux")?;
-    let kernel = folder.join("vmlinuz");
+    let path = folder.join(name);
     // Who comes while another downloads waits for it; the lock ends with the file.
     let lock = File::create(folder.join("lock")).context("cannot make a lock")?;
     lock.lock().context("cannot wait for another download")?;
-    // The modules come last.
-    if !folder.join("modules").exists() {
-        download(&folder, &kernel).with_context(|| {
+    if !path.exists() {
+        download(&folder).with_context(|| {
             format!("Debian's Linux 6.1 is needed to compare with; {OVERRIDE}=FILE names another kernel")
         })?;
     }
-    Ok(folder)
+    Ok(path)
 }
 
-fn download(folder: &Path, kernel: &Path) -> Result<()> {
+fn download(folder: &Path) -> Result<()> {
     eprintln!("downloading Debian's Linux 6.1 kernel (70 MB) to compare with");
     let package = package_name()?;
     run(Command::new("apt-get").arg("download").arg(&package).current_dir(folder))?;
@@ -58,8 +61,12 @@ fn download(folder: &Path, kernel: &Path) -> Result<()> {
     let contents = folder.join("package");
     run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&contents))?;
     let found = entry(&contents.join("boot"), "vmlinuz-")?;
-    write_whole(kernel, &fs::read(found)?)?;
-    modules::keep(&contents, &folder.join("modules"))?;
+    // Kernel and modules have to be of one package.
+    if folder.join(MODULES).exists() {
+        fs::remove_dir_all(folder.join(MODULES))?;
+    }
+    modules::keep(&contents, &folder.join(MODULES))?;
+    write_whole(&folder.join(KERNEL), &fs::read(found)?)?;
     fs::remove_file(archive)?;
     fs::remove_dir_all(contents)?;
     Ok(())
