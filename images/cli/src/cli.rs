@@ -192,6 +192,9 @@ pub struct Run {
     /// Memory of the machine, as in 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = parse_size)]
     pub mem: u64,
+    /// Processors of the machine
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub smp: u8,
     /// End with status 124 after this time
     #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
@@ -254,6 +257,7 @@ impl Run {
             OnPersonalityCrash::Halt => OnCrash::Halt,
         };
         config.memory_bytes = self.mem;
+        config.cpus = self.smp;
         config.count_instructions = self.icount;
         config.debugger = self.gdb;
         config.strace = self.strace;

@@ -142,6 +142,8 @@ pub struct RootInfo {
     pub rsdp: u64,
     /// Bytes of RAM in all.
     pub ram_bytes: u64,
+    /// Number of processors.
+    pub cpus: u64,
     /// The untypeds, in slot order.
     pub untypeds: [PhysicalRange; MAX_RANGES],
     /// The device memories, in slot order.

@@ -126,6 +126,8 @@ pub mod sched_context {
     pub const BIND: u32 = 0x702;
     /// Unbind.
     pub const UNBIND: u32 = 0x703;
+    /// Make it time of processor `w0`; whoever uses it runs there from now on. InvalidArgument where there is none.
+    pub const SET_CPU: u32 = 0x704;
 }
 
 /// `IrqControl`.

@@ -170,6 +170,7 @@ impl<M: Machine> Kernel<M> {
             device_count: 0,
             rsdp: plan.rsdp,
             ram_bytes: plan.ram_bytes,
+            cpus: self.machine.cpus() as u64,
             untypeds: [PhysicalRange::default(); MAX_RANGES],
             devices: [PhysicalRange::default(); MAX_RANGES],
         };
@@ -193,15 +194,16 @@ impl<M: Machine> Kernel<M> {
 
     /// The info page is words in the order of the structure's fields.
     fn write_info(&mut self, page: PhysAddr, info: &RootInfo) {
-        let head = [info.archive_bytes, info.tsc_hz, info.untyped_count, info.device_count, info.rsdp, info.ram_bytes];
+        let counts = [info.untyped_count, info.device_count, info.rsdp, info.ram_bytes, info.cpus];
+        let head = [info.archive_bytes, info.tsc_hz].into_iter().chain(counts);
         let ranges = info.untypeds.iter().chain(&info.devices).flat_map(|range| [range.start, range.bytes]);
-        for (index, word) in head.into_iter().chain(ranges).enumerate() {
+        for (index, word) in head.chain(ranges).enumerate() {
             self.machine.set_word(page, index, word);
         }
     }
 }
 
-const _: () = assert!(size_of::<RootInfo>() == (6 + 4 * MAX_RANGES) * 8);
+const _: () = assert!(size_of::<RootInfo>() == (7 + 4 * MAX_RANGES) * 8);
 
 fn memory(range: PhysicalRange, rights: Rights, device: bool) -> Cap {
     Cap::Memory { base: PhysAddr(range.start), bytes: range.bytes, rights, device }

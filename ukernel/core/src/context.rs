@@ -59,6 +59,8 @@ impl Resume {
     pub const SYSCALL: Self = Self(0);
     /// It was interrupted anywhere: `iretq`, all registers restored. Entry code stores the vector plus one here.
     pub const FULL: Self = Self(1);
+    /// It executed `int3`, whose handler is told the address behind it.
+    pub(crate) const BREAKPOINT: Self = Self(4);
 }
 
 /// Flags that a thread starts with: interrupts on, and the bit that is always one (Intel SDM 1, 3.4.3).

@@ -154,7 +154,7 @@ impl<M: Machine> Kernel<M> {
     /// Whether a thread that waits could run in place of the present one.
     #[inline(always)]
     fn can_run_now(&self, t: &Thread) -> bool {
-        t.sched_context.is_some() && t.root.0 != 0 && i32::from(t.priority) >= self.cpu().run_queues.highest()
+        t.home == self.cpu().index && i32::from(t.priority) >= self.cpu().run_queues.highest()
     }
 
     #[inline(always)]

@@ -37,11 +37,13 @@ impl<M: Machine> Kernel<M> {
         let t = self.get_mut(thread);
         (t.foreign, t.root) = (true, root);
         t.note_kind();
+        self.note_home(thread);
         Ok(())
     }
 
     /// `thread::KICK`.
     pub(crate) fn kick_foreign(&mut self, thread: Ref<Thread>) -> Result<(), Error> {
+        self.pull(thread);
         let t = self.get_mut(thread);
         if !t.foreign {
             return Err(Error::InvalidState);
@@ -137,6 +139,7 @@ impl<M: Machine> Kernel<M> {
     /// A thread is destroyed: the foreign thread that used its FPU state has none any more.
     pub(crate) fn part_fpu_user(&mut self, thread: Ref<Thread>) {
         if let Some(user) = self.get_mut(thread).fpu_user.take() {
+            self.pull(user);
             self.get_mut(user).fpu = Fpu::None;
         }
     }

@@ -191,6 +191,7 @@ impl<M: Machine> Kernel<M> {
                 _ => return Err(Error::InvalidArgument),
             },
             thread::READ_REGISTERS => {
+                self.pull(target);
                 let t = self.get(target);
                 let state = match t.state {
                     State::Stopped => 0,
@@ -359,6 +360,14 @@ impl<M: Machine> Kernel<M> {
                 self.bind_sched_context(target, thread);
                 Ok(Outcome::Done)
             }
+            sched_context::SET_CPU => {
+                let [cpu] = self.args(&call)?;
+                if cpu >= self.machine.cpus() as u64 {
+                    return Err(Error::InvalidArgument);
+                }
+                self.move_sched_context(target, cpu as u8);
+                Ok(Outcome::Done)
+            }
             sched_context::UNBIND => {
                 self.free_sched_context(target);
                 Ok(Outcome::Done)
@@ -494,6 +503,7 @@ impl<M: Machine> Kernel<M> {
                 let [memory, offset] = self.args(&call)?;
                 let source = self.slot(call.caller, memory)?;
                 let page = self.page_of(source, offset)?;
+                self.pull_master(target);
                 if self.get(target).foreign != 0 {
                     return Err(Error::InvalidState);
                 }

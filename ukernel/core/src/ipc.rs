@@ -223,6 +223,7 @@ impl<M: Machine> Kernel<M> {
         if self.get(caller).sched_context.is_none() {
             self.get_mut(context).thread = Some(caller);
             self.get_mut(caller).sched_context = Some(context);
+            self.note_home(caller);
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Kernel<M: Machine> {
     pub machine: M,
     /// Who gets each interrupt vector.
     pub(crate) vectors: [Option<Ref<Irq>>; 256],
+    /// Page-table entries changed that processors may have used, since the last shoot-down.
+    pub(crate) stale: bool,
     /// CapTables without a capability left, whose slots are still to be emptied.
     pub(crate) dead_tables: Option<Ref<CapTable>>,
     /// Where events go, while they are traced.
@@ -43,6 +45,7 @@ impl<M: Machine> Kernel<M> {
         Self {
             machine,
             vectors: [None; 256],
+            stale: false,
             dead_tables: None,
             ring: None,
             trace_slot: None,

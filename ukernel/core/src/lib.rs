@@ -23,6 +23,7 @@ mod interrupt;
 mod invocation;
 mod ipc;
 mod kernel;
+pub mod lock;
 mod machine;
 mod notification;
 mod page_table;
@@ -41,11 +42,11 @@ pub use boot::BootPlan;
 pub use capability::{Cap, Slot, SlotRef};
 pub use captable::CapTable;
 pub use context::{Context, Resume};
-pub use cpu::Cpu;
+pub use cpu::{Cpu, MAX_CPUS};
 pub use interrupt::{Irq, IrqSource};
 pub use ipc::{Endpoint, Reply};
 pub use kernel::{Counters, Kernel};
-pub use machine::{LineMask, Machine, Object, PhysAddr, Ref};
+pub use machine::{LineMask, Machine, Object, PhysAddr, Ref, RemoteCall};
 pub use notification::Notification;
 pub use page_table::Leaf;
 pub use scheduler::SchedContext;
@@ -58,6 +59,11 @@ pub use vspace::VSpace;
 pub const THREAD_FPU_OFFSET: u64 = 896;
 /// Bytes that the FPU state may take.
 pub const THREAD_FPU_BYTES: u64 = 2048 - THREAD_FPU_OFFSET;
+
+/// For `lock`, which tests build with another module in this one's place.
+mod atomic {
+    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+}
 
 #[cfg(any(test, feature = "checks"))]
 extern crate std;

@@ -90,6 +90,16 @@ pub trait Machine {
     fn cpu(&self) -> &Cpu;
     /// The same, to change it.
     fn cpu_mut(&mut self) -> &mut Cpu;
+    /// How many processors there are.
+    fn cpus(&self) -> usize;
+    /// The block of the processor with this number.
+    fn cpu_at(&self, index: usize) -> &Cpu;
+    /// The same, to change it.
+    fn cpu_at_mut(&mut self, index: usize) -> &mut Cpu;
+    /// Have another processor enter the kernel, soon.
+    fn summon(&mut self, cpu: usize);
+    /// Have a set of other processors do something, each by itself, before this returns.
+    fn call(&mut self, cpus: u32, what: RemoteCall);
 
     /// Fill with zeros; whole pages.
     fn zero(&mut self, at: PhysAddr, bytes: u64);
@@ -155,6 +165,19 @@ pub trait Machine {
     fn port_out(&mut self, port: u16, width: u8, value: u32);
     /// Append bytes to the log.
     fn log(&mut self, bytes: &[u8]);
+}
+
+/// What one processor can have another do, which does it wherever it is, without the kernel's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteCall {
+    /// Store what the processor holds of its running thread, and do not return to it.
+    Unload(Ref<Thread>),
+    /// Drop what the processor remembers of this address.
+    Invalidate(u64),
+    /// Drop all that it remembers of user addresses.
+    InvalidateAll,
+    /// The tables that it translates through are about to go: use the kernel's own.
+    RetireRoot,
 }
 
 /// Whether an interrupt line is to be masked.

@@ -5,6 +5,7 @@
 
 use ukernel_abi::trace::Kind;
 
+use crate::cpu::NOWHERE;
 use crate::trace::Event;
 use crate::{Kernel, Machine, Object, Ref, Reply, State, Thread};
 
@@ -52,6 +53,8 @@ impl RunQueues {
 #[derive(Clone, Debug)]
 pub struct SchedContext {
     pub(crate) caps: u32,
+    /// The processor whose time it is.
+    pub(crate) cpu: u8,
     /// Who uses it now: whom it was bound to, or a server that works for that one.
     pub(crate) thread: Option<Ref<Thread>>,
     /// The last of the calls that it was lent for, none of which is answered: a stack.
@@ -62,7 +65,7 @@ impl Object for SchedContext {}
 
 impl SchedContext {
     pub(crate) fn new() -> Self {
-        Self { caps: 0, thread: None, lent: None }
+        Self { caps: 0, cpu: 0, thread: None, lent: None }
     }
 }
 
@@ -115,10 +118,21 @@ impl<M: Machine> Kernel<M> {
             return;
         }
         t.queued = true;
-        let priority = usize::from(t.priority);
-        let queue = self.cpu().run_queues.queues[priority];
-        self.cpu_mut().run_queues.queues[priority] = self.push(queue, thread, end);
-        self.cpu_mut().run_queues.note_occupied(priority);
+        let (home, priority) = (t.home, usize::from(t.priority));
+        let queue = self.push(self.cpu_at(home).run_queues.queues[priority], thread, end);
+        let cpu = self.cpu_at_mut(home);
+        cpu.run_queues.queues[priority] = queue;
+        cpu.run_queues.note_occupied(priority);
+        if home != self.cpu().index {
+            self.tell_other(home, priority as u8);
+        }
+    }
+
+    /// A thread of this priority can run on another processor: it is told, if it does something less urgent.
+    fn tell_other(&mut self, cpu: u8, priority: u8) {
+        if self.cpu_at(cpu).current.is_none_or(|current| self.get(current).priority < priority) {
+            self.summon(cpu);
+        }
     }
 
     /// Take a thread out of its run queue, if it is in one.
@@ -128,20 +142,36 @@ impl<M: Machine> Kernel<M> {
             return;
         }
         t.queued = false;
-        let priority = usize::from(t.priority);
-        let queue = self.unqueue(self.cpu().run_queues.queues[priority], thread);
-        self.cpu_mut().run_queues.queues[priority] = queue;
+        let (home, priority) = (t.home, usize::from(t.priority));
+        let queue = self.unqueue(self.cpu_at(home).run_queues.queues[priority], thread);
+        let queues = &mut self.cpu_at_mut(home).run_queues;
+        queues.queues[priority] = queue;
         if queue.head.is_none() {
-            self.cpu_mut().run_queues.note_empty(priority);
+            queues.note_empty(priority);
         }
     }
 
     /// A blocked or stopped thread can go on.
     pub(crate) fn make_ready(&mut self, thread: Ref<Thread>) {
         self.get_mut(thread).state = State::Ready;
-        if self.cpu().current != Some(thread) {
+        self.enqueue_waiting(thread);
+    }
+
+    /// Put a thread that may be able to run into its run queue, unless it runs.
+    pub(crate) fn enqueue_waiting(&mut self, thread: Ref<Thread>) {
+        if !self.is_running(thread) {
             self.enqueue(thread, End::Back);
         }
+    }
+
+    /// The thread has got or lost a scheduling context or a root. It is in no run queue.
+    pub(crate) fn note_home(&mut self, thread: Ref<Thread>) {
+        let t = self.get(thread);
+        let home = match t.sched_context {
+            Some(context) if t.root.0 != 0 => self.get(context).cpu,
+            _ => NOWHERE,
+        };
+        self.get_mut(thread).home = home;
     }
 
     /// A thread can go on and, where nobody of higher priority waits, does so at once in place of the current one, which
@@ -149,7 +179,9 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn hand_over(&mut self, thread: Ref<Thread>) {
         let t = self.get_mut(thread);
         t.state = State::Ready;
-        if t.runnable() && i32::from(t.priority) >= self.cpu().run_queues.highest() {
+        let here = self.cpu();
+        let t = self.get(thread);
+        if t.home == here.index && i32::from(t.priority) >= here.run_queues.highest() {
             self.cpu_mut().current = Some(thread);
         } else {
             self.enqueue(thread, End::Back);
@@ -158,8 +190,15 @@ impl<M: Machine> Kernel<M> {
 
     /// Pick the thread to run and load it; the last step of every kernel entry. `None`: nobody can run.
     pub fn settle(&mut self) -> Option<Ref<Thread>> {
-        let highest = self.cpu().run_queues.highest();
-        match self.cpu().current {
+        let cpu = self.cpu_mut();
+        cpu.summoned = false;
+        let (here, highest, current) = (cpu.index, cpu.run_queues.highest(), cpu.current);
+        match current {
+            Some(thread) if self.get(thread).runnable() && self.get(thread).home != here => {
+                self.cpu_mut().current = None;
+                self.enqueue(thread, End::Back);
+                self.pick(highest);
+            }
             Some(thread) if self.get(thread).runnable() => {
                 if i32::from(self.get(thread).priority) < highest {
                     self.enqueue(thread, End::Front);
@@ -227,7 +266,12 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn set_priority(&mut self, thread: Ref<Thread>, priority: u8) {
         self.dequeue(thread);
         self.get_mut(thread).priority = priority;
-        if self.cpu().current != Some(thread) {
+        if self.is_running(thread) {
+            let home = self.get(thread).home;
+            if home != NOWHERE {
+                self.summon(home);
+            }
+        } else {
             self.enqueue(thread, End::Back);
         }
     }
@@ -236,16 +280,35 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn bind_sched_context(&mut self, context: Ref<SchedContext>, thread: Ref<Thread>) {
         self.get_mut(context).thread = Some(thread);
         self.get_mut(thread).sched_context = Some(context);
-        if self.cpu().current != Some(thread) {
-            self.enqueue(thread, End::Back);
-        }
+        self.note_home(thread);
+        self.enqueue_waiting(thread);
     }
 
     /// Take a scheduling context from whoever uses it.
     pub(crate) fn unbind_sched_context(&mut self, context: Ref<SchedContext>) {
-        if let Some(thread) = self.get_mut(context).thread.take() {
+        if let Some(thread) = self.get(context).thread {
+            self.pull(thread);
             self.dequeue(thread);
+            self.get_mut(context).thread = None;
             self.get_mut(thread).sched_context = None;
+            self.note_home(thread);
+        }
+    }
+
+    /// Make a scheduling context another processor's time; whoever uses it moves there.
+    pub(crate) fn move_sched_context(&mut self, context: Ref<SchedContext>, cpu: u8) {
+        if self.get(context).cpu == cpu {
+            return;
+        }
+        let user = self.get(context).thread;
+        if let Some(thread) = user {
+            self.pull(thread);
+            self.dequeue(thread);
+        }
+        self.get_mut(context).cpu = cpu;
+        if let Some(thread) = user {
+            self.note_home(thread);
+            self.enqueue_waiting(thread);
         }
     }
 
@@ -271,8 +334,10 @@ impl<M: Machine> Kernel<M> {
             return false;
         }
         let Some(context) = self.get_mut(from).sched_context.take() else { return false };
+        self.note_home(from);
         self.get_mut(context).thread = Some(to);
         self.get_mut(to).sched_context = Some(context);
+        self.note_home(to);
         true
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A Thread's memory: this structure, then from [`SLOTS_OFFSET`] the slots of its bindings, then its FPU state.
 
+use crate::cpu::NOWHERE;
 use crate::{
     CapTable, Context, Endpoint, Notification, Object, PhysAddr, Ref, Reply, SchedContext, SlotRef, VSpace, Vcpu,
 };
@@ -99,6 +100,10 @@ pub struct Thread {
     pub(crate) kicked: bool,
     /// The foreign thread that uses this one's FPU state.
     pub(crate) fpu_user: Option<Ref<Thread>>,
+    /// Which processor's registers have its FPU state, if they have not been another's since: kept by the machine.
+    pub fpu_cpu: u8,
+    /// The processor that it runs on, that of its scheduling context; [`NOWHERE`] where it has none, or no root.
+    pub(crate) home: u8,
     pub(crate) priority: u8,
     pub(crate) queued: bool,
     pub(crate) caps: u32,
@@ -137,6 +142,8 @@ impl Thread {
             plain: true,
             kicked: false,
             fpu_user: None,
+            fpu_cpu: NOWHERE,
+            home: NOWHERE,
             priority: 0,
             queued: false,
             caps: 0,
@@ -169,7 +176,7 @@ impl Thread {
 
     /// Whether it could run now.
     pub(crate) fn runnable(&self) -> bool {
-        self.state == State::Ready && self.sched_context.is_some() && self.root != PhysAddr(0)
+        self.state == State::Ready && self.home != NOWHERE
     }
 }
 

@@ -31,9 +31,7 @@ impl<M: Machine> Kernel<M> {
         self.clear(slot);
         self.insert_child(source, slot, Cap::ThreadVSpace { thread, vspace });
         self.join_vspace(thread, vspace);
-        if self.cpu().current != Some(thread) {
-            self.enqueue(thread, crate::scheduler::End::Back);
-        }
+        self.enqueue_waiting(thread);
         Ok(())
     }
 
@@ -106,6 +104,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Stop a thread.
     pub(crate) fn suspend(&mut self, thread: Ref<Thread>) {
+        self.pull(thread);
         self.cancel(thread);
         self.get_mut(thread).state = State::Stopped;
         self.leave_processor(thread);
@@ -144,6 +143,10 @@ impl<M: Machine> Kernel<M> {
 
     /// FPU declaration.
     pub(crate) fn set_fpu(&mut self, thread: Ref<Thread>, fpu: Fpu) {
+        self.pull(thread);
+        if let Some(user) = self.get(thread).fpu_user {
+            self.pull(user);
+        }
         self.part_fpu(thread);
         let t = self.get_mut(thread);
         t.fpu = fpu;

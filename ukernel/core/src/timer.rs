@@ -1,6 +1,6 @@
 //! Timers: deadlines that signal a notification.
 //!
-//! Armed timers are in one list, earliest first. Insertion walks it: linear in the number of armed timers.
+//! Armed timers are in one list for each processor (that where they were armed), earliest first. Insertion walks it: linear in the number of armed timers.
 
 use crate::trace::Event;
 use crate::{Kernel, Machine, Notification, Object, Ref, SlotRef};
@@ -14,6 +14,8 @@ const SLOT_OFFSET: u64 = 64;
 pub struct Timer {
     pub(crate) caps: u32,
     pub(crate) armed: bool,
+    /// The processor on which it was armed.
+    pub(crate) cpu: u8,
     pub(crate) deadline: u64,
     pub(crate) target: Option<(Ref<Notification>, u64)>,
     pub(crate) next: Option<Ref<Timer>>,
@@ -26,7 +28,7 @@ const _: () = assert!(size_of::<Timer>() <= SLOT_OFFSET as usize);
 
 impl Timer {
     pub(crate) fn new() -> Self {
-        Self { caps: 0, armed: false, deadline: 0, target: None, next: None, previous: None }
+        Self { caps: 0, armed: false, cpu: 0, deadline: 0, target: None, next: None, previous: None }
     }
 }
 
@@ -50,7 +52,9 @@ impl<M: Machine> Kernel<M> {
             previous = next;
             next = self.get(other).next;
         }
+        let here = self.cpu().index;
         let t = self.get_mut(timer);
+        t.cpu = here;
         (t.armed, t.deadline, t.previous, t.next) = (true, deadline, previous, next);
         if let Some(next) = next {
             self.get_mut(next).previous = Some(timer);
@@ -70,10 +74,10 @@ impl<M: Machine> Kernel<M> {
         if !core::mem::take(&mut t.armed) {
             return;
         }
-        let (previous, next) = (t.previous.take(), t.next.take());
+        let (previous, next, cpu) = (t.previous.take(), t.next.take(), t.cpu);
         match previous {
             Some(previous) => self.get_mut(previous).next = next,
-            None => self.cpu_mut().timers = next,
+            None => self.cpu_at_mut(cpu).timers = next,
         }
         if let Some(next) = next {
             self.get_mut(next).previous = previous;

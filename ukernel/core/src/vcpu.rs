@@ -207,8 +207,16 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    /// Have the Vcpu's thread stop, if it runs on another processor: the entry code there uses the Vcpu as it likes.
+    pub(crate) fn pull_master(&mut self, vcpu: Ref<Vcpu>) {
+        if let Some(thread) = self.get(vcpu).thread {
+            self.pull(thread);
+        }
+    }
+
     /// `vcpu::KICK`.
     pub(crate) fn kick(&mut self, vcpu: Ref<Vcpu>) {
+        self.pull_master(vcpu);
         match self.get(vcpu).thread {
             Some(thread) if self.get(vcpu).foreign != 0 => {
                 self.exit_to_master(
@@ -243,6 +251,7 @@ impl<M: Machine> Kernel<M> {
         if self.get(vcpu).thread.is_some() || self.get(thread).vcpu.is_some() || self.get(thread).foreign {
             return Err(Error::InvalidState);
         }
+        self.pull(thread);
         self.get_mut(vcpu).thread = Some(thread);
         let t = self.get_mut(thread);
         t.vcpu = Some(vcpu);
@@ -266,6 +275,7 @@ impl<M: Machine> Kernel<M> {
 
     /// The state page's memory was revoked. Foreign code cannot go on, nor can its master.
     pub(crate) fn drop_state_page(&mut self, vcpu: Ref<Vcpu>) {
+        self.pull_master(vcpu);
         let v = self.get_mut(vcpu);
         (v.page, v.state) = (None, 0);
         let foreign = core::mem::take(&mut v.foreign) != 0;
@@ -279,6 +289,7 @@ impl<M: Machine> Kernel<M> {
 
     /// A thread and its Vcpu part.
     pub(crate) fn unbind_vcpu(&mut self, vcpu: Ref<Vcpu>) {
+        self.pull_master(vcpu);
         let v = self.get_mut(vcpu);
         let foreign = core::mem::take(&mut v.foreign) != 0;
         if let Some(thread) = v.thread.take() {

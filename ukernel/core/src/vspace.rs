@@ -9,7 +9,7 @@ use ukernel_abi::{Error, PAGE_BYTES, Rights};
 
 use crate::page_table::{ENTRIES, LARGE_LEVEL, Leaf, PAGE_LEVEL, ROOT_LEVEL, index, span};
 use crate::thread::{ThreadSlot, slot_of};
-use crate::{Attachment, Cap, Kernel, Machine, Object, PhysAddr, Ref, SlotRef, State, Thread};
+use crate::{Attachment, Cap, Kernel, Machine, Object, PhysAddr, Ref, RemoteCall, SlotRef, State, Thread};
 
 /// Where a VSpace's slots are, in bytes from its start.
 const SLOTS_OFFSET: u64 = 512;
@@ -103,6 +103,20 @@ impl<M: Machine> Kernel<M> {
 
     fn set_entry(&mut self, table: PhysAddr, index: usize, entry: Leaf) {
         self.machine.set_word(table, index, entry.0);
+    }
+
+    /// Entries of the VSpace for addresses from `start` to `end` changed that processors may have used: those that
+    /// translate through it forget what they remember.
+    fn shoot_down(&mut self, vspace: Ref<VSpace>, start: u64, end: u64) {
+        if !core::mem::take(&mut self.stale) {
+            return;
+        }
+        let others = self.others_in(vspace);
+        if others == 0 {
+            return;
+        }
+        let one = end - start == PAGE_BYTES;
+        self.machine.call(others, if one { RemoteCall::Invalidate(start) } else { RemoteCall::InvalidateAll });
     }
 
     /// Whether the processor translates through this VSpace's tables now, or through one that shares its master slot.
@@ -256,6 +270,7 @@ impl<M: Machine> Kernel<M> {
                 return;
             }
             self.set_entry(above, place, Leaf(0));
+            self.stale = true;
             self.return_table(vspace, walk.tables[walk.level as usize]);
             walk.level += 1;
             if walk.level == ROOT_LEVEL {
@@ -271,14 +286,27 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn map_run(
         &mut self,
         vspace: Ref<VSpace>,
-        mut address: u64,
-        mut to: PhysAddr,
-        mut pages: u64,
+        address: u64,
+        to: PhysAddr,
+        pages: u64,
         look: (Rights, bool, u16),
     ) -> Result<(), Error> {
         if self.get(vspace).root == PhysAddr(0) {
             return Err(Error::OutOfTables);
         }
+        let result = self.map_pages(vspace, address, to, pages, look);
+        self.shoot_down(vspace, address, address + pages * PAGE_BYTES);
+        result
+    }
+
+    fn map_pages(
+        &mut self,
+        vspace: Ref<VSpace>,
+        mut address: u64,
+        mut to: PhysAddr,
+        mut pages: u64,
+        look: (Rights, bool, u16),
+    ) -> Result<(), Error> {
         let flush = self.translates(vspace);
         while pages > 0 {
             let large = (address | to.0).is_multiple_of(ukernel_abi::LARGE_PAGE_BYTES) && pages >= ENTRIES as u64;
@@ -340,7 +368,10 @@ impl<M: Machine> Kernel<M> {
             self.set_entry(table, first + page as usize, entry);
             if !old.present() {
                 added += 1;
-            } else if flush {
+                continue;
+            }
+            self.stale = true;
+            if flush {
                 self.machine.invalidate(address + page * PAGE_BYTES);
             }
         }
@@ -391,6 +422,7 @@ impl<M: Machine> Kernel<M> {
         if flush && many {
             self.machine.invalidate_all();
         }
+        self.shoot_down(vspace, start, end);
         result
     }
 
@@ -434,6 +466,7 @@ impl<M: Machine> Kernel<M> {
                     Sweep::Protect(rights) => entry.with_rights(rights),
                 };
                 self.set_entry(table, place, new);
+                self.stale = true;
                 if flush {
                     self.machine.invalidate(at);
                 }
@@ -449,6 +482,7 @@ impl<M: Machine> Kernel<M> {
 
     fn sweep_large(&mut self, vspace: Ref<VSpace>, walk: Walk, at: u64, what: Sweep) {
         let (table, place) = (walk.tables[LARGE_LEVEL as usize], index(LARGE_LEVEL, at));
+        self.stale = true;
         match what {
             Sweep::Remove => {
                 self.set_entry(table, place, Leaf(0));
@@ -469,6 +503,7 @@ impl<M: Machine> Kernel<M> {
         }
         let t = self.get_mut(thread);
         (t.vspace, t.root, t.vspace_next, t.vspace_previous) = (Some(vspace), root, next, None);
+        self.note_home(thread);
         self.update_vcpu_roots(thread);
         if self.cpu().loaded == Some(thread) {
             self.cpu_mut().active = Some(vspace);
@@ -478,6 +513,8 @@ impl<M: Machine> Kernel<M> {
 
     /// A thread's capability to its VSpace went.
     pub(crate) fn leave_vspace(&mut self, thread: Ref<Thread>) {
+        self.pull(thread);
+        self.dequeue(thread);
         let t = self.get_mut(thread);
         let Some(vspace) = t.vspace.take() else { return };
         t.root = PhysAddr(0);
@@ -490,7 +527,7 @@ impl<M: Machine> Kernel<M> {
             self.get_mut(next).vspace_previous = previous;
         }
         self.update_vcpu_roots(thread);
-        self.dequeue(thread);
+        self.note_home(thread);
         if self.cpu().loaded == Some(thread) {
             self.cpu_mut().active = None;
             self.machine.reload(thread);
@@ -500,6 +537,8 @@ impl<M: Machine> Kernel<M> {
     /// The VSpace has lost the memory of its tables, or what it shares: nothing can run in it any more.
     pub(crate) fn kill_vspace(&mut self, vspace: Ref<VSpace>) {
         while let Some(thread) = self.get(vspace).threads {
+            self.pull(thread);
+            self.dequeue(thread);
             if self.get(thread).state == State::Ready {
                 self.get_mut(thread).state = State::Stopped;
             }
@@ -508,6 +547,13 @@ impl<M: Machine> Kernel<M> {
         if self.cpu().active == Some(vspace) {
             self.cpu_mut().active = None;
             self.machine.retire_root();
+        }
+        let others = self.others_in(vspace);
+        if others != 0 {
+            self.machine.call(others, RemoteCall::RetireRoot);
+            for cpu in (0..crate::cpu::MAX_CPUS as u8).filter(|cpu| others & 1 << cpu != 0) {
+                self.cpu_at_mut(cpu).active = None;
+            }
         }
         let v = self.get_mut(vspace);
         (v.root, v.legacy_root, v.pool, v.pool_pages) = (PhysAddr(0), PhysAddr(0), PhysAddr(0), 0);

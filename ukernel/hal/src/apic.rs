@@ -1,5 +1,7 @@
 //! The local APIC in xAPIC mode (Intel SDM 3A, chapter 11) and the I/O APICs (82093AA data sheet).
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use ukernel_core::{LineMask, PhysAddr};
 
 use crate::object_store::physical_to_virtual;
@@ -7,12 +9,18 @@ use crate::port;
 
 /// Vector of the local APIC's timer.
 pub const TIMER_VECTOR: u8 = 0xf0;
+/// Another processor asks this one to choose anew who runs.
+pub const SUMMONS_VECTOR: u8 = 0xf1;
+/// Another processor calls this one, and waits.
+pub const CALL_VECTOR: u8 = 0xf2;
 /// Vector of spurious interrupts: no end-of-interrupt for those.
 pub const SPURIOUS_VECTOR: u8 = 0xff;
 
 const ID: u64 = 0x20;
 const END_OF_INTERRUPT: u64 = 0xb0;
 const SPURIOUS: u64 = 0xf0;
+const COMMAND: u64 = 0x300;
+const COMMAND_TARGET: u64 = 0x310;
 const TIMER: u64 = 0x320;
 const INITIAL_COUNT: u64 = 0x380;
 const CURRENT_COUNT: u64 = 0x390;
@@ -20,6 +28,20 @@ const DIVIDE: u64 = 0x3e0;
 const DIVIDE_BY_16: u32 = 3;
 const ENABLE: u32 = 1 << 8;
 const MASKED: u32 = 1 << 16;
+/// Delivery of a command has not ended.
+const SENDING: u32 = 1 << 12;
+/// Commands (Intel SDM 3A, 11.6.1): fixed delivery with the vector added; INIT; start-up with the page's number added.
+const FIXED: u32 = 1 << 14;
+const INIT: u32 = 0x4500;
+const START_UP: u32 = 0x4600;
+
+/// Where the local APICs are: each processor finds its own there.
+static BASE: AtomicU64 = AtomicU64::new(0);
+
+/// The interrupt in service was taken, on this processor.
+pub(crate) fn end_of_interrupt() {
+    LocalApic { base: BASE.load(Ordering::Relaxed), ticks_per_stamp: 0 }.end_of_interrupt();
+}
 
 /// The local APIC of this processor.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +55,46 @@ impl LocalApic {
     /// Enable it; `at` is its physical address.
     pub fn new(at: PhysAddr) -> Self {
         let apic = Self { base: physical_to_virtual(at), ticks_per_stamp: 0 };
-        apic.write(SPURIOUS, ENABLE | u32::from(SPURIOUS_VECTOR));
-        apic.write(DIVIDE, DIVIDE_BY_16);
-        apic.write(TIMER, MASKED | u32::from(TIMER_VECTOR));
+        BASE.store(apic.base, Ordering::Relaxed);
+        apic.enable();
         apic
+    }
+
+    /// Enable that of the processor this runs on: all have theirs at one address.
+    fn enable(&self) {
+        self.write(SPURIOUS, ENABLE | u32::from(SPURIOUS_VECTOR));
+        self.write(DIVIDE, DIVIDE_BY_16);
+        self.write(TIMER, MASKED | u32::from(TIMER_VECTOR));
+    }
+
+    /// Enable that of a processor that has just started, and take its timer into use.
+    pub(crate) fn join(&self) {
+        self.enable();
+        self.write(INITIAL_COUNT, 0);
+        self.write(TIMER, u32::from(TIMER_VECTOR));
+    }
+
+    fn command(&self, target: u8, command: u32) {
+        self.write(COMMAND_TARGET, u32::from(target) << 24);
+        self.write(COMMAND, command);
+        while self.read(COMMAND) & SENDING != 0 {
+            core::hint::spin_loop();
+        }
+    }
+
+    /// Interrupt the processor with this local APIC.
+    pub(crate) fn interrupt(&self, target: u8, vector: u8) {
+        self.command(target, FIXED | u32::from(vector));
+    }
+
+    /// Reset a processor; it waits for `start_up`.
+    pub(crate) fn reset(&self, target: u8) {
+        self.command(target, INIT);
+    }
+
+    /// Have a processor that was reset start in real mode at this page below 1 MiB.
+    pub(crate) fn start_up(&self, target: u8, page: u64) {
+        self.command(target, START_UP | (page >> 12) as u32);
     }
 
     fn read(&self, register: u64) -> u32 {

@@ -1,14 +1,14 @@
 //! The processor: features, descriptor tables, and the per-CPU block.
 
 use core::arch::asm;
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 
-use ukernel_core::{Context, Cpu, PhysAddr, Vcpu};
+use ukernel_core::{Context, Cpu, MAX_CPUS, PhysAddr, Vcpu};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::Msr;
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
-use crate::entry;
+use crate::{entry, fpu};
 
 /// Selectors; their order is what `sysret` wants (Intel SDM 2B, SYSRET).
 pub const KERNEL_CODE: u16 = 0x08;
@@ -35,6 +35,8 @@ const TRAP_STACK_BYTES: usize = 8 << 10;
 /// What the entry code finds through `gs`.
 #[repr(C)]
 pub struct PerCpu {
+    /// Where this block is.
+    this: *mut PerCpu,
     /// Scratch: the user's stack pointer.
     pub(crate) user_rsp: u64,
     /// Scratch: one user register.
@@ -55,8 +57,14 @@ pub struct PerCpu {
     pub(crate) noted: u64,
     /// Interrupts that arrived in a window, by vector.
     pub(crate) pending: [u64; 4],
+    /// 1 when a call from another processor has taken the running thread away.
+    pub(crate) unloaded: u64,
     /// The kernel's part.
     pub(crate) kernel: Cpu,
+    /// What the FPU's registers hold.
+    pub(crate) fpu: fpu::State,
+    /// This processor's number.
+    pub(crate) index: usize,
     no_vcpu: Vcpu,
     tss: TaskState,
     gdt: [u64; 7],
@@ -85,50 +93,103 @@ impl<const N: usize> Stack<N> {
     const EMPTY: Self = Self { guard: [0; 4096], bytes: [0; N] };
 }
 
-static mut KERNEL_STACK: Stack<STACK_BYTES> = Stack::EMPTY;
-static mut DOUBLE_FAULT_STACK: Stack<TRAP_STACK_BYTES> = Stack::EMPTY;
-static mut NMI_STACK: Stack<TRAP_STACK_BYTES> = Stack::EMPTY;
+/// A processor's stacks.
+struct Stacks {
+    kernel: Stack<STACK_BYTES>,
+    double_fault: Stack<TRAP_STACK_BYTES>,
+    nmi: Stack<TRAP_STACK_BYTES>,
+}
+
+impl Stacks {
+    const EMPTY: Self = Self { kernel: Stack::EMPTY, double_fault: Stack::EMPTY, nmi: Stack::EMPTY };
+}
+
+static mut STACKS: [Stacks; MAX_CPUS] = [const { Stacks::EMPTY }; MAX_CPUS];
 static mut IDT: [[u64; 2]; 256] = [[0; 2]; 256];
-static mut CPU: PerCpu = PerCpu {
-    user_rsp: 0,
-    spare: 0,
-    stack_top: 0,
-    context: core::ptr::null_mut(),
-    vcpu: core::ptr::null_mut(),
-    root_writes: 0,
-    fast_entries: 0,
-    tracing: 0,
-    noted: 0,
-    pending: [0; 4],
-    kernel: Cpu::new(),
-    no_vcpu: Vcpu::new(),
-    tss: TaskState {
-        reserved0: 0,
-        rsp: [0; 3],
-        reserved1: 0,
-        ist: [0; 7],
-        reserved2: 0,
-        reserved3: 0,
-        io_map: size_of::<TaskState>() as u16,
-    },
-    gdt: [0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x00cf_f300_0000_ffff, 0x00af_fb00_0000_ffff, 0, 0],
-};
+static mut CPUS: [MaybeUninit<PerCpu>; MAX_CPUS] = [const { MaybeUninit::uninit() }; MAX_CPUS];
+
+impl PerCpu {
+    fn new(index: usize, this: *mut Self, stacks: *const Stacks) -> Self {
+        // SAFETY: the stacks are static; only their addresses are taken.
+        let [kernel, double_fault, nmi] = unsafe {
+            [
+                stack_top(&raw const (*stacks).kernel),
+                stack_top(&raw const (*stacks).double_fault),
+                stack_top(&raw const (*stacks).nmi),
+            ]
+        };
+        Self {
+            this,
+            user_rsp: 0,
+            spare: 0,
+            stack_top: kernel,
+            context: core::ptr::null_mut(),
+            vcpu: core::ptr::null_mut(),
+            root_writes: 0,
+            fast_entries: 0,
+            tracing: 0,
+            noted: 0,
+            pending: [0; 4],
+            unloaded: 0,
+            kernel: Cpu::new(index as u8),
+            fpu: fpu::State::new(),
+            index,
+            no_vcpu: Vcpu::new(),
+            tss: TaskState {
+                reserved0: 0,
+                rsp: [kernel, 0, 0],
+                reserved1: 0,
+                ist: [double_fault, nmi, 0, 0, 0, 0, 0],
+                reserved2: 0,
+                reserved3: 0,
+                io_map: size_of::<TaskState>() as u16,
+            },
+            gdt: [0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x00cf_f300_0000_ffff, 0x00af_fb00_0000_ffff, 0, 0],
+        }
+    }
+}
 
 /// Offset of the first byte behind a context, where exceptions from user space push.
 const CONTEXT_END: u64 = (offset_of!(Context, ss) + 8) as u64;
 
 /// The per-CPU block of this processor.
+#[inline(always)]
 pub(crate) fn per_cpu() -> *mut PerCpu {
-    &raw mut CPU
+    let block;
+    // SAFETY: `set_up` has pointed `gs` to the block, and its first word to itself.
+    unsafe { asm!("mov {}, gs:[0]", out(reg) block, options(pure, nomem, nostack, preserves_flags)) };
+    block
 }
 
-/// Set up this processor: features, descriptor tables, entry points. Interrupts stay off. Called once, first.
+/// The per-CPU block of the processor with this number.
+pub(crate) fn block(index: usize) -> *mut PerCpu {
+    assert!(index < MAX_CPUS, "there is no such processor");
+    (&raw mut CPUS).cast::<PerCpu>().wrapping_add(index)
+}
+
+/// Top of the kernel's stack of the processor with this number.
+pub(crate) fn kernel_stack(index: usize) -> u64 {
+    let stacks = stacks(index);
+    // SAFETY: only the address is taken.
+    stack_top(unsafe { &raw const (*stacks).kernel })
+}
+
+fn stacks(index: usize) -> *const Stacks {
+    assert!(index < MAX_CPUS, "there is no such processor");
+    (&raw const STACKS).cast::<Stacks>().wrapping_add(index)
+}
+
+/// Set up this processor, with this number: features, descriptor tables, entry points. Interrupts stay off. Called once,
+/// first.
 ///
 /// # Panics
 /// On a processor without SYSCALL, NX, FSGSBASE or XSAVE: nothing here runs without them.
-pub fn set_up() {
+pub fn set_up(index: usize) {
     enable_features();
-    load_tables();
+    let cpu = block(index);
+    // SAFETY: the block is this processor's own, and nobody uses it yet.
+    unsafe { cpu.write(PerCpu::new(index, cpu, stacks(index))) };
+    load_tables(cpu);
     // SAFETY: documented MSRs; the handlers exist, the per-CPU block is static.
     unsafe {
         let efer = Msr::new(IA32_EFER).read();
@@ -136,7 +197,7 @@ pub fn set_up() {
         Msr::new(IA32_STAR).write(u64::from(KERNEL_CODE) << 32 | 0x10 << 48);
         Msr::new(IA32_LSTAR).write(entry::syscall_address());
         Msr::new(IA32_FMASK).write(ENTRY_FLAG_MASK);
-        Msr::new(IA32_GS_BASE).write(per_cpu() as u64);
+        Msr::new(IA32_GS_BASE).write(cpu as u64);
         Msr::new(IA32_KERNEL_GS_BASE).write(0);
     }
 }
@@ -168,15 +229,10 @@ fn enable_features() {
     }
 }
 
-fn load_tables() {
-    // SAFETY: called once, before anything uses the statics; single-threaded.
+fn load_tables(cpu: *mut PerCpu) {
+    // SAFETY: called once for each processor, with its own block. All write the same to the interrupt table.
     unsafe {
-        let cpu = per_cpu();
-        (*cpu).stack_top = stack_top(&raw const KERNEL_STACK);
         (*cpu).vcpu = &raw mut (*cpu).no_vcpu;
-        (*cpu).tss.rsp[0] = (*cpu).stack_top;
-        (*cpu).tss.ist[0] = stack_top(&raw const DOUBLE_FAULT_STACK);
-        (*cpu).tss.ist[1] = stack_top(&raw const NMI_STACK);
         let tss = &raw const (*cpu).tss as u64;
         let limit = size_of::<TaskState>() as u64 - 1;
         (*cpu).gdt[5] = limit | (tss & 0xff_ffff) << 16 | 0x89 << 40 | (tss >> 24 & 0xff) << 56;
@@ -241,9 +297,19 @@ fn stack_top<const N: usize>(stack: *const Stack<N>) -> u64 {
     stack as u64 + size_of::<Stack<N>>() as u64
 }
 
-/// Addresses of the guard pages below the kernel's stacks, to be unmapped.
-pub fn guard_pages() -> [u64; 3] {
-    [&raw const KERNEL_STACK as u64, &raw const DOUBLE_FAULT_STACK as u64, &raw const NMI_STACK as u64]
+/// Addresses of the guard pages below the stacks of so many processors, to be unmapped.
+pub fn guard_pages(cpus: usize) -> impl Iterator<Item = u64> {
+    (0..cpus).flat_map(|index| {
+        let stacks = stacks(index);
+        // SAFETY: only addresses are taken.
+        unsafe {
+            [
+                &raw const (*stacks).kernel as u64,
+                &raw const (*stacks).double_fault as u64,
+                &raw const (*stacks).nmi as u64,
+            ]
+        }
+    })
 }
 
 /// Go on in `f`, on the kernel's own stack.
@@ -261,6 +327,7 @@ pub(crate) fn set_running(context: *mut Context, vcpu: Option<*mut Vcpu>) {
     // alive for as long as the thread is loaded.
     unsafe {
         let cpu = per_cpu();
+        (*cpu).unloaded = 0;
         (*cpu).vcpu = vcpu.unwrap_or(&raw mut (*cpu).no_vcpu);
     }
     set_context(context);
@@ -297,6 +364,42 @@ pub(crate) fn kernel_part_mut<'a>() -> &'a mut Cpu {
     unsafe { &mut (*per_cpu()).kernel }
 }
 
+/// The same of any processor.
+pub(crate) fn kernel_part_of<'a>(index: usize) -> &'a Cpu {
+    // SAFETY: as in `kernel_part`; the block was set up before its processor was counted.
+    unsafe { &(*block(index)).kernel }
+}
+
+/// The same, to change it.
+pub(crate) fn kernel_part_of_mut<'a>(index: usize) -> &'a mut Cpu {
+    // SAFETY: as in `kernel_part_mut`; other processors use it only while they hold the big lock, as the caller does now.
+    unsafe { &mut (*block(index)).kernel }
+}
+
+/// This processor's FPU.
+pub(crate) fn fpu<'a>() -> &'a mut fpu::State {
+    // SAFETY: the block is touched only by its own processor, with interrupts off, and no caller keeps two of these.
+    unsafe { &mut (*per_cpu()).fpu }
+}
+
+/// This processor's number.
+pub(crate) fn index() -> usize {
+    // SAFETY: as in `fpu`; it never changes.
+    unsafe { (*per_cpu()).index }
+}
+
+/// The running thread was taken away from this processor.
+pub(crate) fn note_unloaded() {
+    // SAFETY: as in `fpu`.
+    unsafe { (*per_cpu()).unloaded = 1 };
+}
+
+/// Whether it was, since a thread became the running one.
+pub(crate) fn is_unloaded() -> bool {
+    // SAFETY: as in `fpu`.
+    unsafe { (*per_cpu()).unloaded != 0 }
+}
+
 /// The root page table in use.
 pub fn root() -> PhysAddr {
     PhysAddr(Cr3::read().0.start_address().as_u64())
@@ -311,22 +414,22 @@ pub(crate) fn set_root(root: PhysAddr) {
     unsafe { (*per_cpu()).root_writes += 1 };
 }
 
-/// How often CR3 was written since boot.
-pub(crate) fn root_writes() -> u64 {
-    // SAFETY: as in `set_root`.
-    unsafe { (*per_cpu()).root_writes + (*per_cpu()).fast_entries }
+/// How often CR3 was written by this processor.
+pub(crate) fn root_writes(cpu: usize) -> u64 {
+    // SAFETY: plain counters; one that changes meanwhile is a little old.
+    unsafe { (&raw const (*block(cpu)).root_writes).read_volatile() + fast_entries(cpu) }
 }
 
-/// How often a Vcpu was entered or left on the fast ways since boot.
-pub(crate) fn fast_entries() -> u64 {
-    // SAFETY: as in `set_root`.
-    unsafe { (*per_cpu()).fast_entries }
+/// How often a Vcpu was entered or left on the fast ways of this processor.
+pub(crate) fn fast_entries(cpu: usize) -> u64 {
+    // SAFETY: as in `root_writes`.
+    unsafe { (&raw const (*block(cpu)).fast_entries).read_volatile() }
 }
 
 /// Let Vcpus be entered and left by the kernel's Rust half, or again by the entry code alone.
-pub(crate) fn set_tracing(on: bool) {
-    // SAFETY: as in `set_running`.
-    unsafe { (*per_cpu()).tracing = on.into() };
+pub(crate) fn set_tracing(cpu: usize, on: bool) {
+    // SAFETY: the entry code alone reads it, once an entry; it may do so a little late.
+    unsafe { (&raw mut (*block(cpu)).tracing).write_volatile(on.into()) };
 }
 
 /// The base of `fs`.

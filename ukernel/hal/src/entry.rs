@@ -15,8 +15,9 @@ use ukernel_abi::vcpu::{ExitReason, State};
 use ukernel_abi::{Call, USER_END};
 use ukernel_core::{Context, Vcpu};
 
+use crate::apic::CALL_VECTOR;
 use crate::cpu::{PerCpu, USER_CODE, USER_DATA, per_cpu};
-use crate::panic;
+use crate::{panic, remote};
 
 /// Flags that the fast way into foreign code takes over; any other sends it the general way.
 /// CF, the bit that is one, PF, AF, ZF, SF, IF, DF, OF, AC, ID.
@@ -24,7 +25,8 @@ const FAST_FLAGS: u64 = 0x24_0ed7;
 /// Bytes between the stubs of two vectors.
 const STUB_BYTES: u64 = 16;
 
-/// What the kernel does about the things that happen; all run with interrupts off, on the kernel's stack.
+/// What the kernel does about the things that happen; all run with interrupts off, on the kernel's stack, and under the big
+/// lock.
 pub trait Handlers {
     /// The running thread made a system call; whether that was all, and some thread is to be continued.
     fn fast_system_call() -> bool;
@@ -50,19 +52,35 @@ pub(crate) fn stub_address(vector: usize) -> u64 {
     banyan_stubs as *const () as u64 + vector as u64 * STUB_BYTES
 }
 
-/// Continue the running thread in user space.
+/// Take the big lock, for an event that came without it.
+#[inline(always)]
+pub fn lock() {
+    remote::lock();
+}
+
+/// Give the big lock back and continue the running thread in user space.
 #[inline(always)]
 pub fn resume() -> ! {
+    remote::unlock();
+    go_back()
+}
+
+/// Continue the running thread in user space. The lock is not needed: whoever wants to do something to the thread calls this
+/// processor first, which it hears in user space.
+#[inline(always)]
+fn go_back() -> ! {
     // SAFETY: the per-CPU block is touched only by its own processor, with interrupts off.
     let context = unsafe { (*per_cpu()).context };
     // SAFETY: the kernel has made a thread the running one; its context is complete.
     unsafe { banyan_resume(context) }
 }
 
-/// Wait for an interrupt, with nobody running.
+/// Wait for an interrupt, with nobody running and without the big lock.
 pub fn idle() {
+    remote::unlock();
     // SAFETY: the handlers only note the interrupt; `sti` takes effect behind `hlt`'s start, so none is missed.
     unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
+    remote::lock();
 }
 
 /// Open a window for interrupts; whether one was noted.
@@ -99,6 +117,7 @@ macro_rules! install_handlers {
     ($handlers:ty) => {
         #[unsafe(no_mangle)]
         extern "C" fn banyan_handle_system_call() -> ! {
+            $crate::entry::lock();
             if !<$handlers as $crate::entry::Handlers>::fast_system_call() {
                 general_system_call();
             }
@@ -113,20 +132,29 @@ macro_rules! install_handlers {
 
         #[unsafe(no_mangle)]
         extern "C" fn banyan_handle_trap(context: &::ukernel_core::Context) {
-            $crate::entry::dispatch::<$handlers>(context);
-            $crate::entry::resume()
+            $crate::entry::dispatch::<$handlers>(context)
         }
     };
 }
 
-/// Tell exceptions from interrupts.
-pub fn dispatch<H: Handlers>(context: &Context) {
+/// Tell exceptions from interrupts, and calls from both.
+pub fn dispatch<H: Handlers>(context: &Context) -> ! {
     let vector = (context.resume.0 - 1) as u8;
+    if vector == CALL_VECTOR {
+        remote::serve();
+        if !crate::cpu::is_unloaded() {
+            crate::apic::end_of_interrupt();
+            go_back();
+        }
+    }
+    let (error_code, address) = (context.error_code, crate::cpu::fault_address());
+    remote::lock();
     if vector < 32 {
-        H::exception(vector, context.error_code, crate::cpu::fault_address());
+        H::exception(vector, error_code, address);
     } else {
         H::interrupt(vector);
     }
+    resume()
 }
 
 /// An exception in the kernel: a bug.

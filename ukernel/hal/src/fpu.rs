@@ -2,6 +2,9 @@
 //!
 //! The registers hold the state of their `owner` for as long as only threads without FPU run in between; those find the
 //! FPU switched off (`CR0.TS`).
+//!
+//! With several processors, a thread's state is stored each time it stops running, so that it can go on anywhere; if it goes on
+//! where it last ran and nobody used the FPU there meanwhile, it need not be loaded. `Thread::fpu_cpu` says where it last ran.
 
 use core::arch::asm;
 
@@ -18,6 +21,8 @@ const MXCSR_INITIAL: u32 = 0x1f80;
 /// Who owns the registers' contents, and whether FPU instructions trap.
 pub(crate) struct State {
     owner: Option<Ref<Thread>>,
+    /// The owner's object has the same state as the registers.
+    stored: bool,
     trapping: bool,
 }
 
@@ -27,7 +32,7 @@ fn area(thread: Ref<Thread>) -> u64 {
 
 impl State {
     pub(crate) const fn new() -> Self {
-        Self { owner: None, trapping: true }
+        Self { owner: None, stored: true, trapping: true }
     }
 
     fn trap(&mut self, trap: bool) {
@@ -42,18 +47,32 @@ impl State {
         self.trap(true);
     }
 
-    /// A thread is to run with the state of `thread`: itself, or the one whose state it uses.
-    pub(crate) fn load(&mut self, thread: Ref<Thread>) {
-        self.trap(false);
-        if self.owner == Some(thread) {
-            return;
-        }
-        if let Some(owner) = self.owner.replace(thread) {
-            // SAFETY: the area is in the owner's object, large enough and aligned (checked at compile time in core).
+    /// Store the registers, if a thread owns them and its object does not have their contents.
+    pub(crate) fn store(&mut self) {
+        let stored = core::mem::replace(&mut self.stored, true);
+        if let Some(owner) = self.owner
+            && !stored
+        {
+            // SAFETY: the area is in the owner's object, large enough and aligned (checked at compile time in core). The
+            // registers can be read, since they were not stored yet: they were in use up to now, or `trap` allows it.
             unsafe {
                 asm!("xsave64 [{}]", in(reg) area(owner), in("eax") COMPONENTS, in("edx") 0, options(nostack, preserves_flags));
             }
         }
+    }
+
+    /// A thread is to run with the state of `thread`: itself, or the one whose state it uses, which ran on processor `last`;
+    /// this is processor `here`.
+    pub(crate) fn load(&mut self, thread: Ref<Thread>, last: &mut u8, here: u8) {
+        self.trap(false);
+        if self.owner == Some(thread) && *last == here {
+            self.stored = false;
+            return;
+        }
+        self.store();
+        self.owner = Some(thread);
+        self.stored = false;
+        *last = here;
         // SAFETY: the area was written by `reset` or by `xsave64`, so it is a valid image.
         unsafe {
             asm!("xrstor64 [{}]", in(reg) area(thread), in("eax") COMPONENTS, in("edx") 0, options(nostack, preserves_flags));
@@ -73,7 +92,7 @@ impl State {
     /// The registers' contents are nobody's, if they were this thread's.
     pub(crate) fn forget(&mut self, thread: Ref<Thread>) {
         if self.owner == Some(thread) {
-            self.owner = None;
+            (self.owner, self.stored) = (None, true);
         }
     }
 }

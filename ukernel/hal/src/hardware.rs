@@ -1,10 +1,11 @@
 //! The machine that the kernel's logic runs on.
 
-use ukernel_core::{Cpu, Fpu, LineMask, Machine, Object, PhysAddr, Ref, Thread};
+use ukernel_core::{Cpu, Fpu, LineMask, MAX_CPUS, Machine, Object, PhysAddr, Ref, RemoteCall, Thread};
 
-use crate::apic::{IoApic, LocalApic, MAX_IO_APICS};
+use crate::apic::{CALL_VECTOR, IoApic, LocalApic, MAX_IO_APICS, SUMMONS_VECTOR};
 use crate::object_store::{self, physical_to_virtual};
-use crate::{clock, cpu, entry, fpu, log, port};
+use crate::processors::Starter;
+use crate::{clock, cpu, entry, log, port, remote};
 
 /// First entry of the kernel's half of a root page table: slot 256 belongs to masters.
 const KERNEL_HALF: core::ops::Range<usize> = 257..512;
@@ -18,13 +19,19 @@ pub struct Hardware {
     time_stamp_hz: u64,
     /// A root without user mappings.
     kernel_root: PhysAddr,
-    fpu: fpu::State,
+    /// How many processors there are, and the numbers of their local APICs.
+    cpus: usize,
+    apic_ids: [u8; MAX_CPUS],
 }
 
 impl Hardware {
     /// The machine, once its parts are found; the root in use now becomes the kernel's own.
     pub fn new(local_apic: LocalApic, io_apics: [Option<IoApic>; MAX_IO_APICS], time_stamp_hz: u64) -> Self {
-        Self { local_apic, io_apics, time_stamp_hz, kernel_root: cpu::root(), fpu: fpu::State::new() }
+        let kernel_root = cpu::root();
+        remote::set_kernel_root(kernel_root);
+        let mut apic_ids = [0; MAX_CPUS];
+        apic_ids[0] = local_apic.id() as u8;
+        Self { local_apic, io_apics, time_stamp_hz, kernel_root, cpus: 1, apic_ids }
     }
 
     /// Translate through this root, or through the kernel's own for 0.
@@ -36,15 +43,36 @@ impl Hardware {
         }
     }
 
+    /// Start the other processors, with these local APICs; each goes on in `main`, when it gets the big lock. `page`: four pages
+    /// of RAM below 1 MiB, used meanwhile. Stops at one that does not start.
+    pub fn start_processors(&mut self, apic_ids: impl Iterator<Item = u8>, page: PhysAddr, main: extern "C" fn() -> !) {
+        let own = self.apic_ids[0];
+        let mut starter = Starter::new(self.local_apic, self.time_stamp_hz, self.kernel_root, page, main);
+        for id in apic_ids.filter(|id| *id != own) {
+            if self.cpus == MAX_CPUS || !starter.start(self.cpus, id) {
+                return;
+            }
+            self.apic_ids[self.cpus] = id;
+            self.cpus += 1;
+        }
+    }
+
+    /// The processor this runs on has just started, and has the big lock.
+    pub fn join(&mut self) {
+        assert!(cpu::index() < self.cpus, "a processor started too late");
+        cpu::set_root(self.kernel_root);
+        self.local_apic.join();
+    }
+
     /// The registers of the FPU become those that the thread, about to run, is to find.
     fn load_fpu(&mut self, thread: Ref<Thread>) {
-        let fpu = self.get(thread).fpu;
-        match fpu {
-            Fpu::None => self.fpu.forbid(),
-            Fpu::Eager => self.fpu.load(thread),
-            Fpu::Of(holder) if self.get(holder).fpu == Fpu::Eager => self.fpu.load(holder),
-            Fpu::Of(_) => self.fpu.forbid(),
-        }
+        let holder = match self.get(thread).fpu {
+            Fpu::Eager => thread,
+            Fpu::Of(holder) if self.get(holder).fpu == Fpu::Eager => holder,
+            Fpu::None | Fpu::Of(_) => return cpu::fpu().forbid(),
+        };
+        let here = cpu::index() as u8;
+        cpu::fpu().load(holder, &mut self.get_mut(holder).fpu_cpu, here);
     }
 
     /// Unmap a page of the kernel's image, for a guard.
@@ -69,7 +97,7 @@ impl Hardware {
 }
 
 /// Whether the thread has a `gs` base of its own.
-fn keeps_gs(thread: &Thread) -> bool {
+pub(crate) fn keeps_gs(thread: &Thread) -> bool {
     thread.foreign || thread.vcpu.is_some()
 }
 
@@ -100,6 +128,30 @@ impl Machine for Hardware {
     #[inline(always)]
     fn cpu_mut(&mut self) -> &mut Cpu {
         cpu::kernel_part_mut()
+    }
+
+    fn cpus(&self) -> usize {
+        self.cpus
+    }
+
+    fn cpu_at(&self, index: usize) -> &Cpu {
+        cpu::kernel_part_of(index)
+    }
+
+    fn cpu_at_mut(&mut self, index: usize) -> &mut Cpu {
+        cpu::kernel_part_of_mut(index)
+    }
+
+    fn summon(&mut self, cpu: usize) {
+        self.local_apic.interrupt(self.apic_ids[cpu], SUMMONS_VECTOR);
+    }
+
+    fn call(&mut self, cpus: u32, what: RemoteCall) {
+        remote::begin(cpus, what);
+        for cpu in (0..self.cpus).filter(|cpu| cpus & 1 << cpu != 0) {
+            self.local_apic.interrupt(self.apic_ids[cpu], CALL_VECTOR);
+        }
+        remote::wait();
     }
 
     fn zero(&mut self, at: PhysAddr, bytes: u64) {
@@ -151,6 +203,9 @@ impl Machine for Hardware {
                 t.context.gs_base = cpu::gs_base();
             }
         }
+        if self.cpus > 1 {
+            cpu::fpu().store();
+        }
         if let Some(to) = to {
             self.reload(to);
             let t = self.get(to);
@@ -199,15 +254,15 @@ impl Machine for Hardware {
     }
 
     fn root_writes(&self) -> u64 {
-        cpu::root_writes()
+        (0..self.cpus).map(cpu::root_writes).sum()
     }
 
     fn fast_entries(&self) -> u64 {
-        cpu::fast_entries()
+        (0..self.cpus).map(cpu::fast_entries).sum()
     }
 
     fn set_tracing(&mut self, on: bool) {
-        cpu::set_tracing(on);
+        (0..self.cpus).for_each(|cpu| cpu::set_tracing(cpu, on));
     }
 
     fn save_bases(&mut self, thread: Ref<Thread>) {
@@ -223,14 +278,15 @@ impl Machine for Hardware {
     }
 
     fn reset_fpu(&mut self, thread: Ref<Thread>) {
-        self.fpu.reset(thread);
+        cpu::fpu().reset(thread);
+        self.get_mut(thread).fpu_cpu = u8::MAX;
         if cpu::is_running(&raw const self.get(thread).context) {
             self.load_fpu(thread);
         }
     }
 
     fn forget(&mut self, thread: Ref<Thread>) {
-        self.fpu.forget(thread);
+        cpu::fpu().forget(thread);
     }
 
     fn now(&self) -> u64 {

@@ -8,6 +8,7 @@
 //! * `fpu`: floating-point state, kept for those who declared it
 //! * `apic`: local APIC (timer, end of interrupt) and I/O APICs
 //! * `clock`: the time-stamp counter and its frequency
+//! * `processors`: how the others are started; `remote`: the big lock, and what one processor has another do
 //! * `port`, `log`: I/O ports, the debug console
 //! * `panic`: a stack trace and the end
 //!
@@ -35,6 +36,9 @@ mod object_store;
 pub mod panic;
 #[expect(unsafe_code, reason = "I/O instructions")]
 pub mod port;
+#[expect(unsafe_code, reason = "the first code of a processor")]
+mod processors;
+mod remote;
 
 pub use hardware::Hardware;
 pub use object_store::{DIRECT_MAP, physical_to_virtual, read_physical};

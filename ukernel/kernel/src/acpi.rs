@@ -10,16 +10,28 @@ const MAX_TABLES: u64 = 64;
 /// A sane limit for the length of a table.
 const MAX_TABLE_BYTES: u64 = 1 << 20;
 const HEADER_BYTES: u64 = 36;
+/// The flag of a processor that may be used.
+const PROCESSOR_ENABLED: u32 = 1;
 
 /// What was found. Addresses are physical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Platform {
-    /// Local APIC.
+    /// Local APICs: where each processor finds its own.
     pub local_apic: u64,
+    /// Numbers of the local APICs of the processors that may be used, as a set of bits.
+    pub processors: [u64; 4],
     /// I/O APICs: address and number of the first line.
     pub io_apics: [Option<(u64, u32)>; MAX_IO_APICS],
     /// Port of the power-management timer.
     pub pm_timer: u16,
+}
+
+impl Platform {
+    /// The numbers of the local APICs of the processors that may be used, in ascending order.
+    pub fn local_apics(&self) -> impl Iterator<Item = u8> {
+        let processors = self.processors;
+        (0..=u8::MAX).filter(move |id| processors[usize::from(id / 64)] >> (id % 64) & 1 != 0)
+    }
 }
 
 /// Read the tables from the root pointer on. `None`: they are damaged, or lack something.
@@ -31,7 +43,8 @@ pub fn read(memory: &impl Physical, rsdp: u64) -> Option<Platform> {
     let (root, width) =
         if revision >= 2 { (memory.u64(rsdp + 24)?, 8) } else { (u64::from(memory.u32(rsdp + 16)?), 4) };
     let bytes = length(memory, root)?;
-    let mut platform = Platform { local_apic: 0xfee0_0000, io_apics: [None; MAX_IO_APICS], pm_timer: 0 };
+    let mut platform =
+        Platform { local_apic: 0xfee0_0000, processors: [0; 4], io_apics: [None; MAX_IO_APICS], pm_timer: 0 };
     let entries = bytes.saturating_sub(HEADER_BYTES) / width;
     for index in 0..entries.min(MAX_TABLES) {
         let at = root + HEADER_BYTES + index * width;
@@ -58,6 +71,10 @@ fn read_madt(memory: &impl Physical, table: u64, platform: &mut Platform) -> Opt
         let (kind, bytes) = (memory.byte(at)?, memory.byte(at + 1)?);
         if bytes < 2 {
             return None;
+        }
+        if kind == 0 && bytes >= 8 && memory.u32(at + 4)? & PROCESSOR_ENABLED != 0 {
+            let id = memory.byte(at + 3)?;
+            platform.processors[usize::from(id / 64)] |= 1 << (id % 64);
         }
         if kind == 1 && bytes >= 12 {
             let found = (u64::from(memory.u32(at + 4)?), memory.u32(at + 8)?);
@@ -95,6 +112,8 @@ mod tests {
         let mut madt = Vec::from(0xfee0_0000u32.to_le_bytes());
         madt.extend([0; 4]);
         madt.extend([0, 8, 0, 0, 1, 0, 0, 0]);
+        madt.extend([0, 8, 1, 70, 1, 0, 0, 0]);
+        madt.extend([0, 8, 2, 3, 0, 0, 0, 0]);
         madt.extend([1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 24, 0, 0, 0]);
         memory.extend(table(b"APIC", &madt));
         memory.resize(512, 0);
@@ -108,7 +127,9 @@ mod tests {
     fn finds_controllers_and_timer() {
         let platform = read(&firmware().as_slice(), 0);
         let io_apics = [Some((0xfec0_0000, 24)), None, None, None];
-        assert_eq!(platform, Some(Platform { local_apic: 0xfee0_0000, io_apics, pm_timer: 0x608 }));
+        let processors = [1, 1 << 6, 0, 0];
+        assert_eq!(platform, Some(Platform { local_apic: 0xfee0_0000, processors, io_apics, pm_timer: 0x608 }));
+        assert_eq!(platform.map(|platform| platform.local_apics().collect()), Some(Vec::from([0, 70])));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The one kernel. The entry code runs on one processor with interrupts off, so nobody else uses it meanwhile.
+//! The one kernel. Events are handled under the big lock, with interrupts off, so nobody else uses it meanwhile.
 
 use core::mem::MaybeUninit;
 
@@ -18,7 +18,8 @@ pub fn set(kernel: Kernel<Hardware>) -> &'static mut Kernel<Hardware> {
 /// The kernel, for the event that is being handled.
 pub fn kernel() -> &'static mut Kernel<Hardware> {
     let place = &raw mut KERNEL;
-    // SAFETY: each event's handler runs to its end with interrupts off on the only processor, and takes the reference once.
+    // SAFETY: each event's handler runs with interrupts off and under the big lock, and takes the reference anew after it was
+    // without.
     let place = unsafe { &mut *place };
     // SAFETY: `set` was called before the first thread could cause an event.
     unsafe { place.assume_init_mut() }

@@ -4,8 +4,8 @@
 
 mod start;
 
-use ukernel_core::Kernel;
-use ukernel_hal::apic::{SPURIOUS_VECTOR, TIMER_VECTOR};
+use ukernel_core::{Kernel, Machine};
+use ukernel_hal::apic::{CALL_VECTOR, SPURIOUS_VECTOR, SUMMONS_VECTOR, TIMER_VECTOR};
 use ukernel_hal::entry::{self, Handlers};
 use ukernel_hal::{Hardware, install_handlers};
 
@@ -42,15 +42,18 @@ fn interrupt(kernel: &mut Kernel<Hardware>, vector: u8) {
     match vector {
         TIMER_VECTOR => kernel.timer_interrupt(),
         SPURIOUS_VECTOR => {}
+        // What they ask for was done under way, or is done by choosing who runs.
+        SUMMONS_VECTOR | CALL_VECTOR => kernel.machine.end_of_interrupt(),
         _ => kernel.interrupt(vector),
     }
 }
 
 /// Let the kernel act, then wait until some thread can run.
 fn handle(act: impl FnOnce(&mut Kernel<Hardware>)) {
-    let kernel = global::kernel();
-    act(kernel);
+    act(global::kernel());
     loop {
+        // Others had it while this processor was idle.
+        let kernel = global::kernel();
         while let Some(vector) = entry::take_pending() {
             interrupt(kernel, vector);
         }
@@ -59,6 +62,12 @@ fn handle(act: impl FnOnce(&mut Kernel<Hardware>)) {
         }
         entry::idle();
     }
+}
+
+/// Another processor has started, and has the big lock.
+extern "C" fn other_processor() -> ! {
+    handle(|kernel| kernel.machine.join());
+    entry::resume()
 }
 
 #[panic_handler]

@@ -5,7 +5,7 @@ use bootloader_api::info::MemoryRegionKind;
 use bootloader_api::{BootInfo, BootloaderConfig, entry_point};
 use ukernel::{Physical, acpi, archive, memory_plan};
 use ukernel_abi::boot::{MAX_RANGES, PhysicalRange};
-use ukernel_core::{BootPlan, Kernel, Machine, PhysAddr};
+use ukernel_core::{BootPlan, Kernel, MAX_CPUS, Machine, PhysAddr};
 use ukernel_hal::apic::{IoApic, LocalApic, disable_old_controllers};
 use ukernel_hal::{DIRECT_MAP, Hardware, clock, cpu, entry, log_line};
 
@@ -19,6 +19,9 @@ static CONFIG: BootloaderConfig = {
 
 entry_point!(start, config = &CONFIG);
 
+/// Where other processors start, and bytes used there.
+const LOW_PAGE: u64 = 0x8000;
+const LOW_BYTES: u64 = 0x4000;
 /// The end of the 32-bit address space, which always holds devices.
 const FOUR_GIB: u64 = 1 << 32;
 
@@ -45,13 +48,15 @@ impl WordReader {
 }
 
 fn start(info: &'static mut BootInfo) -> ! {
-    cpu::set_up();
+    cpu::set_up(0);
+    entry::lock();
     assert_eq!(info.physical_memory_offset.into_option(), Some(DIRECT_MAP), "the loader maps memory elsewhere");
     let plan = plan(info);
     let mut kernel = Kernel::new(machine(&plan));
-    prepare(&mut kernel.machine);
+    prepare(&mut kernel.machine, &plan);
     let started = kernel.start_root(&plan.boot);
-    log_line!("time-stamp counter {} MHz, {} MiB RAM", plan.boot.tsc_hz / 1_000_000, plan.boot.ram_bytes >> 20);
+    let (mhz, mib, cpus) = (plan.boot.tsc_hz / 1_000_000, plan.boot.ram_bytes >> 20, kernel.machine.cpus());
+    log_line!("time-stamp counter {mhz} MHz, {mib} MiB RAM, {cpus} processors");
     assert!(started.is_ok(), "the root task cannot be started: {started:?}");
     global::set(kernel);
     cpu::on_kernel_stack(first_thread)
@@ -67,6 +72,7 @@ struct Plan {
     boot: BootPlan,
     platform: acpi::Platform,
     local_apic: LocalApic,
+    low_page: Option<u64>,
 }
 
 fn plan(info: &BootInfo) -> Plan {
@@ -95,7 +101,14 @@ fn plan(info: &BootInfo) -> Plan {
         rsdp,
         ram_bytes,
     };
-    Plan { boot, platform, local_apic }
+    Plan { boot, platform, local_apic, low_page: low_page(info) }
+}
+
+/// Four pages of RAM below 1 MiB, to start the other processors with: nobody else uses RAM there.
+fn low_page(info: &BootInfo) -> Option<u64> {
+    let mut regions = info.memory_regions.iter().filter(|region| region.kind == MemoryRegionKind::Usable);
+    let free = regions.any(|region| region.start <= LOW_PAGE && LOW_PAGE + LOW_BYTES <= region.end);
+    free.then_some(LOW_PAGE)
 }
 
 /// Free RAM, device ranges (the interrupt controllers are the kernel's own), and bytes of RAM in all.
@@ -126,11 +139,16 @@ fn machine(plan: &Plan) -> Hardware {
     Hardware::new(plan.local_apic, io_apics, plan.boot.tsc_hz)
 }
 
-/// Leave what the loader needed behind, and protect the stacks.
-fn prepare(machine: &mut Hardware) {
+/// Leave what the loader needed behind, protect the stacks,
+/// and start the other processors: they wait for the big lock.
+fn prepare(machine: &mut Hardware, plan: &Plan) {
     machine.drop_lower_half();
-    for page in cpu::guard_pages() {
+    let processors = plan.platform.local_apics().count().min(MAX_CPUS);
+    for page in cpu::guard_pages(processors) {
         machine.unmap_kernel_page(page);
     }
     machine.set_deadline(u64::MAX);
+    if let Some(page) = plan.low_page {
+        machine.start_processors(plan.platform.local_apics(), PhysAddr(page), crate::other_processor);
+    }
 }

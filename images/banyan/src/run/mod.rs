@@ -60,6 +60,8 @@ pub struct Config {
     pub on_crash: OnCrash,
     /// Memory of the machine.
     pub memory_bytes: u64,
+    /// Processors of the machine, 1 to 32.
+    pub cpus: u8,
     /// Let `rdtsc` count instructions (one a "nanosecond"), repeatably.
     pub count_instructions: bool,
     /// Stop before the first instruction until a debugger comes to port 1234.
@@ -88,6 +90,7 @@ impl Config {
             places: Places::all(Placement::Personality),
             on_crash: OnCrash::Halt,
             memory_bytes: 512 << 20,
+            cpus: 1,
             count_instructions: false,
             debugger: false,
             strace: false,

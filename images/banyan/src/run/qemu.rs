@@ -34,7 +34,8 @@ pub(super) struct Files<'a> {
 pub(super) fn arguments(config: &Config, files: &Files) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |line: &str| arguments.extend(line.split_whitespace().map(OsString::from));
-    add("-M q35 -accel tcg -smp 1 -nodefaults -no-reboot -no-user-config -display none -vga none");
+    add(&format!("-smp {}", config.cpus));
+    add("-M q35 -accel tcg -nodefaults -no-reboot -no-user-config -display none -vga none");
     add(if config.count_instructions { "-icount shift=0,sleep=off -cpu max,-erms,-fsrm" } else { "-cpu max" });
     add(&format!("-m {}K", config.memory_bytes >> 10));
     add("-chardev socket,id=channel,fd=0 -chardev socket,id=serial,fd=1 -serial chardev:serial");
@@ -104,7 +105,9 @@ mod tests {
     #[test]
     fn counting_instructions_changes_the_clock_and_the_cpu() {
         let mut config = Config::new(Mode::Exec);
-        assert!(line(&config).contains("-cpu max -m 524288K"));
+        assert!(line(&config).contains("-cpu max -m 524288K") && line(&config).contains("-smp 1 "));
+        config.cpus = 4;
+        assert!(line(&config).contains("-smp 4 "));
         config.count_instructions = true;
         assert!(line(&config).contains("-icount shift=0,sleep=off -cpu max,-erms,-fsrm"));
     }

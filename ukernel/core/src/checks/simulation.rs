@@ -13,8 +13,8 @@ use ukernel_abi::object::SLOT_BYTES;
 
 use super::store::{Store, Words};
 use crate::{
-    Attachment, CapTable, Cpu, Endpoint, Irq, LineMask, Machine, Notification, Object, PhysAddr, Ref, Reply,
-    SchedContext, Slot, Thread, Timer, VSpace, Vcpu,
+    Attachment, CapTable, Cpu, Endpoint, Irq, LineMask, Machine, Notification, Object, PhysAddr, Ref, RemoteCall,
+    Reply, SchedContext, Slot, Thread, Timer, VSpace, Vcpu,
 };
 
 /// The stores: name, type, bytes of an object with all that is inside it.
@@ -80,18 +80,39 @@ stores! {
 }
 
 /// Memory, clock, and whether an interrupt waits.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Simulation {
     objects: Objects,
     words: Words,
-    cpu: Cpu,
+    cpus: Vec<Cpu>,
+    /// The processor that the kernel runs on now.
+    pub here: usize,
     /// The time-stamp counter.
     pub now: u64,
     /// An interrupt waits to be handled, always.
     pub interrupt: bool,
 }
 
+impl Default for Simulation {
+    fn default() -> Self {
+        Self::with_cpus(1)
+    }
+}
+
 impl Simulation {
+    /// A machine with so many processors.
+    #[must_use]
+    pub fn with_cpus(count: u8) -> Self {
+        Self {
+            objects: Objects::default(),
+            words: Words::default(),
+            cpus: (0..count).map(Cpu::new).collect(),
+            here: 0,
+            now: 0,
+            interrupt: false,
+        }
+    }
+
     /// All objects of a type, with their references, in order of address.
     pub fn all<T: Object>(&self) -> impl Iterator<Item = (Ref<T>, &T)> {
         self.objects.of::<T>().iter()
@@ -135,10 +156,11 @@ impl Simulation {
 
     /// Become a copy.
     pub fn copy_from(&mut self, other: &Self) {
-        let Self { objects, words, cpu, now, interrupt } = other;
+        let Self { objects, words, cpus, here, now, interrupt } = other;
         self.objects.copy_from(objects);
         self.words.copy_from(words);
-        self.cpu.clone_from(cpu);
+        self.cpus.clone_from(cpus);
+        self.here = *here;
         (self.now, self.interrupt) = (*now, *interrupt);
     }
 }
@@ -155,11 +177,22 @@ impl Machine for Simulation {
         Ref::from_address(NonZeroU64::new(at.0).expect("memory does not start at zero"))
     }
     fn cpu(&self) -> &Cpu {
-        &self.cpu
+        &self.cpus[self.here]
     }
     fn cpu_mut(&mut self) -> &mut Cpu {
-        &mut self.cpu
+        &mut self.cpus[self.here]
     }
+    fn cpus(&self) -> usize {
+        self.cpus.len()
+    }
+    fn cpu_at(&self, index: usize) -> &Cpu {
+        &self.cpus[index]
+    }
+    fn cpu_at_mut(&mut self, index: usize) -> &mut Cpu {
+        &mut self.cpus[index]
+    }
+    fn summon(&mut self, _: usize) {}
+    fn call(&mut self, _: u32, _: RemoteCall) {}
     fn zero(&mut self, at: PhysAddr, bytes: u64) {
         self.words.zero(at.0, bytes);
     }
