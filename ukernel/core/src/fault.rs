@@ -15,7 +15,7 @@ impl<M: Machine> Kernel<M> {
     pub fn exception(&mut self, vector: u8, error_code: u64, address: u64) {
         self.counters.faults += 1;
         let Some(thread) = self.cpu().current else { return };
-        self.trace(Event { detail: vector, value: address, ..Event::new(Kind::Fault, Some(thread)) });
+        self.trace(move |_| Event { detail: vector, value: address, ..Event::new(Kind::Fault, Some(thread)) });
         if let Some(vcpu) = self.foreign_vcpu(thread) {
             self.exit_to_master(thread, vcpu, Exit { reason: ExitReason::Exception, vector, error_code, address });
         } else if self.get(thread).foreign {

@@ -6,7 +6,6 @@
 //! in any call. It becomes `Ready` only where `may_go_on` allows it, so its registers are checked at one place.
 
 use ukernel_abi::message::REGISTER_WORDS as MESSAGE_REGISTERS;
-use ukernel_abi::trace::Kind;
 use ukernel_abi::vcpu::{ExitReason, REGISTER_WORDS, TRAP_WORDS};
 use ukernel_abi::{Error, MessageInfo, USER_END, fault};
 
@@ -88,7 +87,7 @@ impl<M: Machine> Kernel<M> {
         target.words.copy_from_slice(&words[..MESSAGE_REGISTERS]);
         let info = MessageInfo::new(fault::FOREIGN, length);
         (target.rsi, target.rdi, target.rax) = (info.0, badge, 0);
-        self.trace(Event { other: Some(from), info, value: badge, ..Event::new(Kind::Receive, Some(to)) });
+        self.trace(move |k| Event::received(k, from, to));
     }
 
     /// The handler's answer replaces registers of a foreign thread, as many as it is long.

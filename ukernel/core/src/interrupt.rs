@@ -94,7 +94,7 @@ impl<M: Machine> Kernel<M> {
     /// An interrupt with this vector arrived.
     pub fn interrupt(&mut self, vector: u8) {
         self.counters.interrupts += 1;
-        self.trace(Event { detail: vector, ..Event::new(Kind::Interrupt, self.cpu().current) });
+        self.trace(move |k| Event { detail: vector, ..Event::new(Kind::Interrupt, k.cpu().current) });
         let irq = self.vectors[usize::from(vector)];
         if let Some(irq) = irq
             && let IrqSource::Line(line) = self.get(irq).source

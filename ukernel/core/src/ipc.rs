@@ -79,9 +79,12 @@ impl<M: Machine> Kernel<M> {
         kind: SendKind,
         blocking: Blocking,
     ) {
-        let info = self.outgoing(sender, kind);
-        let event = Event::new(Kind::Send, Some(sender));
-        self.trace(Event { info, value: badge, object: endpoint.address(), ..event });
+        self.trace(move |k| Event {
+            info: k.outgoing(sender, kind),
+            value: badge,
+            object: endpoint.address(),
+            ..Event::new(Kind::Send, Some(sender))
+        });
         let ep = self.get(endpoint);
         if ep.waiters == Waiters::Receivers
             && let Some(receiver) = ep.queue.head
@@ -143,8 +146,11 @@ impl<M: Machine> Kernel<M> {
     /// Answer the caller that a Reply object holds. Returns the caller, if it can go on.
     pub(crate) fn reply(&mut self, server: Ref<Thread>, reply: Ref<Reply>) -> Result<Option<Ref<Thread>>, Error> {
         let caller = self.get_mut(reply).caller.take().ok_or(Error::InvalidState)?;
-        let info = MessageInfo(self.get(server).context.rsi);
-        self.trace(Event { other: Some(caller), info, ..Event::new(Kind::Reply, Some(server)) });
+        self.trace(move |k| Event {
+            other: Some(caller),
+            info: MessageInfo(k.get(server).context.rsi),
+            ..Event::new(Kind::Reply, Some(server))
+        });
         self.take_back_time(reply, caller);
         if matches!(self.get(caller).state, State::Replying { fault: true, .. }) {
             let label = MessageInfo(self.get(server).context.rsi).label();
@@ -246,7 +252,7 @@ impl<M: Machine> Kernel<M> {
         }
         let info = MessageInfo::new(info.label(), length).with_caps(caps);
         (target.rsi, target.rdi, target.rax) = (info.0, badge, 0);
-        self.trace(Event { other: Some(from), info, value: badge, ..Event::new(Kind::Receive, Some(to)) });
+        self.trace(move |k| Event::received(k, from, to));
     }
 
     /// The header of what a thread sends.

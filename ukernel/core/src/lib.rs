@@ -52,6 +52,7 @@ pub use page_table::Leaf;
 pub use scheduler::SchedContext;
 pub use thread::{Fpu, State, Thread};
 pub use timer::Timer;
+pub use trace::CAN_TRACE;
 pub use vcpu::Vcpu;
 pub use vspace::VSpace;
 

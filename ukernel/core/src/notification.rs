@@ -28,9 +28,12 @@ impl Notification {
 impl<M: Machine> Kernel<M> {
     /// Or bits into the word, and wake whoever waits for them.
     pub(crate) fn signal(&mut self, notification: Ref<Notification>, badge: u64) {
-        let n = self.get(notification);
-        let event = Event::new(Kind::Signal, self.cpu().current);
-        self.trace(Event { other: n.queue.head, value: badge, object: notification.address(), ..event });
+        self.trace(move |k| Event {
+            other: k.get(notification).queue.head,
+            value: badge,
+            object: notification.address(),
+            ..Event::new(Kind::Signal, k.cpu().current)
+        });
         let n = self.get(notification);
         if let Some(waiter) = n.queue.head {
             let queue = self.unqueue(n.queue, waiter);

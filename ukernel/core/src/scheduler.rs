@@ -209,7 +209,7 @@ impl<M: Machine> Kernel<M> {
         }
         if self.cpu().current != self.cpu().loaded {
             self.counters.switches += 1;
-            self.trace(Event { other: self.cpu().loaded, ..Event::new(Kind::Schedule, self.cpu().current) });
+            self.trace(|k| Event { other: k.cpu().loaded, ..Event::new(Kind::Schedule, k.cpu().current) });
             self.machine.switch(self.cpu().loaded, self.cpu().current);
             self.cpu_mut().loaded = self.cpu().current;
             if let Some(thread) = self.cpu().current {

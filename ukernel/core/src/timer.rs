@@ -93,7 +93,7 @@ impl<M: Machine> Kernel<M> {
     /// The timer interrupt: signal what is due, and end the quantum if it is over.
     pub fn timer_interrupt(&mut self) {
         self.counters.interrupts += 1;
-        self.trace(Event::new(Kind::Timer, self.cpu().current));
+        self.trace(|k| Event::new(Kind::Timer, k.cpu().current));
         let now = self.machine.now();
         while let Some(timer) = self.cpu().timers
             && self.get(timer).deadline <= now

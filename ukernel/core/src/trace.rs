@@ -8,6 +8,10 @@ use ukernel_abi::{Error, MessageInfo, PAGE_BYTES};
 
 use crate::{Cap, Kernel, Machine, PhysAddr, Ref, SlotRef, Thread};
 
+/// Whether this build can trace. Without (feature `untraced`) nothing of it is compiled into the ways of events, which shows what it
+/// costs while it is off.
+pub const CAN_TRACE: bool = !cfg!(feature = "untraced");
+
 /// The ring, while tracing is on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ring {
@@ -36,19 +40,31 @@ impl Event {
     pub(crate) const fn new(kind: Kind, thread: Option<Ref<Thread>>) -> Self {
         Self { kind, thread, other: None, detail: 0, info: MessageInfo(0), value: 0, object: 0 }
     }
+
+    /// A message has just been delivered, and the receiver's registers say what it is.
+    pub(crate) fn received<M: Machine>(kernel: &Kernel<M>, from: Ref<Thread>, to: Ref<Thread>) -> Self {
+        let context = &kernel.get(to).context;
+        let (info, value) = (MessageInfo(context.rsi), context.rdi);
+        Self { other: Some(from), info, value, ..Self::new(Kind::Receive, Some(to)) }
+    }
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Something happened.
+    /// Something happened. What exactly is asked only when it is to be recorded; so that nothing is prepared for that (nor
+    /// kept in memory), the closure owns what it needs.
     #[inline(always)]
-    pub(crate) fn trace(&mut self, event: Event) {
-        if self.ring.is_some() {
-            self.record(&event);
+    pub(crate) fn trace(&mut self, event: impl FnOnce(&Self) -> Event) {
+        if CAN_TRACE && self.ring.is_some() {
+            self.trace_out_of_line(event);
         }
     }
 
     #[cold]
     #[inline(never)]
+    fn trace_out_of_line(&mut self, event: impl FnOnce(&Self) -> Event) {
+        self.record(&event(self));
+    }
+
     fn record(&mut self, event: &Event) {
         let Some(ring) = self.ring else { return };
         let number = |thread: Option<Ref<Thread>>| thread.map_or(0, |thread| self.get(thread).number);

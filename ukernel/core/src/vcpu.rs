@@ -135,7 +135,7 @@ impl<M: Machine> Kernel<M> {
         let context = self.get(thread).context.clone();
         let v = self.get_mut(vcpu);
         let kicked = core::mem::take(&mut v.kicked) != 0;
-        self.trace(Event::new(Kind::VcpuEnter, Some(thread)));
+        self.trace(move |_| Event::new(Kind::VcpuEnter, Some(thread)));
         let v = self.get_mut(vcpu);
         (v.master_rsp, v.master_rip) = (context.rsp, context.rip);
         (v.master_fs, v.master_gs) = (context.fs_base, context.gs_base);
@@ -187,8 +187,12 @@ impl<M: Machine> Kernel<M> {
 
     /// `VcpuEnter` returns.
     fn end_entry(&mut self, thread: Ref<Thread>, vcpu: Ref<Vcpu>, exit: Exit) {
-        let (detail, value) = (exit.reason as u8, exit.vector.into());
-        self.trace(Event { detail, value, ..Event::new(Kind::VcpuExit, Some(thread)) });
+        let (reason, vector) = (exit.reason, exit.vector);
+        self.trace(move |_| Event {
+            detail: reason as u8,
+            value: vector.into(),
+            ..Event::new(Kind::VcpuExit, Some(thread))
+        });
         let v = self.get_mut(vcpu);
         v.foreign = 0;
         let (rip, rsp, fs_base, gs_base) = (v.master_rip, v.master_rsp, v.master_fs, v.master_gs);

@@ -209,8 +209,10 @@ global_asm!(
     // Foreign code made a system call: its registers go to the state page, its master goes on.
     // rsp = Vcpu.
     "banyan_foreign_exit:",
+    ".if {CAN_TRACE}",
     "cmp qword ptr gs:[{TRACING}], 0",
     "jne banyan_ordinary_call",
+    ".endif",
     "mov gs:[{SPARE}], rax",
     "mov rax, [rsp + {STATE}]",
     "mov [rax + {S_RBX}], rbx",
@@ -270,8 +272,10 @@ global_asm!(
     // Without a Vcpu it may be a foreign thread, which loses no register.
     "cmp qword ptr [rsp + {STATE}], 0",
     "je banyan_ordinary_call",
+    ".if {CAN_TRACE}",
     "cmp qword ptr gs:[{TRACING}], 0",
     "jne banyan_ordinary_call",
+    ".endif",
     "mov rbx, [rsp + {STATE}]",
     "cmp qword ptr [rsp + {KICKED}], 0",
     "jne banyan_ordinary_call",
@@ -422,6 +426,7 @@ global_asm!(
     PENDING = const offset_of!(PerCpu, pending),
     NOTED = const offset_of!(PerCpu, noted),
     TRACING = const offset_of!(PerCpu, tracing),
+    CAN_TRACE = const ukernel_core::CAN_TRACE as u8,
     FAST_ENTRIES = const offset_of!(PerCpu, fast_entries),
     WORDS = const offset_of!(Context, words),
     RDI = const offset_of!(Context, rdi),
