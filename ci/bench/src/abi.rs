@@ -12,6 +12,7 @@ use reference::machine::{Clock, Tuning};
 use reference::programs::Programs;
 use reference::root;
 
+use crate::limits::Limits;
 use crate::table::{self, Value};
 use crate::{Format, Report, Subject};
 
@@ -21,13 +22,13 @@ const ROW_CEILING: f64 = 1.2;
 /// What the geometric mean of the ratios to Linux should be, and may be.
 const MEAN: (f64, f64) = (0.5, 1.0);
 
-/// Goals and ceilings that the design names, in instructions, and its bound of CR3 writes.
-const LIMITS: &[(&str, f64, f64, Option<f64>)] = &[
-    ("getpid", 311.0, 450.0, Some(2.0)),
-    ("pipe_rt_proc", 4000.0, 8000.0, Some(12.0)),
-    ("fork_exit_wait", 107_000.0, 215_000.0, None),
-    ("fork_exec_wait", 293_000.0, 586_000.0, None),
-    ("fault_anon_page", 2000.0, 3200.0, Some(2.0)),
+/// What the design names.
+const LIMITS: &[(&str, Limits)] = &[
+    ("getpid", Limits::new(311.0, 450.0, 2.0)),
+    ("pipe_rt_proc", Limits::new(4000.0, 8000.0, 12.0)),
+    ("fork_exit_wait", Limits { goal: Some(107_000.0), ceiling: Some(215_000.0), switches: None }),
+    ("fork_exec_wait", Limits { goal: Some(293_000.0), ceiling: Some(586_000.0), switches: None }),
+    ("fault_anon_page", Limits::new(2000.0, 3200.0, 2.0)),
 ];
 
 /// One operation of one system.
@@ -85,32 +86,22 @@ fn report(own: &[Cost], linux: &[Cost], format: Format) -> Report {
 }
 
 fn row(cost: &Cost, linux: Option<f64>, violations: &mut Vec<String>) -> Vec<Value> {
-    let named = LIMITS.iter().find(|(name, ..)| *name == cost.operation);
-    let goal = named.map(|limit| limit.1).or(linux.map(|linux| linux * MEAN.0));
-    let ceiling = named.map(|limit| limit.2).or(linux.map(|linux| linux * ROW_CEILING));
-    let bound = named.and_then(|limit| limit.3);
-    let too_many = cost.switches.zip(bound).is_some_and(|(count, bound)| count > bound + 0.5);
-    let verdict = if ceiling.is_some_and(|ceiling| cost.instructions > ceiling) {
-        violations.push(format!("{} takes {:.0} instructions, above its ceiling", cost.operation, cost.instructions));
-        "above the ceiling"
-    } else if too_many {
-        violations.push(format!("{} writes CR3 more often than allowed", cost.operation));
-        "too many CR3 writes"
-    } else if goal.is_some_and(|goal| cost.instructions > goal) {
-        "goal not reached"
-    } else {
-        "goal reached"
-    };
-    let number = |number: Option<f64>, decimals| number.map_or(Value::Absent, |number| Value::Number(number, decimals));
+    let named = LIMITS.iter().find(|(name, _)| *name == cost.operation).map(|(_, limits)| *limits);
+    let limits = named.unwrap_or(Limits {
+        goal: linux.map(|linux| linux * MEAN.0),
+        ceiling: linux.map(|linux| linux * ROW_CEILING),
+        switches: None,
+    });
+    let verdict = limits.judge(&cost.operation, cost.instructions, cost.switches, violations);
     vec![
         Value::Text(cost.operation.clone()),
-        number(Some(cost.instructions), 0),
-        number(cost.switches, 1),
-        number(goal, 0),
-        number(ceiling, 0),
-        number(bound, 0),
-        number(linux, 0),
-        number(linux.map(|linux| cost.instructions / linux), 2),
+        Value::number(Some(cost.instructions), 0),
+        Value::number(cost.switches, 1),
+        Value::number(limits.goal, 0),
+        Value::number(limits.ceiling, 0),
+        Value::number(limits.switches, 0),
+        Value::number(linux, 0),
+        Value::number(linux.map(|linux| cost.instructions / linux), 2),
         Value::Text(verdict.into()),
     ]
 }

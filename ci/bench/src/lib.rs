@@ -1,12 +1,16 @@
-//! Measurements of Banyan beside Debian's Linux 6.1, under the same emulator, in the same run.
+//! Measurements of Banyan, beside others'.
 //!
-//! [`boot`] compares wall-clock times and prints only their ratio as a result; [`abi`] compares instructions, which
-//! repeat; [`io`] compares both for work with a disk. The host tool implements [`Subject`] and calls them; nothing here
-//! knows how Banyan is built or started.
+//! [`boot`] compares wall-clock times with Debian's Linux 6.1 under the same emulator, in the same run, and prints only their
+//! ratio as a result; [`abi`] compares instructions with Linux's, which repeat; [`io`] compares both for work with a disk; [`kernel`] the microkernel's with its
+//! own before and with seL4's. The host tool implements [`Subject`] and calls all; nothing here knows how Banyan is built or
+//! started.
 
 pub mod abi;
+pub mod baseline;
 pub mod boot;
 pub mod io;
+pub mod kernel;
+mod limits;
 pub mod table;
 
 use std::ffi::OsString;
@@ -43,6 +47,18 @@ pub trait Subject {
     /// # Errors
     /// When the system does not start, or the command fails.
     fn run_on_disk(&self, disk: &Disked, command: &str) -> Result<String>;
+
+    /// Boots the kernel's measurements under that clock: their lines, as [`kernel::parse`] takes them.
+    ///
+    /// # Errors
+    /// When it does not build or start, or does not end.
+    fn kernel_figures(&self, tracing: Tracing) -> Result<Vec<String>>;
+
+    /// The version of the compiler that the kernel was built with.
+    ///
+    /// # Errors
+    /// When it does not say.
+    fn compiler(&self) -> Result<String>;
 }
 
 /// A system with its root on a disk.
@@ -63,6 +79,15 @@ pub enum Design {
     Personality,
     /// Each in a task of its own.
     Native,
+}
+
+/// Whether the kernel that is measured could trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
+    /// As always: it could, and does not.
+    Off,
+    /// It was built without.
+    Absent,
 }
 
 /// How results are given.

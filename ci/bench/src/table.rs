@@ -15,7 +15,15 @@ pub enum Value {
     Absent,
 }
 
-/// Formats rows below `heads`.
+impl Value {
+    /// A number, if there is one, with so many decimals.
+    #[must_use]
+    pub fn number(number: Option<f64>, decimals: usize) -> Self {
+        number.map_or(Self::Absent, |number| Self::Number(number, decimals))
+    }
+}
+
+/// Formats rows below `heads`. JSON is an object with the array `rows`, of objects whose fields are the heads.
 #[must_use]
 pub fn format(heads: &[&str], rows: &[Vec<Value>], format: Format) -> String {
     match format {
@@ -62,7 +70,7 @@ fn json(heads: &[&str], rows: &[Vec<Value>]) -> String {
         format!("  {{{}}}", fields.join(", "))
     };
     let objects: Vec<_> = rows.iter().map(object).collect();
-    format!("[\n{}\n]\n", objects.join(",\n"))
+    format!("{{\"rows\": [\n{}\n]}}\n", objects.join(",\n"))
 }
 
 fn json_value(value: &Value) -> String {
@@ -99,7 +107,7 @@ mod tests {
         assert_eq!(format(&heads, &rows, Format::Table), "name  value  none\na\"b     1.2     -\n");
         assert_eq!(
             format(&heads, &rows, Format::Json),
-            "[\n  {\"name\": \"a\\\"b\", \"value\": 1.2, \"none\": null}\n]\n"
+            "{\"rows\": [\n  {\"name\": \"a\\\"b\", \"value\": 1.2, \"none\": null}\n]}\n"
         );
     }
 }

@@ -72,7 +72,8 @@ pub fn follow(ground: &Ground) -> Result<Followed> {
         build::programs(&ground.tools, &[build::LOADER, build::KERNEL, build::KERNEL_TEST])?
     };
     let files = Files::new()?;
-    let image = image::build_single(&programs, build::KERNEL_TEST, "only-figures=1\n", &files.archive)?;
+    let image =
+        image::build_single(&programs, build::KERNEL_TEST, "only-figures=1\nbench-rounds=1000\n", &files.archive)?;
     let (ours, theirs) = UnixStream::pair().context("cannot make a socket")?;
     let mut machine = start(ground, &image, &files.log, theirs)?;
     let entry = address_of(&programs.path(build::KERNEL.binary)?, ENTRY)?;
@@ -93,8 +94,9 @@ pub fn follow(ground: &Ground) -> Result<Followed> {
 
 /// A line of the tests' measurements.
 fn cost(line: &str) -> Option<(String, u64)> {
-    let (name, number) = line.trim_end().strip_prefix(BENCH)?.split_once(' ')?;
-    Some((name.into(), number.parse().ok()?))
+    let costs = bench::kernel::parse(&[line.trim_end().strip_prefix(BENCH)?]).ok()?;
+    let cost = costs.into_iter().next()?;
+    Some((cost.operation, cost.instructions.round() as u64))
 }
 
 /// The files of the boot, gone with this value.

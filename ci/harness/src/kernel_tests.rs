@@ -1,32 +1,59 @@
 //! The microkernel's own tests, each under its name: a root task that is nothing but tests, booted once.
 //!
-//! The task is `userland/native/kernel-test`; a log of such a kind is read by [`suite`](crate::suite).
+//! The task is `userland/native/kernel-test`; a log of such a kind is read by [`suite`](crate::suite). Its measurements are the
+//! crate `bench`'s to judge.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use banyan::{build, image};
+use anyhow::{Context, Result, ensure};
+use banyan::{build, image, workspace};
+use bench::Tracing;
+use bench::baseline::Baseline;
 use libtest_mimic::Trial;
 
 use crate::machine::{Bench, LIMIT};
 use crate::suite::{self, Suite};
+use crate::trial;
 
 const PREFIX: &str = "[kernel-test] ";
 const SOURCE: &str = include_str!("../../../userland/native/kernel-test/src/tests.rs");
-static SUITE: Suite = Suite::new("kernel", PREFIX, SOURCE, || run("kernel-test", "", LIMIT));
+const PROGRAMS: [build::Program; 3] = [build::LOADER, build::KERNEL, build::KERNEL_TEST];
+static SUITE: Suite = Suite::new("kernel", PREFIX, SOURCE, || run(tests_bench("kernel-test")?, "", LIMIT));
 
 /// The tests.
 #[must_use]
 pub fn tests() -> Vec<Trial> {
-    SUITE.trials()
+    let ceilings = trial("kernel: what has a ceiling is below it", ceilings);
+    SUITE.trials().into_iter().chain([ceilings]).collect()
 }
 
-/// The lines with measurements: a name and a number of instructions each.
+/// Everything was measured, in a few rounds, and what has a ceiling is below it.
+fn ceilings() -> Result<()> {
+    let costs = bench::kernel::parse(&SUITE.figures()?)?;
+    let found = bench::kernel::violations(&costs);
+    ensure!(found.is_empty(), "{}", found.join("; "));
+    let stored = Baseline::read(&bench::kernel::baseline_path(&workspace::source()))?;
+    let missing = stored.rows.iter().find(|row| costs.iter().all(|cost| cost.operation != row.operation));
+    ensure!(missing.is_none(), "nothing was measured for {missing:?}; the log's end:\n{}", suite::end(SUITE.log()?));
+    Ok(())
+}
+
+/// Boots the measurements alone, with many rounds; their lines.
 ///
 /// # Errors
-/// When the tests do not build or run.
-pub fn figures() -> Result<Vec<&'static str>> {
-    SUITE.figures()
+/// When they do not build or run.
+pub fn figures(tracing: Tracing) -> Result<Vec<String>> {
+    let bench = match tracing {
+        Tracing::Off => tests_bench("kernel-bench")?,
+        Tracing::Absent => Bench::with("kernel-bench-untraced", |tools| {
+            build::variant(tools, &PROGRAMS, "untraced", &["ukernel/untraced"])
+        })?,
+    };
+    let log = run(bench, "only-figures=1\nbench-rounds=1000\n", LIMIT)?;
+    let lines: Vec<_> = suite::figures(&log, PREFIX).map(String::from).collect();
+    ensure!(!lines.is_empty(), "nothing was measured; the log's end:\n{}", suite::end(&log));
+    ensure!(!lines.iter().any(|line| line.starts_with("failed")), "{}", lines.join("\n"));
+    Ok(lines)
 }
 
 /// Boots the tests with a random attack of so many calls, and gives the line that says what it did.
@@ -36,15 +63,18 @@ pub fn figures() -> Result<Vec<&'static str>> {
 pub fn attack(seed: u64, calls: u64) -> Result<String> {
     // Some 1,500 instructions a call, as a slow machine emulates them.
     let limit = LIMIT + Duration::from_micros(calls.saturating_mul(400));
-    let log = run("kernel-attack", &format!("seed={seed}\ncalls={calls}\n"), limit)?;
+    let log = run(tests_bench("kernel-attack")?, &format!("seed={seed}\ncalls={calls}\n"), limit)?;
     suite::passed(&log, PREFIX, "random_calls_harm_nobody")?;
     let line = suite::said(&log, PREFIX).find_map(|line| line.strip_prefix("attack: "));
     line.map(String::from).context("the attack does not say what it did")
 }
 
-/// Builds and boots the tests; what the kernel and they logged.
-fn run(name: &str, options: &str, limit: Duration) -> Result<String> {
-    let mut bench = Bench::new(name, &[build::LOADER, build::KERNEL, build::KERNEL_TEST])?;
+fn tests_bench(name: &str) -> Result<Bench> {
+    Bench::new(name, &PROGRAMS)
+}
+
+/// Boots the tests; what the kernel and they logged.
+fn run(mut bench: Bench, options: &str, limit: Duration) -> Result<String> {
     let archive = bench.file("archive");
     let image = image::build_single(&bench.programs, build::KERNEL_TEST, options, &archive)?;
     bench.log_of(&image, &[], limit)

@@ -33,9 +33,17 @@ impl Bench {
     /// # Errors
     /// When a tool is missing or something does not build.
     pub(crate) fn new(name: &str, programs: &[build::Program]) -> Result<Self> {
+        Self::with(name, |tools| build::programs(tools, programs))
+    }
+
+    /// The same, with another way to build.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn with(name: &str, build: impl FnOnce(&setup::Tools) -> Result<build::Programs>) -> Result<Self> {
         let _lock = workspace::lock()?;
         let tools = setup::ensure()?;
-        let programs = build::programs(&tools, programs)?;
+        let programs = build(&tools)?;
         Ok(Self { tools, programs, folder: workspace::own(name)?, files: Vec::new() })
     }
 

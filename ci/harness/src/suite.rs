@@ -51,12 +51,12 @@ impl Suite {
         log.as_ref().map(String::as_str).map_err(|message| anyhow!("{message}"))
     }
 
-    /// The lines with measurements: a name and a number of instructions each.
+    /// The lines with measurements: a name and numbers each.
     ///
     /// # Errors
     /// As [`log`](Self::log).
     pub(crate) fn figures(&self) -> Result<Vec<&str>> {
-        Ok(said(self.log()?, self.prefix).filter_map(|line| line.strip_prefix("bench ")).collect())
+        Ok(figures(self.log()?, self.prefix).collect())
     }
 
     fn passed(&self, name: &str) -> Result<()> {
@@ -77,6 +77,11 @@ fn names(source: &str) -> impl Iterator<Item = &str> {
 /// What a program said in a log, by its prefix.
 pub(crate) fn said<'a>(log: &'a str, prefix: &str) -> impl Iterator<Item = &'a str> {
     log.lines().filter_map(move |line| line.trim_end().strip_prefix(prefix))
+}
+
+/// The lines with measurements in a log.
+pub(crate) fn figures<'a>(log: &'a str, prefix: &str) -> impl Iterator<Item = &'a str> {
+    said(log, prefix).filter_map(|line| line.strip_prefix("bench "))
 }
 
 /// Whether a log says that a test has passed.

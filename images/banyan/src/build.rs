@@ -96,18 +96,31 @@ pub fn guest(tools: &Tools) -> Result<Programs> {
 /// # Errors
 /// As [`guest`].
 pub fn programs(tools: &Tools, programs: &[Program]) -> Result<Programs> {
+    build(tools, programs, &[], &workspace::guest())
+}
+
+/// As [`programs`], with features that no system has, in a build directory of that name.
+///
+/// # Errors
+/// As [`guest`].
+pub fn variant(tools: &Tools, programs: &[Program], name: &str, features: &[&str]) -> Result<Programs> {
+    build(tools, programs, features, &workspace::guest().with_file_name(format!("guest-{name}")))
+}
+
+fn build(tools: &Tools, programs: &[Program], more_features: &[&str], folder: &Path) -> Result<Programs> {
     let mut command = cargo(tools, "build");
-    command.args(["--release", "--locked", "--target", TARGET, "--target-dir"]).arg(workspace::guest());
+    command.args(["--release", "--locked", "--target", TARGET, "--target-dir"]).arg(folder);
     if tools.rust.build_std {
         command.args(["-Zbuild-std=core,alloc,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"]);
     }
     for program in programs {
         command.args(["-p", program.package, "--bin", program.binary]);
     }
-    let features: Vec<String> = programs.iter().map(|program| format!("{}/native", program.package)).collect();
+    let native = programs.iter().map(|program| format!("{}/native", program.package));
+    let features: Vec<String> = native.chain(more_features.iter().map(|feature| (*feature).into())).collect();
     command.args(["--features", &features.join(",")]);
     progress::run(&mut command, "building the system", LIMIT).context("the system does not build")?;
-    Ok(Programs::in_folder(&workspace::guest().join(TARGET).join("release")))
+    Ok(Programs::in_folder(&folder.join(TARGET).join("release")))
 }
 
 /// The cargo of the freestanding build, with what every use of it has in common.

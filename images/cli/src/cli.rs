@@ -28,7 +28,7 @@ pub struct Cli {
 pub enum Word {
     /// Build everything and run it: a shell on this terminal, or one command
     Run(Run),
-    /// Measure beside Debian's Linux, under the same emulator
+    /// Measure beside Debian's Linux or seL4, under the same emulator
     Bench(Bench),
     /// Command a system that is running
     Ctl(Ctl),
@@ -145,6 +145,9 @@ pub struct Bench {
     /// Time `io` once instead of several times
     #[arg(long)]
     pub quick: bool,
+    /// Keep the figures of `kernel` in the source, for later runs to be compared with
+    #[arg(long, conflicts_with_all = ["json", "check"])]
+    pub save: bool,
 }
 
 impl Bench {
@@ -163,6 +166,8 @@ pub enum Benchmark {
     Abi,
     /// Work with files on a disk, instructions and time
     Io,
+    /// Instructions of the microkernel's operations
+    Kernel,
 }
 
 /// How to run.

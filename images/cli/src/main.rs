@@ -45,7 +45,13 @@ fn measure(what: &cli::Bench) -> Result<i32> {
     let subject = subject::Banyan::new()?;
     let workshop = subject.workshop();
     let format = if what.json { bench::Format::Json } else { bench::Format::Table };
+    if what.save {
+        let path = bench::kernel::save(&subject, &workshop.source)?;
+        println!("{}", path.display());
+        return Ok(0);
+    }
     let report = match what.name {
+        cli::Benchmark::Kernel => bench::kernel::run(&subject, &workshop.source, format)?,
         cli::Benchmark::Boot => bench::boot::run(&subject, &workshop, format)?,
         cli::Benchmark::Abi => bench::abi::run(&subject, &workshop, format)?,
         cli::Benchmark::Io => bench::io::run(&subject, &workshop, format, what.effort())?,

@@ -6,7 +6,7 @@ use banyan::root::{self, Root};
 use banyan::run::channel::{Event, Stop};
 use banyan::run::{Config, Mode, Placement, Places, Vm, disk_arguments};
 use banyan::{build, setup, workspace};
-use bench::{Design, Disked, Subject};
+use bench::{Design, Disked, Subject, Tracing};
 use reference::Workshop;
 use std::ffi::OsString;
 use std::path::Path;
@@ -83,6 +83,16 @@ impl Subject for Banyan {
         let printed = output(&vm, command)?;
         vm.power_off(LIMIT);
         Ok(printed)
+    }
+
+    fn kernel_figures(&self, tracing: Tracing) -> Result<Vec<String>> {
+        harness::kernel_tests::figures(tracing)
+    }
+
+    fn compiler(&self) -> Result<String> {
+        let mut command = std::process::Command::new(&self.tools.rust.rustc);
+        let version = banyan::progress::output_of(command.arg("--version")).context("the compiler tells no version")?;
+        Ok(version.trim().into())
     }
 }
 

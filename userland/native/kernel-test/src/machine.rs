@@ -1,6 +1,7 @@
 //! The unsafe parts: start, threads' entry, memory that the tests map, and code for other address spaces.
 
 mod attack;
+mod bench;
 
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +11,9 @@ use ukernel_abi::boot::{ROOT_MESSAGE_PAGE, RootInfo};
 use ukernel_abi::vcpu::State;
 
 pub use attack::{END, SCRIPT, attack_code, overflow_code};
+pub use bench::{
+    faulter_code, faulter_places, partner_code, receiver_code, stamper_code, toucher_code, waiter_code, yielder_code,
+};
 
 /// The thread-local block that `ukernel-user` expects: its own address, then the message page's.
 #[repr(C, align(64))]
@@ -63,24 +67,6 @@ global_asm!(
     "jmp 2b",
     ".global kernel_test_echo_end",
     "kernel_test_echo_end:",
-    // Waits for a notification, over and over, and adds up the time since somebody noted the time. Position-independent:
-    // rdi notification, rsi where the time is noted; the sum is behind it.
-    ".global kernel_test_waiter",
-    "kernel_test_waiter:",
-    "mov r14, rdi",
-    "mov r15, rsi",
-    "2:",
-    "mov rdi, r14",
-    "mov eax, {wait}",
-    "syscall",
-    "rdtsc",
-    "shl rdx, 32",
-    "or rax, rdx",
-    "sub rax, [r15]",
-    "add [r15 + 8], rax",
-    "jmp 2b",
-    ".global kernel_test_waiter_end",
-    "kernel_test_waiter_end:",
     // Foreign code: a system call with number 39, over and over.
     ".global kernel_test_foreign",
     "kernel_test_foreign:",
@@ -166,8 +152,6 @@ global_asm!(
 unsafe extern "C" {
     fn kernel_test_echo();
     fn kernel_test_echo_end();
-    fn kernel_test_waiter();
-    fn kernel_test_waiter_end();
     fn kernel_test_foreign();
     fn kernel_test_foreign_spin();
     fn kernel_test_foreign_fpu_count();
@@ -205,11 +189,6 @@ fn code(from: unsafe extern "C" fn(), to: unsafe extern "C" fn()) -> &'static [u
 /// The echo server's code: runs anywhere, rdi = Reply slot, rsi = endpoint slot.
 pub fn echo_code() -> &'static [u8] {
     code(kernel_test_echo, kernel_test_echo_end)
-}
-
-/// A waiter's code: runs anywhere, rdi = Notification slot, rsi = address of two words: time noted, sum of times.
-pub fn waiter_code() -> &'static [u8] {
-    code(kernel_test_waiter, kernel_test_waiter_end)
 }
 
 /// Foreign code: system calls from its start on.

@@ -2,7 +2,8 @@
 //!
 //! Each test prints `[kernel-test] ok NAME` or `[kernel-test] FAILED NAME: reason` to the log; the last line is
 //! `[kernel-test] done: N passed, M failed`, and the machine is switched off. The host's harness lists each by name.
-//! With measurements switched on (`bench` in the archive's data entry `options`) lines `[kernel-test] bench NAME INSTRUCTIONS` follow.
+//! Before it come the measurements, as lines `[kernel-test] bench NAME ...` ([`bench`]); `bench-rounds` in the archive's data entry
+//! `options` says how many rounds of each.
 #![no_std]
 #![no_main]
 
@@ -76,7 +77,7 @@ pub fn main(info: &ukernel_abi::boot::RootInfo) -> ! {
     bench::followed_call(info);
     let mut failed = 0;
     let only_figures = options::number(info, "only-figures", 0) != 0;
-    let chosen = if only_figures { &[][..] } else { &tests::ALL[..] };
+    let chosen = if only_figures { &[][..] } else { tests::ALL };
     for (name, test) in chosen {
         let mut world = World::new(info);
         match test(&mut world) {
@@ -88,7 +89,7 @@ pub fn main(info: &ukernel_abi::boot::RootInfo) -> ! {
         }
         world.end();
     }
-    bench::run(info);
+    bench::run(info, options::number(info, "bench-rounds", bench::ROUNDS));
     world::say(format_args!("done: {} passed, {failed} failed", chosen.len() - failed));
     world::switch_off(if failed == 0 { 0 } else { 1 })
 }

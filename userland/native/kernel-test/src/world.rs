@@ -23,6 +23,9 @@ const PARKING: u64 = POT + 1;
 /// Bytes of the untyped.
 const POT_BYTES: u64 = 32 << 20;
 
+/// The priority of the task's own thread, as the kernel starts it.
+pub const OWN_PRIORITY: u8 = 254;
+
 /// A test's world.
 pub struct World {
     next_slot: u64,
@@ -155,10 +158,28 @@ impl World {
     /// An echo server in an address space of its own, running; returns its endpoint.
     pub fn echo_server(&mut self, priority: u8) -> Result<Cap<Endpoint>, Error> {
         let vspace = self.vspace()?;
+        self.server_in(vspace, machine::echo_code(), priority)
+    }
+
+    /// A server that sees `shared` where this task sees it.
+    pub fn server(&mut self, code: &[u8], priority: u8, shared: Cap<Memory>) -> Result<Cap<Endpoint>, Error> {
+        let vspace = self.vspace()?;
+        self.map(vspace, shared, PLAYGROUND, Rights::READ.or(Rights::WRITE))?;
+        self.server_in(vspace, code, priority)
+    }
+
+    fn server_in(&mut self, vspace: Cap<VSpace>, code: &[u8], priority: u8) -> Result<Cap<Endpoint>, Error> {
         let endpoint = self.make::<Endpoint>()?;
         let reply = self.make::<ukernel_user::Reply>()?;
-        self.program(vspace, machine::echo_code(), priority, [reply.slot(), endpoint.slot()])?;
+        self.program(vspace, code, priority, [reply.slot(), endpoint.slot()])?;
         Ok(endpoint)
+    }
+
+    /// A page mapped at the start of the playground.
+    pub fn shared_page(&mut self) -> Result<Cap<Memory>, Error> {
+        let shared = self.make_sized::<Memory>(PAGE_BYTES)?;
+        self.map(self.vspace, shared, PLAYGROUND, Rights::READ.or(Rights::WRITE))?;
+        Ok(shared)
     }
 
     /// A thread of another address space that notes in `shared` how long signals take to reach it; returns what it waits for.
@@ -171,12 +192,30 @@ impl World {
     }
 
     /// A running thread for code that is loaded to an address space of its own, with two arguments.
-    fn program(&mut self, vspace: Cap<VSpace>, code: &[u8], priority: u8, [rdi, rsi]: [u64; 2]) -> Result<(), Error> {
+    pub fn program(
+        &mut self,
+        vspace: Cap<VSpace>,
+        code: &[u8],
+        priority: u8,
+        arguments: [u64; 2],
+    ) -> Result<(), Error> {
         self.load_code(vspace, code, 0x40_0000)?;
+        self.thread_at(vspace, 0x40_0000, priority, Cap::NULL, arguments)
+    }
+
+    /// A running thread that starts at `rip`, with two arguments.
+    pub fn thread_at(
+        &mut self,
+        vspace: Cap<VSpace>,
+        rip: u64,
+        priority: u8,
+        faults: Cap<Endpoint>,
+        [rdi, rsi]: [u64; 2],
+    ) -> Result<(), Error> {
         let thread = self.make::<Thread>()?;
         let page = self.make_sized::<Memory>(PAGE_BYTES)?;
-        thread.configure(self.table, vspace, Cap::NULL, page, 0)?;
-        thread.write_registers(&StartRegisters { rip: 0x40_0000, rdi, rsi, ..StartRegisters::default() })?;
+        thread.configure(self.table, vspace, faults, page, 0)?;
+        thread.write_registers(&StartRegisters { rip, rdi, rsi, ..StartRegisters::default() })?;
         thread.set_priority(priority)?;
         let time = self.make::<SchedContext>()?;
         time.bind(thread)?;
