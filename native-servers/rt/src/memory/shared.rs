@@ -281,6 +281,10 @@ mod copy {
         (tail..bytes).for_each(|at| piece(Piece::Byte(at)));
     }
 
+    /// The word `at` bytes behind `from`, of memory that is nobody else's.
+    ///
+    /// # Safety
+    /// All of it may be read.
     unsafe fn read_word(from: *const u8, at: usize) -> u64 {
         // SAFETY: as the caller promises.
         unsafe { from.wrapping_add(at).cast::<u64>().read_unaligned() }
