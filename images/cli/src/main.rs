@@ -48,6 +48,7 @@ fn measure(what: &cli::Bench) -> Result<i32> {
     if what.save {
         let path = bench::kernel::save(&subject, &workshop.source)?;
         println!("{}", path.display());
+        say("the reference has costs from it: BLESS=1 cargo test -p ukernel-abi --test reference");
         return Ok(0);
     }
     let report = match what.name {

@@ -22,7 +22,7 @@ pub enum Error {
     OutOfTables = 8,
     /// The address is already mapped (by any attachment), or the number of attachments is used up.
     AlreadyMapped = 9,
-    /// No mapping of this attachment is at the address.
+    /// No mapping of this attachment is at the address. No call gives it.
     NotMapped = 10,
     /// A non-blocking operation would have to wait.
     WouldBlock = 11,
@@ -30,7 +30,7 @@ pub enum Error {
     ServerDied = 12,
     /// The object is not in a state that allows the operation (running, bound already, not bound, not configured).
     InvalidState = 13,
-    /// The untyped still has children.
+    /// The untyped still has children. No call gives it.
     HasChildren = 14,
 }
 

@@ -1,7 +1,10 @@
 //! `ukernel/REFERENCE.md` is the table of calls, methods and errors, made from this crate's documentation.
 //!
-//! The test fails when something is not documented, when a number is given twice, when the kernel does not know a method,
-//! or when the table is not what would be made now: `BLESS=1 cargo test -p ukernel-abi --test reference` makes it anew.
+//! The comment of a call or method says in this order what it does, `Errors:` which and when, and, where it was measured,
+//! `Cost:` with the names of rows of the stored figures (`ci/bench/baseline/kernel.tsv`), which become instructions.
+//!
+//! The test fails when something of this is missing, when a number is given twice, when the kernel does not know a method, or when the table
+//! is not what would be made now: `BLESS=1 cargo test -p ukernel-abi --test reference` makes it anew.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,6 +14,9 @@ const CALLS: &str = include_str!("../src/call.rs");
 const ERRORS: &str = include_str!("../src/error.rs");
 const METHODS: &str = include_str!("../src/invoke.rs");
 
+/// The stored figures of the kernel's operations.
+const FIGURES: &str = include_str!("../../../ci/bench/baseline/kernel.tsv");
+
 /// Something with a number.
 #[derive(Debug, PartialEq, Eq)]
 struct Item {
@@ -19,6 +25,10 @@ struct Item {
     name: String,
     number: String,
     text: String,
+    /// Which errors it has, and when.
+    errors: Option<String>,
+    /// What it costs, with the names of figures.
+    cost: Option<String>,
 }
 
 /// Items of a source file: lines `NAME = NUMBER,` and `pub const NAME: u32 = NUMBER;`, with the comment before them.
@@ -32,11 +42,42 @@ fn items(source: &str) -> Vec<Item> {
         if let Some(name) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(" {")) {
             group = name.into();
         } else if let Some((name, number)) = numbered(line) {
-            items.push(Item { group: group.clone(), name, number, text: plain(text.trim()) });
+            items.push(item(group.clone(), name, number, &plain(text.trim())));
         }
         text.clear();
     }
     items
+}
+
+/// The parts of a comment.
+fn item(group: String, name: String, number: String, text: &str) -> Item {
+    let (text, cost) = text.split_once(" Cost: ").map_or((text, None), |(text, cost)| (text, Some(cost.into())));
+    let (text, errors) =
+        text.split_once(" Errors: ").map_or((text, None), |(text, errors)| (text, Some(errors.into())));
+    Item { group, name, number, text: text.into(), errors, cost }
+}
+
+/// Instructions of a stored figure.
+fn figure(name: &str) -> Option<f64> {
+    let line = FIGURES.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'))?;
+    line.split('\t').next()?.parse().ok()
+}
+
+/// A cost with the instructions before each name.
+///
+/// # Errors
+/// A name that is none.
+fn priced(cost: &str) -> Result<String, String> {
+    let is_name = |word: &str| word.contains('_') || figure(word).is_some();
+    let price = |word: &str| {
+        let name = word.trim_end_matches([',', ';', ':', '.']);
+        if !is_name(name) {
+            return Ok(word.to_owned());
+        }
+        let instructions = figure(name).ok_or_else(|| format!("there is no figure {name}"))?;
+        Ok(format!("{instructions:.0} (`{name}`){}", &word[name.len()..]))
+    };
+    cost.split(' ').map(price).collect::<Result<Vec<_>, _>>().map(|words| words.join(" "))
 }
 
 /// Name and number of a line that gives a name a number.
@@ -64,9 +105,19 @@ fn plain(text: &str) -> String {
 }
 
 fn table(page: &mut String, title: &str, items: &[&Item]) {
-    let _ = writeln!(page, "\n## {title}\n\n| number | name | what it does |\n|---|---|---|");
-    for Item { name, number, text, .. } in items {
-        let _ = writeln!(page, "| {number} | `{name}` | {text} |");
+    let _ = writeln!(page, "\n## {title}\n");
+    if items.iter().all(|item| item.errors.is_none()) {
+        let _ = writeln!(page, "| number | name | what it means |\n|---|---|---|");
+        for Item { name, number, text, .. } in items {
+            let _ = writeln!(page, "| {number} | `{name}` | {text} |");
+        }
+        return;
+    }
+    let _ = writeln!(page, "| number | name | what it does | errors, and when | cost |\n|---|---|---|---|---|");
+    for Item { name, number, text, errors, cost, .. } in items {
+        let errors = errors.as_deref().unwrap_or_default();
+        let cost = cost.as_deref().map(|cost| priced(cost).expect("figures are checked")).unwrap_or_default();
+        let _ = writeln!(page, "| {number} | `{name}` | {text} | {errors} | {cost} |");
     }
 }
 
@@ -75,7 +126,8 @@ fn page() -> String {
         "# Calls, methods, errors\n\nMade from `ukernel/abi`, where registers (`call`), message layout (`message`) and objects (`object`) are described; \
          the test `reference` of that crate keeps it true.\n\nAny \
          method may fail with InvalidCapability (the slot, or one that an argument names, holds nothing of the kind), InvalidMethod, and \
-         InvalidMessage (too few words).\n",
+         InvalidMessage (too few words); the tables have what else there is. Costs are instructions as the caller sees them, of \
+         the rows that are named, as the last stored run of `cargo run -- bench kernel` measured them.\n",
     );
     table(&mut page, "System calls", &items(CALLS).iter().collect::<Vec<_>>());
     let methods = items(METHODS);
@@ -104,6 +156,37 @@ fn everything_is_documented_once() {
 }
 
 #[test]
+fn errors_and_costs_are_real() {
+    let known = items(ERRORS);
+    let documented: Vec<_> = [CALLS, METHODS].iter().flat_map(|source| items(source)).collect();
+    for Item { group, name, errors, cost, .. } in &documented {
+        let errors = errors.as_deref().unwrap_or_else(|| panic!("{group}::{name} does not say its errors"));
+        let words = errors.split(|c: char| !c.is_ascii_alphanumeric());
+        // A name of an error has a capital letter inside.
+        let named = words.filter(|word| {
+            word.chars().skip(1).any(|c| c.is_ascii_lowercase())
+                && word.chars().filter(|c| c.is_ascii_uppercase()).count() > 1
+        });
+        let objects = ["CapTable", "VSpace", "SchedContext"];
+        for word in named.filter(|word| !objects.contains(word) && *word != "MiB") {
+            assert!(known.iter().any(|error| error.name == word), "{group}::{name}: there is no error {word}");
+        }
+        if let Some(Err(reason)) = cost.as_deref().map(priced) {
+            panic!("{group}::{name}: {reason}");
+        }
+    }
+    for Item { name, text, .. } in known {
+        let given = documented.iter().any(|item| item.errors.as_deref().is_some_and(|errors| errors.contains(&name)));
+        assert!(
+            given
+                || ["InvalidMethod", "InvalidMessage"].contains(&name.as_str())
+                || text.ends_with("No call gives it."),
+            "nothing gives {name}"
+        );
+    }
+}
+
+#[test]
 fn the_kernel_knows_every_method() {
     let files = fs::read_dir(folder("core/src")).expect("the kernel's logic is there");
     let sources = files.flatten().filter(|file| file.path().extension().is_some_and(|extension| extension == "rs"));
@@ -128,4 +211,13 @@ fn links_become_names() {
     assert_eq!(plain("as [`A::B`](crate::A::B), or [`C`] | d"), "as `A::B`, or `C` \\| d");
     assert_eq!(numbered("pub const COPY: u32 = 0x201;"), Some(("COPY".into(), "0x201".into())));
     assert_eq!(numbered("0 => Self::Call,"), None);
+}
+
+#[test]
+fn comments_have_parts() {
+    let all = item("g".into(), "N".into(), "1".into(), "Does. Errors: none. Cost: with X: null_call, yield_alone");
+    assert_eq!((all.text.as_str(), all.errors.as_deref()), ("Does.", Some("none.")));
+    let cost = priced(all.cost.as_deref().expect("it has one")).expect("the names are right");
+    assert!(cost.starts_with("with X: 1") && cost.contains(" (`null_call`), "), "{cost}");
+    assert!(priced("not_a_row").is_err());
 }
