@@ -11,12 +11,13 @@ h1 { font-size: 1.9rem; margin-bottom: .2rem; } h2 { margin-top: 2.8rem; border-
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; width: 100%; font-size: .92rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #dcd9cf; text-align: right; }
 th { background: #eceadf; font-weight: 600; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, th.text, td.text { text-align: left; }
+code { font-size: .85rem; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 pre { background: #23302d; color: #eef3ef; padding: .6rem .9rem; border-radius: 6px; overflow-x: auto; font-size: .85rem; }
 .command { font-size: .8rem; color: #5c6662; margin-bottom: .2rem; }
 svg { max-width: 100%; height: auto; display: block; margin: 1rem 0; }
-nav a { margin-right: 1rem; } a { color: #2f6f5e; }
+nav a { margin-right: 1rem; white-space: nowrap; display: inline-block; } a { color: #2f6f5e; }
 ";
 
 /// A page in the making.
@@ -56,11 +57,24 @@ impl Page {
         self.add(format_args!("<div class=\"command\">To repeat:</div><pre>{}</pre>\n", escaped(line)));
     }
 
+    /// Names, and the shell commands that they stand for.
+    pub(crate) fn commands<'a>(&mut self, commands: impl Iterator<Item = (&'a str, &'a str)>) {
+        self.body.push_str("<ul>\n");
+        for (name, command) in commands {
+            self.add(format_args!("<li>{}: <code>{}</code></li>\n", escaped(name), escaped(command)));
+        }
+        self.body.push_str("</ul>\n");
+    }
+
     pub(crate) fn table(&mut self, table: &Table) {
-        let heads: String = table.heads.iter().map(|head| format!("<th>{}</th>", escaped(head))).collect();
+        let is_text = |column: usize| table.rows.iter().all(|row| matches!(row.get(column), Some(Value::Text(_))));
+        let class: Vec<&str> =
+            (0..table.heads.len()).map(|column| if is_text(column) { " class=\"text\"" } else { "" }).collect();
+        let head = |(head, class): (&String, &&str)| format!("<th{class}>{}</th>", escaped(head));
+        let heads: String = table.heads.iter().zip(&class).map(head).collect();
         self.add(format_args!("<div class=\"wide\"><table><thead><tr>{heads}</tr></thead><tbody>\n"));
         for row in &table.rows {
-            let cells: String = row.iter().map(cell).collect();
+            let cells: String = row.iter().zip(&class).map(|(value, class)| cell(value, class)).collect();
             self.add(format_args!("<tr>{cells}</tr>\n"));
         }
         self.body.push_str("</tbody></table></div>\n");
@@ -82,12 +96,14 @@ impl Page {
     }
 }
 
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Text(text) => format!("<td class=\"text\">{}</td>", escaped(text)),
-        Value::Number(number, decimals) => format!("<td>{}</td>", grouped(&format!("{number:.decimals$}"))),
-        Value::Absent => "<td>\u{2013}</td>".into(),
-    }
+/// A cell; columns of nothing but text are of another class, since others line up at the right.
+fn cell(value: &Value, class: &str) -> String {
+    let text = match value {
+        Value::Text(text) => escaped(text),
+        Value::Number(number, decimals) => grouped(&format!("{number:.decimals$}")),
+        Value::Absent => "\u{2013}".into(),
+    };
+    format!("<td{class}>{text}</td>")
 }
 
 /// A number with thin spaces between groups of three digits.
@@ -128,11 +144,18 @@ mod tests {
         page.section("One");
         let mut table = Table::new(["x", "y"]);
         table.row([Value::Text("<".into()), Value::Number(1000.0, 0)]);
+        table.row([Value::Text("b".into()), Value::Text("no".into())]);
         page.table(&table);
+        page.commands([("both", "a && b")].into_iter());
         let text = page.finish();
-        assert!(
-            text.contains("<a href=\"#s1\">One</a>")
-                && text.contains("<td class=\"text\">&lt;</td><td>1\u{202f}000</td>")
-        );
+        for part in [
+            "<a href=\"#s1\">One</a>",
+            "<th class=\"text\">x</th><th>y</th>",
+            "<td class=\"text\">&lt;</td><td>1\u{202f}000</td>",
+            "<td class=\"text\">b</td><td>no</td>",
+            "<li>both: <code>a &amp;&amp; b</code></li>",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
     }
 }

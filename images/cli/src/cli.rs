@@ -46,6 +46,9 @@ pub struct Report {
     /// The folder for the page
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// One section alone: trust, ipc, syscall, work, crash or migrate
+    #[arg(long, value_name = "SECTION")]
+    pub only: Option<String>,
     /// Do less
     #[arg(long)]
     pub quick: bool,

@@ -66,7 +66,7 @@ fn measure(what: &cli::Bench) -> Result<i32> {
 
 fn write_report(what: &cli::Report) -> Result<i32> {
     let size = if what.quick { demo::Size::Quick } else { demo::Size::Full };
-    let page = report::write(&what.out, size)?;
+    let page = report::write(&what.out, what.only.as_deref(), size)?;
     println!("{}", page.display());
     Ok(0)
 }
