@@ -2,10 +2,10 @@
 //!
 //! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
 //! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms; [`injection_tests`] switch a
-//! driver's bug on; [`move_tests`] move and kill services under load; [`abuse`] overloads the system; [`terminal_tests`] and
-//! [`tool_tests`] run the host tool as a person would. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`,
-//! [`block_tests`] the block driver's, and [`hostile_tests`] those of a personality that wants the disk back, by
-//! `tests/block.rs`.
+//! driver's bug on; [`move_tests`] move and kill services under load; [`power_tests`] cut the power; [`abuse`] overloads the
+//! system; [`terminal_tests`] and [`tool_tests`] run the host tool as a person would. [`kernel_tests`] are the microkernel's,
+//! listed by `tests/kernel.rs`, [`block_tests`] the block driver's, and [`hostile_tests`] those of a personality that wants the
+//! disk back, by `tests/block.rs`.
 
 pub mod abuse;
 pub mod block_tests;
@@ -19,6 +19,7 @@ pub mod injection_tests;
 pub mod kernel_tests;
 mod machine;
 pub mod move_tests;
+pub mod power_tests;
 pub mod shared;
 mod suite;
 pub mod supervisor_tests;
@@ -44,6 +45,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(tool_tests::tests());
     tests.extend(demo_tests::tests());
     tests.extend(move_tests::tests());
+    tests.extend(power_tests::tests());
     tests
 }
 

@@ -68,7 +68,7 @@ impl Subject for Banyan {
     }
 
     fn disk_arguments(&self, image: &Path) -> Vec<OsString> {
-        disk_arguments(image)
+        disk_arguments(image, None)
     }
 
     fn run_on_disk(&self, disk: &Disked, command: &str) -> Result<String> {

@@ -4,6 +4,7 @@
 
 #[expect(unsafe_code, reason = "instructions that fault are the subject of these programs")]
 pub mod faults;
+pub mod promises;
 pub mod random;
 #[expect(unsafe_code, reason = "fork, signals, raw system calls and memory maps are the subject of these programs")]
 pub mod sys;

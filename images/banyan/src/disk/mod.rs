@@ -81,7 +81,17 @@ fn fill(file: &mut File, contents: &Contents, e2fs: &E2fs) -> Result<()> {
         Contents::Tree(tree) => image::of_tree(tree, e2fs)?,
         Contents::Image(path) => File::open(path).with_context(|| format!("cannot read {}", path.display()))?,
     };
-    copy::sparse(&source, file)
+    copy::sparse(&source, file)?;
+    // Delayed allocation would report a full disk when nobody listens any more.
+    file.sync_data().map_err(copy::explain)
+}
+
+/// Makes the empty file `to` equal to `from`, holes included; the host may still lose it with its power.
+///
+/// # Errors
+/// When one of them fails.
+pub fn duplicate(from: &File, to: &mut File) -> Result<()> {
+    copy::sparse(from, to)
 }
 
 /// Whether a file begins like an ext4 image.

@@ -70,6 +70,8 @@ pub struct Config {
     pub strace: bool,
     /// Trace what the kernel does, for [`Vm::write_trace`]: bytes of the ring, whose last events are kept.
     pub trace_bytes: Option<u64>,
+    /// A new file where every write and flush that reaches the disk is logged, in the format of Linux's `dm-log-writes`.
+    pub write_log: Option<PathBuf>,
     /// Size of the terminal at the start.
     pub window: Window,
     /// More boot options (`key=value`), handed to the tasks whose manifest asks for them.
@@ -95,6 +97,7 @@ impl Config {
             debugger: false,
             strace: false,
             trace_bytes: None,
+            write_log: None,
             window: Window { rows: 24, columns: 80 },
             options: Vec::new(),
             manifest: crate::image::default_manifest(),

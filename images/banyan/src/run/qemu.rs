@@ -52,19 +52,29 @@ pub(super) fn arguments(config: &Config, files: &Files) -> Vec<OsString> {
         arguments.extend(["-object".into(), with_path(&backend, memory)]);
         arguments.extend(["-machine".into(), "memory-backend=memory".into()]);
     }
-    arguments.extend(files.disk.into_iter().flat_map(disk_arguments));
+    arguments.extend(files.disk.into_iter().flat_map(|disk| disk_arguments(disk, config.write_log.as_deref())));
     arguments.extend(["-kernel".into(), files.loader.into(), "-initrd".into(), files.archive.into()]);
     arguments.extend_from_slice(&config.emulator);
     arguments
 }
 
-/// The arguments for a disk in a file.
+/// The arguments for a disk in a file; with a log, all that reaches it is logged there.
 #[must_use]
-pub fn disk_arguments(disk: &Path) -> Vec<OsString> {
+pub fn disk_arguments(disk: &Path, log: Option<&Path>) -> Vec<OsString> {
     // Otherwise a full disk of the host's would stop the machine, and nobody would know why.
     let device = "virtio-blk-pci,disable-legacy=on,drive=disk,werror=report,rerror=report";
-    let drive = with_path("if=none,id=disk,format=raw,cache=writeback,file=", disk);
-    ["-drive".into(), drive, "-device".into(), device.into()].into()
+    ["-drive".into(), drive(disk, log), "-device".into(), device.into()].into()
+}
+
+/// The disk behind the device; with a log, a filter above it that appends each write and each flush once it is done.
+fn drive(disk: &Path, log: Option<&Path>) -> OsString {
+    let Some(log) = log else { return with_path("if=none,id=disk,format=raw,cache=writeback,file=", disk) };
+    // Flushes end in the log: that the host may lose power is nothing that is tested here.
+    let filter = "if=none,id=disk,driver=blklogwrites,cache=writeback,file.driver=file,file.cache.no-flush=on,\
+                  log.driver=file,log.cache.no-flush=on,file.filename=";
+    let mut option = with_path(filter, disk);
+    option.push(with_path(",log.filename=", log));
+    option
 }
 
 /// An option that ends with a path; commas in it are doubled, as QEMU wants it.
@@ -118,6 +128,8 @@ mod tests {
         assert!(line(&config).contains("path=/a,,b ") && !line(&config).contains("virtio-blk"));
         config.storage = Storage::Disk(Disk::Fresh);
         assert!(line(&config).contains("cache=writeback,file=/c,,d,, -device virtio-blk-pci"));
+        config.write_log = Some("/e,f".into());
+        assert!(line(&config).contains(",file.filename=/c,,d,,,log.filename=/e,,f -device virtio-blk-pci"));
     }
 
     #[test]

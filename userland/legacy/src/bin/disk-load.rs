@@ -3,12 +3,16 @@
 //! * `append FILE COUNT`: appends records, each followed by fsync(2) and then by its number on standard output
 //! * `records FILE`: checks such a file and prints how many records it has
 //! * `mapped FILE ROUNDS`: writes a file through a shared mapping while another process reads it through its own
+//! * `promises FOLDER SEED STEPS`: makes steps durable one by one (see the library's `promises`), at most so many, until there
+//!   is a file `/stop`, and prints their number
 
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Write, stdout};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
+use legacy_programs::promises::worker;
 use legacy_programs::random::Random;
 use legacy_programs::sys::{self, Mapping};
 
@@ -27,7 +31,11 @@ fn main() -> Outcome {
         ["append", path, count] => append(path, count.parse()?),
         ["records", path] => records(path),
         ["mapped", path, rounds] => mapped(path, rounds.parse()?),
-        _ => Err("append FILE COUNT, records FILE or mapped FILE ROUNDS".into()),
+        ["promises", path, seed, steps] => {
+            println!("{}", worker::work(Path::new(path), seed.parse()?, steps.parse()?)?);
+            Ok(())
+        }
+        _ => Err("append FILE COUNT, records FILE, mapped FILE ROUNDS or promises FOLDER SEED STEPS".into()),
     }
 }
 
