@@ -47,6 +47,18 @@ const RULES: &[(&str, &[&str])] = &[
     // Host tools: they know formats and numbers, and for tests of the kernel's logic that.
     ("images/", &["ukernel/abi", "native-servers/interfaces", "native-servers/manifest", "images/", "ci/"]),
     ("ci/model", &["ukernel/abi", "ukernel/core"]),
+    // What the file system makes of a disk after a power cut is judged with its library.
+    (
+        "ci/power",
+        &[
+            "native-servers/fs",
+            "native-servers/rt",
+            "native-servers/ipc",
+            "native-servers/interfaces",
+            "images/",
+            "userland/legacy",
+        ],
+    ),
     (
         "ci/",
         &[

@@ -65,9 +65,14 @@ fn run(bytes: Vec<u8>, mut random: Random, writes: Option<u64>) -> Run {
     run
 }
 
+/// An image whose journal was in use before.
+fn image_of(shape: &[&str]) -> Vec<u8> {
+    image::with_used_journal(image::make(12 << 10, shape))
+}
+
 /// A run whose power fails at one of its writes.
 fn cut_run(seed: u64, shape: &[&str], random: &mut Random) -> Run {
-    let bytes = image::make(12 << 10, shape);
+    let bytes = image_of(shape);
     let whole = run(bytes.clone(), Random::new(seed), None);
     // Right before a flush most can be lost: half of the cuts are there.
     let flushed = whole.disk.writes_at_flushes();
@@ -163,6 +168,20 @@ fn power_cuts_lose_nothing_that_was_committed() {
         let kept = random.below(5);
         let bytes = run.disk.after_power_cut(|| random.below(4) < kept);
         run.check_cut(bytes);
+    }
+}
+
+#[test]
+fn half_a_commit_block_is_a_whole_one_or_none() {
+    for shape in [["-b", "1024"], ["-b", "4096"]] {
+        let whole = run(image_of(&shape), Random::new(7), None);
+        // Right before a flush the last write is the commit block, or what comes before it.
+        for writes in whole.disk.writes_at_flushes().into_iter().rev().take(3) {
+            let mut run = run(image_of(&shape), Random::new(7), Some(writes));
+            let mut sectors = 0..;
+            let bytes = run.disk.after_power_cut(|| sectors.next() == Some(0));
+            run.check_cut(bytes);
+        }
     }
 }
 

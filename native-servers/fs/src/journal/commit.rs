@@ -1,13 +1,16 @@
 //! Committing the running transaction, and bringing committed blocks home.
 //!
-//! Order on the disk: file contents were written when they came; then descriptors, revokes and blocks; flush; the commit
-//! block; flush. Committed blocks are written home when the ring or the memory fills up, right after a commit, when buffers
+//! Order on the disk: file contents were written when they came; then descriptors, revokes, blocks, and zeros where the commit
+//! block will be; flush; the commit block's first sector, which has all of it that is not zero; flush. So a power cut leaves a
+//! commit block whole or none, whatever the ring held there: a torn one has a wrong sum, at which other implementations give
+//! the file system up. Committed blocks are written home when the ring or the memory fills up, right after a commit, when buffers
 //! hold nothing newer; flush; the journal's superblock; flush; then the ring's room is used again.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use interfaces::FsError;
+use interfaces::block_device::SECTOR_BYTES;
 
 use super::format::MAGIC;
 use super::log::HasBegun;
@@ -47,12 +50,12 @@ impl Volume {
     fn commit_running(&mut self) -> Result<()> {
         self.seal()?;
         self.keep_changes();
-        let (blocks, commit) = self.transaction()?;
+        let (blocks, (place, commit)) = self.transaction()?;
         self.write_blocks(&blocks)?;
         self.disk.flush()?;
-        self.write_blocks(&[commit])?;
+        self.disk.write(self.address(place), commit.get(..SECTOR_BYTES as usize))?;
         self.disk.flush()?;
-        let count = blocks.len() as u32 + 1;
+        let count = blocks.len() as u32;
         let journal = self.journal.as_mut().ok_or(FsError::ReadOnly)?;
         journal.head = journal.after(journal.head, count);
         journal.used += count;
@@ -66,7 +69,8 @@ impl Volume {
         if is_full || self.buffers.committed_count() > MOST_COMMITTED { self.bring_home() } else { Ok(()) }
     }
 
-    /// The running transaction as blocks of the journal, with the places where they go; the last one is the commit block.
+    /// The running transaction as blocks of the journal, with the places where they go, and the commit block, where these have
+    /// a block of zeros.
     fn transaction(&self) -> Result<(Vec<Block>, Block)> {
         let journal = self.journal.as_ref().ok_or(FsError::ReadOnly)?;
         let (style, sequence, bytes) = (journal.style, journal.sequence, self.geometry.block_bytes);
@@ -82,7 +86,7 @@ impl Volume {
             parts.push(Arc::new(style.descriptor(bytes, sequence, tagged, &journal.uuid)));
             parts.extend(escaped.into_iter().map(|(_, data, _)| data));
         }
-        parts.push(Arc::new(style.commit(bytes, sequence)));
+        parts.push(Arc::new(alloc::vec![0; bytes]));
         if parts.len() as u32 > journal.ring() - journal.used {
             log::error!("a transaction of {} blocks does not fit into the journal", parts.len());
             return Err(FsError::Disk);
@@ -91,7 +95,8 @@ impl Volume {
         for (index, data) in parts.into_iter().enumerate() {
             blocks.push((journal.physical(journal.after(journal.head, index as u32))?, data));
         }
-        let commit = blocks.pop().ok_or(FsError::Corrupt)?;
+        let (place, _) = blocks.last().ok_or(FsError::Corrupt)?;
+        let commit = (*place, Arc::new(style.commit(bytes, sequence)));
         Ok((blocks, commit))
     }
 
