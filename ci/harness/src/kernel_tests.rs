@@ -19,6 +19,8 @@ const PREFIX: &str = "[kernel-test] ";
 const SOURCE: &str = include_str!("../../../userland/native/kernel-test/src/tests.rs");
 const PROGRAMS: [build::Program; 3] = [build::LOADER, build::KERNEL, build::KERNEL_TEST];
 static SUITE: Suite = Suite::new("kernel", PREFIX, SOURCE, || run(tests_bench("kernel-test")?, "", LIMIT));
+/// An IOMMU, and a device that does what it is told, behind it.
+const DEVICES: [&str; 4] = ["-device", "intel-iommu,intremap=on", "-device", "edu,dma_mask=0xffffffff"];
 
 /// The tests.
 #[must_use]
@@ -77,5 +79,5 @@ fn tests_bench(name: &str) -> Result<Bench> {
 fn run(mut bench: Bench, options: &str, limit: Duration) -> Result<String> {
     let archive = bench.file("archive");
     let image = image::build_single(&bench.programs, build::KERNEL_TEST, options, &archive)?;
-    bench.log_of(&image, &[], limit)
+    bench.log_of(&image, &DEVICES.map(String::from), limit)
 }

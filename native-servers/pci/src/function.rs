@@ -49,6 +49,12 @@ impl Function {
         Self { address, identity, bars, msi_x: MsiX::read(&mut config) }
     }
 
+    /// Its source number: bus (bits 8 to 15), device (3 to 7), function (0 to 2).
+    pub fn source(&self) -> u16 {
+        let place = u16::from(self.address.device()) << 3 | u16::from(self.address.function());
+        u16::from(self.address.bus()) << 8 | place
+    }
+
     /// Let it decode its ranges, reach memory and use its vectors, all of which are masked in its table.
     pub fn enable(&self, ports: &mut impl PortIo) {
         let mut config = Config::new(ports, self.address);

@@ -49,9 +49,9 @@ impl Platform for Kernel {
         self.part(range).map(|memory| Capability(memory.slot()))
     }
 
-    fn interrupt(&mut self) -> Option<(Capability, Message)> {
+    fn interrupt(&mut self, source: u16) -> Option<(Capability, Message)> {
         let irq = rt::object::create::<Irq>(0).ok()?;
-        let vector = self.control.issue_msi(irq).inspect_err(|_| rt::object::recycle(irq));
+        let vector = self.control.issue_msi(irq, source).inspect_err(|_| rt::object::recycle(irq));
         let vector = vector.inspect_err(|error| log::error!("issuing an interrupt: {error:?}")).ok()?;
         Some((Capability(irq.slot()), Message { address: vector.address, data: vector.data }))
     }

@@ -24,8 +24,8 @@ pub trait Platform {
     fn map(&mut self, range: Range) -> Option<Self::Registers>;
     /// A capability to device memory, whole pages.
     fn memory(&mut self, range: Range) -> Option<Capability>;
-    /// A new message-signalled interrupt.
-    fn interrupt(&mut self) -> Option<(Capability, Message)>;
+    /// A new message-signalled interrupt of the function with this source number.
+    fn interrupt(&mut self, source: u16) -> Option<(Capability, Message)>;
     /// Delete all that was derived from a capability; whether it is gone.
     fn revoke(&mut self, capability: Capability) -> bool;
     /// Let an interrupt signal nobody; whether that worked.
@@ -109,9 +109,7 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
     }
 
     fn find(&mut self, badge: u64) -> Result<PciDevice, PciError> {
-        let Function { address, .. } = &self.entry(badge)?.0.function;
-        let place = u16::from(address.device()) << 3 | u16::from(address.function());
-        let location = u16::from(address.bus()) << 8 | place;
+        let location = self.entry(badge)?.0.function.source();
         let vectors = self.entry(badge)?.0.function.vectors();
         let (vendor, device) = ((badge >> 16) as u16, badge as u16);
         Ok(PciDevice { vendor, device, location, vectors })
@@ -152,7 +150,7 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
         let vector = match known {
             Some(vector) => vector,
             None => {
-                let (irq, message) = platform.interrupt().ok_or(PciError::NoVector)?;
+                let (irq, message) = platform.interrupt(entry.function.source()).ok_or(PciError::NoVector)?;
                 Vector { number, irq, message }
             }
         };

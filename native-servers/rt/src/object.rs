@@ -12,7 +12,7 @@ use crate::sync::SpinLock;
 use crate::{cap, own};
 
 /// Types that have a fixed size, by `ObjectType` number.
-const TYPES: usize = 17;
+const TYPES: usize = 21;
 
 static IDLE: [SpinLock<Vec<u64>>; TYPES] = [const { SpinLock::new(Vec::new()) }; TYPES];
 

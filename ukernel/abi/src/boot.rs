@@ -95,6 +95,8 @@ pub mod slot {
     pub const FIRMWARE: u64 = 9;
     /// The right to trace.
     pub const TRACE: u64 = 10;
+    /// The right to give devices their IoSpaces; empty where the machine has no IOMMU.
+    pub const IO_CONTROL: u64 = 11;
     /// First Untyped; as many as [`RootInfo::untyped_count`](super::RootInfo::untyped_count) follow.
     pub const UNTYPED_FIRST: u64 = 32;
     /// First device Memory; as many as [`RootInfo::device_count`](super::RootInfo::device_count) follow.

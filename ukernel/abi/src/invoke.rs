@@ -198,8 +198,11 @@ pub mod irq_control {
     /// Errors: InvalidState (the line or the object is in use), InvalidArgument (there is no such line), OutOfMemory
     /// (no vector is free).
     pub const IOAPIC: u32 = 0x801;
-    /// Make the Irq object in slot `w0` a message-signalled one; `w0` = address, `w1` = data to program.
-    /// Errors: InvalidState (the object is in use), OutOfMemory (no vector is free).
+    /// Make the Irq object in slot `w0` a message-signalled one of the device with source number `w1` (bus, device and
+    /// function in bits 8 to 15, 3 to 7, 0 to 2); `w0` = address, `w1` = data to program. Where the machine has an IOMMU, no
+    /// other device can raise it.
+    /// Errors: InvalidState (the object is in use), OutOfMemory (no vector is free), InvalidArgument (a source number
+    /// above 65,535).
     pub const MSI: u32 = 0x802;
     /// Level-triggered (else edge).
     pub const LEVEL: u64 = 1;
@@ -239,6 +242,59 @@ pub mod io_ports {
     /// `w0` = number read, bytes little-endian in `w1` to `w4`.
     /// Errors: InvalidArgument (one of the ports is outside of the range).
     pub const IN_BYTES_WHILE: u32 = 0xa05;
+}
+
+/// `IoControl`. The root task has it where the machine has an IOMMU.
+pub mod io_control {
+    /// Let the device with source number `w1` (bus, device and function in bits 8 to 15, 3 to 7, 0 to 2) reach what the
+    /// IoSpace in slot `w0` maps.
+    /// Errors: InvalidState (one of the two is bound already), InvalidArgument (a source number above 65,535),
+    /// OutOfMemory (255 devices are bound, or those of 32 buses).
+    pub const BIND: u32 = 0xf01;
+    /// `w0` = faults of devices that have no IoSpace, so far; `w1`, `w2`, `w3` = the last one, as `io_space::FAULT` gives it,
+    /// and `w4` = its device's source number.
+    /// Errors: none.
+    pub const STRAY_FAULTS: u32 = 0xf02;
+}
+
+/// `IoSpace`.
+pub mod io_space {
+    /// Take `w1` pages from the Untyped in slot `w0` into the pool of tables.
+    /// Errors: InvalidArgument (0 or more than 4,096 pages), OutOfMemory (the Untyped has not so many), InvalidState (four
+    /// other Untypeds gave pages; or there is no IOMMU).
+    pub const DONATE: u32 = 0x1001;
+    /// Map all of the Memory in slot `w0` from I/O address `w1` on, for the device to read and write as rights `w2` say; into
+    /// the IoMapping object in slot `w3`. The mapping ends with the Memory's capability or with that object.
+    /// Errors: InvalidArgument (an address that is not page-aligned, makes interrupts (0xfee00000 to 0xfeefffff) or lies
+    /// past the IOMMU's width; no rights, or others than READ and WRITE; memory of devices), InsufficientRights (the Memory
+    /// lacks one of them), InvalidState (the storage is in use; or there is no IOMMU), AlreadyMapped (a part of the range),
+    /// OutOfTables (donate and repeat). Nothing is mapped then.
+    pub const MAP: u32 = 0x1002;
+    /// End all mappings, give up the pool's pages, and stop signalling faults. The device stays bound.
+    /// Errors: none.
+    pub const CLEAR: u32 = 0x1003;
+    /// Signal the Notification in slot `w0` (with that capability's badge) when the device is refused something.
+    /// Errors: InsufficientRights (the Notification without SEND).
+    pub const BIND_FAULTS: u32 = 0x1004;
+    /// What the device was refused last: `w0` = number of faults since the last time, `w1` = address (of an interrupt: its
+    /// index), `w2` = [`WRITE`] or [`INTERRUPT`] or 0 for a read, `w3` = the IOMMU's reason (Intel VT-d, appendix A). Further
+    /// faults are noticed from here on: a device that goes on with what it may not do makes one at a time.
+    /// Errors: none.
+    pub const FAULT: u32 = 0x1005;
+    /// `w0` = pages left in the pool of tables, `w1` = the I/O addresses' width in bits.
+    /// Errors: none.
+    pub const POOL: u32 = 0x1006;
+    /// In `FAULT`: it wanted to write.
+    pub const WRITE: u64 = 1;
+    /// In `FAULT`: it wanted to interrupt.
+    pub const INTERRUPT: u64 = 2;
+}
+
+/// `IoMapping`.
+pub mod io_mapping {
+    /// End the mapping; the device reaches the memory no more when this returns. The object can be used again.
+    /// Errors: InvalidState (it maps nothing).
+    pub const UNMAP: u32 = 0x1101;
 }
 
 /// `Timer`.

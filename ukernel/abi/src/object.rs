@@ -38,6 +38,12 @@ pub enum ObjectType {
     Log = 16,
     /// The right to trace what the kernel and all threads do; not retyped.
     Trace = 17,
+    /// What a device reaches of memory, where the machine has an IOMMU; size argument ignored.
+    IoSpace = 18,
+    /// Storage for a Memory's presence in an IoSpace: unmapped until `IoSpace::MAP`; size argument ignored.
+    IoMapping = 19,
+    /// The right to give devices their IoSpaces; not retyped.
+    IoControl = 20,
 }
 
 impl ObjectType {
@@ -61,6 +67,9 @@ impl ObjectType {
             15 => Self::IrqControl,
             16 => Self::Log,
             17 => Self::Trace,
+            18 => Self::IoSpace,
+            19 => Self::IoMapping,
+            20 => Self::IoControl,
             _ => return None,
         })
     }
@@ -86,9 +95,10 @@ impl ObjectType {
             }
             Self::Thread => Some(2048),
             Self::VSpace | Self::Vcpu => Some(1024),
-            Self::SchedContext | Self::Timer | Self::Attachment | Self::Irq => Some(128),
+            Self::SchedContext | Self::Timer | Self::Attachment | Self::Irq | Self::IoMapping => Some(128),
+            Self::IoSpace => Some(512),
             Self::Endpoint | Self::Reply | Self::Notification => Some(64),
-            Self::IoPorts | Self::IrqControl | Self::Log | Self::Trace => None,
+            Self::IoPorts | Self::IrqControl | Self::Log | Self::Trace | Self::IoControl => None,
         }
     }
 }

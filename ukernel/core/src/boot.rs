@@ -93,6 +93,9 @@ impl<M: Machine> Kernel<M> {
         for (index, cap) in caps {
             self.give_root(table, index, cap);
         }
+        if self.machine.io_tables().is_some() {
+            self.give_root(table, slot::IO_CONTROL, Cap::IoControl);
+        }
         self.give_ranges(plan, table, info, (largest, purse));
 
         let root_slot = |index| self.get(table).slot(table, index).expect("the root table is large enough");

@@ -6,8 +6,8 @@
 use ukernel_abi::Rights;
 
 use crate::{
-    Attachment, CapTable, Endpoint, Irq, Notification, Object, PhysAddr, Ref, Reply, SchedContext, Thread, Timer,
-    VSpace, Vcpu,
+    Attachment, CapTable, Endpoint, IoMapping, IoSpace, Irq, Notification, Object, PhysAddr, Ref, Reply, SchedContext,
+    Thread, Timer, VSpace, Vcpu,
 };
 
 /// A reference to a slot.
@@ -54,6 +54,12 @@ pub enum Cap {
     Log,
     /// May trace.
     Trace,
+    /// What a device reaches of memory.
+    IoSpace(Ref<IoSpace>),
+    /// A Memory's presence in an IoSpace.
+    IoMapping(Ref<IoMapping>),
+    /// May give devices their IoSpaces.
+    IoControl,
 
     /// In an attachment: the Memory it is of.
     AttachedMemory(Ref<Attachment>),
@@ -75,6 +81,12 @@ pub enum Cap {
     TraceMemory,
     /// In a timer: whom it signals.
     TimerTarget { timer: Ref<Timer>, notification: Ref<Notification>, badge: u64 },
+    /// In a mapping: the Memory it is of.
+    IoMapped(Ref<IoMapping>),
+    /// In an IoSpace: an untyped that its tables came from.
+    IoSpaceTables(Ref<IoSpace>),
+    /// In an IoSpace: whom its device's faults are told.
+    IoFaultTarget { space: Ref<IoSpace>, notification: Ref<Notification>, badge: u64 },
     /// In an interrupt: whom it signals.
     IrqTarget { irq: Ref<Irq>, notification: Ref<Notification>, badge: u64 },
 }

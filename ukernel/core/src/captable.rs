@@ -267,12 +267,15 @@ impl<M: Machine> Kernel<M> {
             Cap::Reply(reply) => &mut self.get_mut(reply).caps,
             Cap::Notification { notification, .. }
             | Cap::TimerTarget { notification, .. }
+            | Cap::IoFaultTarget { notification, .. }
             | Cap::IrqTarget { notification, .. } => &mut self.get_mut(notification).caps,
             Cap::SchedContext(context) => &mut self.get_mut(context).caps,
             Cap::Timer(timer) => &mut self.get_mut(timer).caps,
             Cap::Vcpu(vcpu) => &mut self.get_mut(vcpu).caps,
             Cap::Attachment(attachment) => &mut self.get_mut(attachment).caps,
             Cap::Irq(irq) => &mut self.get_mut(irq).caps,
+            Cap::IoSpace(space) => &mut self.get_mut(space).caps,
+            Cap::IoMapping(mapping) => &mut self.get_mut(mapping).caps,
             Cap::Null
             | Cap::Untyped { .. }
             | Cap::Memory { .. }
@@ -280,6 +283,9 @@ impl<M: Machine> Kernel<M> {
             | Cap::IrqControl
             | Cap::Log
             | Cap::Trace
+            | Cap::IoControl
+            | Cap::IoMapped(_)
+            | Cap::IoSpaceTables(_)
             | Cap::TraceMemory
             | Cap::AttachedMemory(_)
             | Cap::ThreadPage(_)
@@ -301,6 +307,9 @@ impl<M: Machine> Kernel<M> {
             Cap::TraceMemory => self.drop_ring(),
             Cap::TimerTarget { timer, .. } => self.drop_timer_target(timer),
             Cap::IrqTarget { irq, .. } => self.get_mut(irq).target = None,
+            Cap::IoMapped(mapping) => self.unmap_io(mapping),
+            Cap::IoSpaceTables(space) => self.empty_io_space(space),
+            Cap::IoFaultTarget { space, .. } => self.get_mut(space).target = None,
             _ => {}
         }
     }
@@ -322,12 +331,15 @@ impl<M: Machine> Kernel<M> {
             Cap::Reply(reply) => self.destroy_reply(reply),
             Cap::Notification { notification, .. }
             | Cap::TimerTarget { notification, .. }
+            | Cap::IoFaultTarget { notification, .. }
             | Cap::IrqTarget { notification, .. } => self.destroy_notification(notification),
             Cap::SchedContext(context) => self.free_sched_context(context),
             Cap::Timer(timer) => self.destroy_timer(timer),
             Cap::Vcpu(vcpu) => self.destroy_vcpu(vcpu),
             Cap::Attachment(attachment) => self.destroy_attachment(attachment),
             Cap::Irq(irq) => self.destroy_irq(irq),
+            Cap::IoSpace(space) => self.destroy_io_space(space),
+            Cap::IoMapping(mapping) => self.destroy_io_mapping(mapping),
             _ => {}
         }
     }

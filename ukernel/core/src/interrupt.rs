@@ -4,7 +4,7 @@ use ukernel_abi::Error;
 
 use crate::machine::LineMask;
 use crate::trace::Event;
-use crate::{Kernel, Machine, Notification, Object, Ref, SlotRef};
+use crate::{Kernel, Machine, Notification, Object, Ref, SlotRef, Source};
 use ukernel_abi::trace::Kind;
 
 /// Where an Irq's slot is, in bytes from its start.
@@ -77,11 +77,11 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    /// Make an Irq a message-signalled one; returns the message's address and data.
-    pub(crate) fn issue_message(&mut self, irq: Ref<Irq>) -> Result<(u64, u64), Error> {
+    /// Make an Irq a message-signalled one of a device; returns the message's address and data.
+    pub(crate) fn issue_message(&mut self, irq: Ref<Irq>, source: Source) -> Result<(u64, u64), Error> {
         let vector = self.issue(irq)?;
         self.install(irq, vector, IrqSource::Message);
-        Ok(self.machine.message_for(vector))
+        Ok(self.machine.message_for(vector, source))
     }
 
     /// Allow the next interrupt.
@@ -117,6 +117,7 @@ impl<M: Machine> Kernel<M> {
             self.machine.mask_line(line, LineMask::Masked);
         }
         if source != IrqSource::Unissued {
+            self.machine.forget_vector(vector);
             self.vectors[usize::from(vector)] = None;
         }
     }

@@ -12,21 +12,21 @@ use crate::call::Outcome;
 use crate::captable::Progress;
 use crate::vspace::{VSPACE_SLOTS, vspace_slot};
 use crate::{
-    Attachment, Cap, CapTable, Fpu, Irq, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, State, Thread, Timer,
-    VSpace, Vcpu,
+    Attachment, Cap, CapTable, Fpu, Irq, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, Source, State, Thread,
+    Timer, VSpace, Vcpu,
 };
 
 /// An invocation: who makes it, and its message.
 #[derive(Clone, Copy)]
-struct Invocation {
-    caller: Ref<Thread>,
+pub(crate) struct Invocation {
+    pub(crate) caller: Ref<Thread>,
     slot: SlotRef,
-    method: u32,
+    pub(crate) method: u32,
     words: [u64; REGISTER_WORDS],
     length: usize,
 }
 
-type Answer = Result<Outcome, Error>;
+pub(crate) type Answer = Result<Outcome, Error>;
 
 impl<M: Machine> Kernel<M> {
     /// `Invoke`: find the object, then its method.
@@ -53,12 +53,15 @@ impl<M: Machine> Kernel<M> {
             Cap::IrqControl => self.invoke_irq_control(call),
             Cap::Log => self.invoke_log(call),
             Cap::Trace => self.invoke_trace(call),
+            Cap::IoSpace(space) => self.invoke_io_space(call, space),
+            Cap::IoMapping(mapping) => self.invoke_io_mapping(call, mapping),
+            Cap::IoControl => self.invoke_io_control(call),
             _ => Err(Error::InvalidCapability),
         }
     }
 
     /// The first words of the message, which must have that many.
-    fn args<const N: usize>(&self, call: &Invocation) -> Result<[u64; N], Error> {
+    pub(crate) fn args<const N: usize>(&self, call: &Invocation) -> Result<[u64; N], Error> {
         if call.length < N {
             return Err(Error::InvalidMessage);
         }
@@ -80,7 +83,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Store results.
-    fn give(&mut self, call: &Invocation, results: &[u64]) -> Outcome {
+    pub(crate) fn give(&mut self, call: &Invocation, results: &[u64]) -> Outcome {
         let words = &mut self.get_mut(call.caller).context.words;
         for (word, result) in words.iter_mut().zip(results) {
             *word = *result;
@@ -390,7 +393,9 @@ impl<M: Machine> Kernel<M> {
                 Ok(Outcome::Done)
             }
             irq_control::MSI => {
-                let (address, data) = self.issue_message(storage)?;
+                let [_, source] = self.args(&call)?;
+                let source = Source(u16::try_from(source).map_err(|_| Error::InvalidArgument)?);
+                let (address, data) = self.issue_message(storage, source)?;
                 Ok(self.give(&call, &[address, data]))
             }
             _ => Err(Error::InvalidMethod),

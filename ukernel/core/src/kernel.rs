@@ -2,6 +2,7 @@
 
 use ukernel_abi::Error;
 
+use crate::io_space::IoSpaces;
 use crate::trace::Ring;
 use crate::{CapTable, Irq, Machine, Object, Ref, SlotRef, Thread};
 
@@ -27,6 +28,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) vectors: [Option<Ref<Irq>>; 256],
     /// Page-table entries changed that processors may have used, since the last shoot-down.
     pub(crate) stale: bool,
+    /// The IoSpaces that have devices.
+    pub(crate) io_spaces: IoSpaces,
     /// CapTables without a capability left, whose slots are still to be emptied.
     pub(crate) dead_tables: Option<Ref<CapTable>>,
     /// Where events go, while they are traced.
@@ -46,6 +49,7 @@ impl<M: Machine> Kernel<M> {
             machine,
             vectors: [None; 256],
             stale: false,
+            io_spaces: IoSpaces::default(),
             dead_tables: None,
             ring: None,
             trace_slot: None,

@@ -8,6 +8,8 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU64;
 
+use crate::io_space::{IoFault, IoView, Source};
+use crate::io_table::IoTables;
 use crate::{Cpu, Thread};
 
 /// A physical address.
@@ -154,10 +156,29 @@ pub trait Machine {
     fn route_line(&mut self, line: u32, vector: u8, level: bool, active_low: bool) -> bool;
     /// Mask or unmask an I/O APIC line.
     fn mask_line(&mut self, line: u32, mask: LineMask);
-    /// Address and data that make a message-signalled interrupt arrive as `vector`.
-    fn message_for(&self, vector: u8) -> (u64, u64);
+    /// Address and data that make a message-signalled interrupt of this device arrive as `vector`.
+    fn message_for(&mut self, vector: u8, source: Source) -> (u64, u64);
+    /// Nothing that a device sends is to arrive as `vector` any more, where there is an IOMMU.
+    fn forget_vector(&mut self, vector: u8);
     /// Tell the local APIC that the interrupt was taken.
     fn end_of_interrupt(&mut self);
+
+    /// The tables that the IOMMU walks; `None`: there is no IOMMU.
+    fn io_tables(&self) -> Option<IoTables>;
+    /// How many IoSpaces it tells apart, number 0 included.
+    fn io_domains(&self) -> u16;
+    /// A page has become a table of the IOMMU's.
+    fn publish_io_table(&mut self, table: PhysAddr);
+    /// Write a word of such a table, so that the IOMMU sees it.
+    fn set_io_word(&mut self, table: PhysAddr, index: usize, value: u64);
+    /// Set what a device reaches; when this returns it reaches nothing else. `false`: there is no room for devices on its bus.
+    fn set_io_view(&mut self, source: Source, view: IoView) -> bool;
+    /// Entries that were not present were set in the tables of this domain.
+    fn io_added(&mut self, domain: u16);
+    /// Entries were removed: when this returns no device reaches memory through them.
+    fn io_removed(&mut self, domain: u16);
+    /// The next thing that a device was refused, since the last one that was taken.
+    fn take_io_fault(&mut self) -> Option<IoFault>;
 
     /// Read a port with a width of 1, 2 or 4 bytes.
     fn port_in(&mut self, port: u16, width: u8) -> u32;

@@ -3,11 +3,12 @@
 use ukernel_abi::object::{MEMORY_UNCLEARED, SLOT_BYTES};
 use ukernel_abi::{Error, LARGE_PAGE_BYTES, ObjectType, PAGE_BYTES, Rights};
 
+use crate::io_space::{IO_SPACE_SLOTS, io_space_slot};
 use crate::thread::{SLOTS_OFFSET, THREAD_SLOTS};
 use crate::vspace::{VSPACE_SLOTS, vspace_slot};
 use crate::{
-    Attachment, Cap, CapTable, Endpoint, Irq, Kernel, Machine, Notification, PhysAddr, Ref, Reply, SchedContext, Slot,
-    SlotRef, Thread, Timer, VSpace, Vcpu,
+    Attachment, Cap, CapTable, Endpoint, IoMapping, IoSpace, Irq, Kernel, Machine, Notification, PhysAddr, Ref, Reply,
+    SchedContext, Slot, SlotRef, Thread, Timer, VSpace, Vcpu,
 };
 
 /// Most objects of one retype.
@@ -113,7 +114,17 @@ impl<M: Machine> Kernel<M> {
                 m.create(at.offset(SLOT_BYTES), Slot::default());
                 Cap::Irq(irq)
             }
-            ObjectType::IoPorts | ObjectType::IrqControl | ObjectType::Log | ObjectType::Trace => return None,
+            ObjectType::IoSpace => Cap::IoSpace(self.make_io_space(at)),
+            ObjectType::IoMapping => {
+                let mapping = m.create(at, IoMapping::new());
+                m.create(at.offset(SLOT_BYTES), Slot::default());
+                Cap::IoMapping(mapping)
+            }
+            ObjectType::IoPorts
+            | ObjectType::IrqControl
+            | ObjectType::Log
+            | ObjectType::Trace
+            | ObjectType::IoControl => return None,
         })
     }
 
@@ -132,6 +143,15 @@ impl<M: Machine> Kernel<M> {
             self.machine.create(at.offset(SLOTS_OFFSET + index * SLOT_BYTES), Slot::default());
         }
         thread
+    }
+
+    fn make_io_space(&mut self, at: PhysAddr) -> Ref<IoSpace> {
+        let space = self.machine.create(at, IoSpace::new());
+        let first = io_space_slot(space, 0).address() - space.address();
+        for index in 0..IO_SPACE_SLOTS {
+            self.machine.create(at.offset(first + index * SLOT_BYTES), Slot::default());
+        }
+        space
     }
 
     pub(crate) fn make_vspace(&mut self, at: PhysAddr) -> Ref<VSpace> {

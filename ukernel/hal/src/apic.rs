@@ -190,11 +190,17 @@ impl IoApic {
         line.checked_sub(self.first_line).filter(|index| *index < self.lines)
     }
 
-    /// Route a line to a vector of the processor with this local APIC, masked. `false`: not one of its lines.
-    pub fn route(&self, line: u32, vector: u8, level: bool, active_low: bool, processor: u32) -> bool {
+    /// Whether a line is one of its.
+    pub fn has(&self, line: u32) -> bool {
+        self.index(line).is_some()
+    }
+
+    /// Route a line to a vector, masked; the upper 32 bits of `target` are those of its entry: the local APIC of a processor, or an entry of
+    /// the IOMMU's. `false`: not one of its lines.
+    pub fn route(&self, line: u32, vector: u8, level: bool, active_low: bool, target: u64) -> bool {
         let Some(index) = self.index(line) else { return false };
         let low = u32::from(vector) | MASKED | u32::from(level) << 15 | u32::from(active_low) << 13;
-        self.write(0x11 + index * 2, processor << 24);
+        self.write(0x11 + index * 2, (target >> 32) as u32);
         self.write(0x10 + index * 2, low);
         true
     }

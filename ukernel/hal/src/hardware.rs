@@ -1,10 +1,13 @@
 //! The machine that the kernel's logic runs on.
 
-use ukernel_core::{Cpu, Fpu, LineMask, MAX_CPUS, Machine, Object, PhysAddr, Ref, RemoteCall, Thread};
+use ukernel_core::{
+    Cpu, Fpu, IoFault, IoTables, IoView, LineMask, MAX_CPUS, Machine, Object, PhysAddr, Ref, RemoteCall, Source, Thread,
+};
 
 use crate::apic::{CALL_VECTOR, IoApic, LocalApic, MAX_IO_APICS, SUMMONS_VECTOR};
 use crate::object_store::{self, physical_to_virtual};
 use crate::processors::Starter;
+use crate::vtd::{self, Iommu, Remapped, Trigger};
 use crate::{clock, cpu, entry, log, port, remote};
 
 /// First entry of the kernel's half of a root page table: slot 256 belongs to masters.
@@ -16,6 +19,8 @@ const QUANTUM_MS: u64 = 5;
 pub struct Hardware {
     local_apic: LocalApic,
     io_apics: [Option<IoApic>; MAX_IO_APICS],
+    /// Where the machine has one; and how each I/O APIC names itself to it.
+    iommu: Option<(Iommu, [Source; MAX_IO_APICS])>,
     time_stamp_hz: u64,
     /// A root without user mappings.
     kernel_root: PhysAddr,
@@ -31,7 +36,12 @@ impl Hardware {
         remote::set_kernel_root(kernel_root);
         let mut apic_ids = [0; MAX_CPUS];
         apic_ids[0] = local_apic.id() as u8;
-        Self { local_apic, io_apics, time_stamp_hz, kernel_root, cpus: 1, apic_ids }
+        Self { local_apic, io_apics, iommu: None, time_stamp_hz, kernel_root, cpus: 1, apic_ids }
+    }
+
+    /// Let devices be held by the IOMMU from now on; `io_apics` says how the I/O APICs name themselves to it.
+    pub fn set_iommu(&mut self, iommu: Iommu, io_apics: [Source; MAX_IO_APICS]) {
+        self.iommu = Some((iommu, io_apics));
     }
 
     /// Translate through this root, or through the kernel's own for 0.
@@ -308,7 +318,16 @@ impl Machine for Hardware {
 
     fn route_line(&mut self, line: u32, vector: u8, level: bool, active_low: bool) -> bool {
         let processor = self.local_apic.id();
-        self.io_apics.iter().flatten().any(|apic| apic.route(line, vector, level, active_low, processor))
+        let Some(index) = self.io_apics.iter().position(|apic| apic.is_some_and(|apic| apic.has(line))) else {
+            return false;
+        };
+        let mut target = u64::from(processor) << 56;
+        if let Some((iommu, io_apics)) = &mut self.iommu {
+            let trigger = if level { Trigger::Level } else { Trigger::Edge };
+            iommu.set_interrupt(Remapped { vector, source: io_apics[index], processor, trigger });
+            target = vtd::io_apic_target(vector);
+        }
+        self.io_apics[index].is_some_and(|apic| apic.route(line, vector, level, active_low, target))
     }
 
     fn mask_line(&mut self, line: u32, mask: LineMask) {
@@ -317,13 +336,64 @@ impl Machine for Hardware {
         }
     }
 
-    fn message_for(&self, vector: u8) -> (u64, u64) {
+    fn message_for(&mut self, vector: u8, source: Source) -> (u64, u64) {
+        let processor = self.local_apic.id();
+        if let Some((iommu, _)) = &mut self.iommu {
+            iommu.set_interrupt(Remapped { vector, source, processor, trigger: Trigger::Edge });
+            return vtd::message(vector.into());
+        }
         // Physical destination, fixed delivery, edge (Intel SDM 3A, 11.11).
-        (0xfee0_0000 | u64::from(self.local_apic.id()) << 12, u64::from(vector))
+        (0xfee0_0000 | u64::from(processor) << 12, u64::from(vector))
+    }
+
+    fn forget_vector(&mut self, vector: u8) {
+        if let Some((iommu, _)) = &mut self.iommu {
+            iommu.forget_interrupt(vector);
+        }
     }
 
     fn end_of_interrupt(&mut self) {
         self.local_apic.end_of_interrupt();
+    }
+
+    fn io_tables(&self) -> Option<IoTables> {
+        self.iommu.as_ref().map(|(iommu, _)| iommu.tables())
+    }
+
+    fn io_domains(&self) -> u16 {
+        self.iommu.as_ref().map_or(0, |(iommu, _)| iommu.domains())
+    }
+
+    fn publish_io_table(&mut self, table: PhysAddr) {
+        if let Some((iommu, _)) = &mut self.iommu {
+            iommu.publish(table);
+        }
+    }
+
+    fn set_io_word(&mut self, table: PhysAddr, index: usize, value: u64) {
+        if let Some((iommu, _)) = &mut self.iommu {
+            iommu.set_word(table, index, value);
+        }
+    }
+
+    fn set_io_view(&mut self, source: Source, view: IoView) -> bool {
+        self.iommu.as_mut().is_some_and(|(iommu, _)| iommu.set_view(source, view))
+    }
+
+    fn io_added(&mut self, domain: u16) {
+        if let Some((iommu, _)) = &mut self.iommu {
+            iommu.added(domain);
+        }
+    }
+
+    fn io_removed(&mut self, domain: u16) {
+        if let Some((iommu, _)) = &mut self.iommu {
+            iommu.removed(domain);
+        }
+    }
+
+    fn take_io_fault(&mut self) -> Option<IoFault> {
+        self.iommu.as_mut().and_then(|(iommu, _)| iommu.take_fault())
     }
 
     fn port_in(&mut self, port: u16, width: u8) -> u32 {

@@ -7,6 +7,7 @@
 //! * `entry`: the assembly between user space and the kernel, the Vcpu's ways in and out included
 //! * `fpu`: floating-point state, kept for those who declared it
 //! * `apic`: local APIC (timer, end of interrupt) and I/O APICs
+//! * `vtd`: the IOMMU, where there is one
 //! * `clock`: the time-stamp counter and its frequency
 //! * `processors`: how the others are started; `remote`: the big lock, and what one processor has another do
 //! * `port`, `log`: I/O ports, the debug console
@@ -39,6 +40,8 @@ pub mod port;
 #[expect(unsafe_code, reason = "the first code of a processor")]
 mod processors;
 mod remote;
+#[expect(unsafe_code, reason = "device registers")]
+pub mod vtd;
 
 pub use hardware::Hardware;
 pub use object_store::{DIRECT_MAP, physical_to_virtual, read_physical};

@@ -53,6 +53,12 @@ pub(crate) fn set_word(page: PhysAddr, index: usize, value: u64) {
     unsafe { word_at(page, index).write_volatile(value) };
 }
 
+/// Write a word of a page back to memory, for whoever does not see the processor's caches.
+pub(crate) fn write_back(page: PhysAddr, index: usize) {
+    // SAFETY: the address is mapped; the instruction changes no contents.
+    unsafe { core::arch::asm!("clflush [{}]", in(reg) word_at(page, index), options(nostack, preserves_flags)) };
+}
+
 /// Fill with zeros; whole pages that hold no object.
 pub(crate) fn zero(at: PhysAddr, bytes: u64) {
     // SAFETY: RAM in the direct map that core has carved for a new object, so nothing else refers to it.

@@ -2,6 +2,7 @@
 //! Layouts: ACPI 6.5, 5.2.5 (RSDP), 5.2.7 (RSDT), 5.2.8 (XSDT), 5.2.9 (FADT), 5.2.12 (MADT).
 
 use crate::Physical;
+use crate::dmar::{self, Dmar};
 
 /// Most I/O APICs taken note of.
 pub const MAX_IO_APICS: usize = 4;
@@ -9,7 +10,7 @@ pub const MAX_IO_APICS: usize = 4;
 const MAX_TABLES: u64 = 64;
 /// A sane limit for the length of a table.
 const MAX_TABLE_BYTES: u64 = 1 << 20;
-const HEADER_BYTES: u64 = 36;
+pub(crate) const HEADER_BYTES: u64 = 36;
 /// The flag of a processor that may be used.
 const PROCESSOR_ENABLED: u32 = 1;
 
@@ -20,10 +21,23 @@ pub struct Platform {
     pub local_apic: u64,
     /// Numbers of the local APICs of the processors that may be used, as a set of bits.
     pub processors: [u64; 4],
-    /// I/O APICs: address and number of the first line.
-    pub io_apics: [Option<(u64, u32)>; MAX_IO_APICS],
+    /// I/O APICs.
+    pub io_apics: [Option<IoApic>; MAX_IO_APICS],
     /// Port of the power-management timer.
     pub pm_timer: u16,
+    /// The IOMMU's units; `None`: there is no IOMMU, or what is said of it makes no sense.
+    pub dmar: Option<Dmar>,
+}
+
+/// An I/O APIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoApic {
+    /// Physical address.
+    pub address: u64,
+    /// Number of its first line.
+    pub first_line: u32,
+    /// Its identifier.
+    pub id: u8,
 }
 
 impl Platform {
@@ -43,8 +57,8 @@ pub fn read(memory: &impl Physical, rsdp: u64) -> Option<Platform> {
     let (root, width) =
         if revision >= 2 { (memory.u64(rsdp + 24)?, 8) } else { (u64::from(memory.u32(rsdp + 16)?), 4) };
     let bytes = length(memory, root)?;
-    let mut platform =
-        Platform { local_apic: 0xfee0_0000, processors: [0; 4], io_apics: [None; MAX_IO_APICS], pm_timer: 0 };
+    let (processors, io_apics) = ([0; 4], [None; MAX_IO_APICS]);
+    let mut platform = Platform { local_apic: 0xfee0_0000, processors, io_apics, pm_timer: 0, dmar: None };
     let entries = bytes.saturating_sub(HEADER_BYTES) / width;
     for index in 0..entries.min(MAX_TABLES) {
         let at = root + HEADER_BYTES + index * width;
@@ -52,13 +66,14 @@ pub fn read(memory: &impl Physical, rsdp: u64) -> Option<Platform> {
         match &memory.bytes::<4>(table)? {
             b"APIC" => read_madt(memory, table, &mut platform)?,
             b"FACP" => platform.pm_timer = u16::try_from(memory.u32(table + 76)?).ok()?,
+            b"DMAR" => platform.dmar = dmar::read(memory, table),
             _ => {}
         }
     }
     (platform.pm_timer != 0).then_some(platform)
 }
 
-fn length(memory: &impl Physical, table: u64) -> Option<u64> {
+pub(crate) fn length(memory: &impl Physical, table: u64) -> Option<u64> {
     let bytes = u64::from(memory.u32(table.checked_add(4)?)?);
     (HEADER_BYTES..=MAX_TABLE_BYTES).contains(&bytes).then_some(bytes)
 }
@@ -77,7 +92,8 @@ fn read_madt(memory: &impl Physical, table: u64, platform: &mut Platform) -> Opt
             platform.processors[usize::from(id / 64)] |= 1 << (id % 64);
         }
         if kind == 1 && bytes >= 12 {
-            let found = (u64::from(memory.u32(at + 4)?), memory.u32(at + 8)?);
+            let address = u64::from(memory.u32(at + 4)?);
+            let found = IoApic { address, first_line: memory.u32(at + 8)?, id: memory.byte(at + 2)? };
             if let Some(free) = platform.io_apics.iter_mut().find(|place| place.is_none()) {
                 *free = Some(found);
             }
@@ -92,7 +108,7 @@ mod tests {
     extern crate alloc;
     use alloc::vec::Vec;
 
-    use super::{Platform, read};
+    use super::{IoApic, Platform, read};
 
     fn table(signature: &[u8; 4], body: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::from(*signature);
@@ -126,9 +142,9 @@ mod tests {
     #[test]
     fn finds_controllers_and_timer() {
         let platform = read(&firmware().as_slice(), 0);
-        let io_apics = [Some((0xfec0_0000, 24)), None, None, None];
-        let processors = [1, 1 << 6, 0, 0];
-        assert_eq!(platform, Some(Platform { local_apic: 0xfee0_0000, processors, io_apics, pm_timer: 0x608 }));
+        let io_apics = [Some(IoApic { address: 0xfec0_0000, first_line: 24, id: 0 }), None, None, None];
+        let (local_apic, processors) = (0xfee0_0000, [1, 1 << 6, 0, 0]);
+        assert_eq!(platform, Some(Platform { local_apic, processors, io_apics, pm_timer: 0x608, dmar: None }));
         assert_eq!(platform.map(|platform| platform.local_apics().collect()), Some(Vec::from([0, 70])));
     }
 

@@ -5,6 +5,7 @@
 
 pub mod acpi;
 pub mod archive;
+pub mod dmar;
 pub mod memory_plan;
 
 /// Read access to physical memory.

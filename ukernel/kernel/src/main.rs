@@ -2,11 +2,13 @@
 #![no_std]
 #![no_main]
 
+mod iommu;
 mod start;
 
 use ukernel_core::{Kernel, Machine};
 use ukernel_hal::apic::{CALL_VECTOR, SPURIOUS_VECTOR, SUMMONS_VECTOR, TIMER_VECTOR};
 use ukernel_hal::entry::{self, Handlers};
+use ukernel_hal::vtd::FAULT_VECTOR;
 use ukernel_hal::{Hardware, install_handlers};
 
 #[expect(unsafe_code, reason = "the one kernel, reached from the entry code")]
@@ -43,6 +45,7 @@ fn interrupt(kernel: &mut Kernel<Hardware>, vector: u8) {
         TIMER_VECTOR => kernel.timer_interrupt(),
         SPURIOUS_VECTOR => {}
         // What they ask for was done under way, or is done by choosing who runs.
+        FAULT_VECTOR => kernel.io_fault_interrupt(),
         SUMMONS_VECTOR | CALL_VECTOR => kernel.machine.end_of_interrupt(),
         _ => kernel.interrupt(vector),
     }

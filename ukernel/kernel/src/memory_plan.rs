@@ -68,6 +68,16 @@ impl Ranges {
     }
 }
 
+/// Take `pages` pages from the start of the largest range. `None`: it has not so many and one more.
+pub fn take(ranges: &mut [PhysicalRange; MAX_RANGES], pages: u64) -> Option<u64> {
+    let largest = ranges.iter_mut().max_by_key(|range| range.bytes)?;
+    let bytes = pages * PAGE_BYTES;
+    largest.bytes = largest.bytes.checked_sub(bytes).filter(|rest| *rest > 0)?;
+    let start = largest.start;
+    largest.start += bytes;
+    Some(start)
+}
+
 /// The gaps between the ranges of `known` from `lowest` to `highest`: where devices are.
 /// `known` is called with a function that it gives each known range to, in ascending order.
 pub fn gaps(lowest: u64, highest: u64, known: impl Iterator<Item = (u64, u64)>) -> Ranges {
@@ -82,7 +92,7 @@ pub fn gaps(lowest: u64, highest: u64, known: impl Iterator<Item = (u64, u64)>) 
 
 #[cfg(test)]
 mod tests {
-    use super::{LOWEST, Ranges, gaps};
+    use super::{LOWEST, Ranges, gaps, take};
 
     #[test]
     fn joins_neighbours_and_cuts_to_pages() {
@@ -92,6 +102,16 @@ mod tests {
         ranges.add(LOWEST + 0x4001, LOWEST + 0x4fff);
         assert_eq!((ranges.ranges[0].start, ranges.ranges[0].bytes), (LOWEST, 0x3000));
         assert_eq!(ranges.bytes(), 0x3000);
+    }
+
+    #[test]
+    fn pages_are_taken_from_the_largest() {
+        let mut ranges = Ranges::default();
+        ranges.add(LOWEST, LOWEST + 0x1000);
+        ranges.add(LOWEST + 0x10_000, LOWEST + 0x14_000);
+        assert_eq!(take(&mut ranges.ranges, 4), None);
+        assert_eq!(take(&mut ranges.ranges, 3), Some(LOWEST + 0x10_000));
+        assert_eq!((ranges.ranges[1].start, ranges.bytes()), (LOWEST + 0x13_000, 0x2000));
     }
 
     #[test]

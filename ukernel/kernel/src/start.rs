@@ -9,7 +9,7 @@ use ukernel_core::{BootPlan, Kernel, MAX_CPUS, Machine, PhysAddr};
 use ukernel_hal::apic::{IoApic, LocalApic, disable_old_controllers};
 use ukernel_hal::{DIRECT_MAP, Hardware, clock, cpu, entry, log_line};
 
-use crate::global;
+use crate::{global, iommu};
 
 static CONFIG: BootloaderConfig = {
     let mut config = BootloaderConfig::new_default();
@@ -51,8 +51,8 @@ fn start(info: &'static mut BootInfo) -> ! {
     cpu::set_up(0);
     entry::lock();
     assert_eq!(info.physical_memory_offset.into_option(), Some(DIRECT_MAP), "the loader maps memory elsewhere");
-    let plan = plan(info);
-    let mut kernel = Kernel::new(machine(&plan));
+    let mut plan = plan(info);
+    let mut kernel = Kernel::new(machine(&mut plan));
     prepare(&mut kernel.machine, &plan);
     let started = kernel.start_root(&plan.boot);
     let (mhz, mib, cpus) = (plan.boot.tsc_hz / 1_000_000, plan.boot.ram_bytes >> 20, kernel.machine.cpus());
@@ -128,15 +128,21 @@ fn memory(
     }
     let known = info.memory_regions.iter().map(|region| (region.start, region.end));
     let mut devices = memory_plan::gaps(0, FOUR_GIB, known).without_page(platform.local_apic);
-    for (at, _) in platform.io_apics.iter().flatten() {
-        devices = devices.without_page(*at);
+    let units = platform.dmar.iter().flat_map(|dmar| dmar.units.iter().flatten().copied());
+    for at in platform.io_apics.iter().flatten().map(|apic| apic.address).chain(units) {
+        devices = devices.without_page(at);
     }
     (free.ranges, devices.ranges, ram_bytes)
 }
 
-fn machine(plan: &Plan) -> Hardware {
-    let io_apics = plan.platform.io_apics.map(|found| found.map(|(at, first)| IoApic::new(PhysAddr(at), first)));
-    Hardware::new(plan.local_apic, io_apics, plan.boot.tsc_hz)
+fn machine(plan: &mut Plan) -> Hardware {
+    let io_apic = |found: acpi::IoApic| IoApic::new(PhysAddr(found.address), found.first_line);
+    let io_apics = plan.platform.io_apics.map(|found| found.map(io_apic));
+    let mut machine = Hardware::new(plan.local_apic, io_apics, plan.boot.tsc_hz);
+    if let Some(iommu) = iommu::start(&plan.platform, &mut plan.boot.free, plan.local_apic.id()) {
+        iommu.install(&mut machine);
+    }
+    machine
 }
 
 /// Leave what the loader needed behind, protect the stacks,

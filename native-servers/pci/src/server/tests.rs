@@ -62,7 +62,7 @@ impl Platform for Fake {
     fn memory(&mut self, _range: Range) -> Option<Capability> {
         Some(self.next())
     }
-    fn interrupt(&mut self) -> Option<(Capability, Message)> {
+    fn interrupt(&mut self, _source: u16) -> Option<(Capability, Message)> {
         Some((self.next(), Message { address: 0xfee0_0000, data: 0x40 }))
     }
     fn revoke(&mut self, capability: Capability) -> bool {

@@ -120,6 +120,12 @@ fn cap(cap: Cap, d: &mut Digest) {
         Cap::IrqTarget { irq, notification, badge } => (26, irq.address(), notification.address(), badge),
         Cap::Trace => (27, 0, 0, 0),
         Cap::TraceMemory => (28, 0, 0, 0),
+        Cap::IoSpace(space) => (29, space.address(), 0, 0),
+        Cap::IoMapping(mapping) => (30, mapping.address(), 0, 0),
+        Cap::IoControl => (31, 0, 0, 0),
+        Cap::IoMapped(mapping) => (32, mapping.address(), 0, 0),
+        Cap::IoSpaceTables(space) => (33, space.address(), 0, 0),
+        Cap::IoFaultTarget { space, notification, badge } => (34, space.address(), notification.address(), badge),
     };
     // The kind says which of the others there are.
     d.pair(kind, third);

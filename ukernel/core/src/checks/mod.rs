@@ -1,6 +1,7 @@
 //! The kernel on a simulated machine, and what must hold of it: for tests, and for the model checker in `ci/model`.
 //!
 //! * [`simulation`]: a [`Machine`](crate::Machine) of typed stores that is cheap to copy, compare and search
+//! * [`iommu`]: the IOMMU of that machine, where a test wants one
 //! * [`world`]: a kernel on it, with tables, a VSpace and threads that make system calls by function calls
 //! * [`step`]: one system call as data: made, printed, and its promises checked
 //! * [`invariants`]: what must hold after each step; the list is in `ukernel/README.md`
@@ -10,6 +11,7 @@
 
 pub mod digest;
 pub mod invariants;
+pub mod iommu;
 pub mod simulation;
 pub mod step;
 mod store;

@@ -11,10 +11,11 @@ use std::vec::Vec;
 use ukernel_abi::PAGE_BYTES;
 use ukernel_abi::object::SLOT_BYTES;
 
+use super::iommu::Iommu;
 use super::store::{Store, Words};
 use crate::{
-    Attachment, CapTable, Cpu, Endpoint, Irq, LineMask, Machine, Notification, Object, PhysAddr, Ref, RemoteCall,
-    Reply, SchedContext, Slot, Thread, Timer, VSpace, Vcpu,
+    Attachment, CapTable, Cpu, Endpoint, IoFault, IoMapping, IoSpace, IoTables, IoView, Irq, LineMask, Machine,
+    Notification, Object, PhysAddr, Ref, RemoteCall, Reply, SchedContext, Slot, Source, Thread, Timer, VSpace, Vcpu,
 };
 
 /// The stores: name, type, bytes of an object with all that is inside it.
@@ -77,6 +78,8 @@ stores! {
     vcpus: Vcpu, |_| 1024;
     attachments: Attachment, |_| 128;
     irqs: Irq, |_| 128;
+    io_spaces: IoSpace, |_| 512;
+    io_mappings: IoMapping, |_| 128;
 }
 
 /// Memory, clock, and whether an interrupt waits.
@@ -91,6 +94,8 @@ pub struct Simulation {
     pub now: u64,
     /// An interrupt waits to be handled, always.
     pub interrupt: bool,
+    /// The IOMMU; as it starts there is none.
+    pub iommu: Iommu,
 }
 
 impl Default for Simulation {
@@ -110,6 +115,7 @@ impl Simulation {
             here: 0,
             now: 0,
             interrupt: false,
+            iommu: Iommu::default(),
         }
     }
 
@@ -156,12 +162,13 @@ impl Simulation {
 
     /// Become a copy.
     pub fn copy_from(&mut self, other: &Self) {
-        let Self { objects, words, cpus, here, now, interrupt } = other;
+        let Self { objects, words, cpus, here, now, interrupt, iommu } = other;
         self.objects.copy_from(objects);
         self.words.copy_from(words);
         self.cpus.clone_from(cpus);
         self.here = *here;
         (self.now, self.interrupt) = (*now, *interrupt);
+        self.iommu.clone_from(iommu);
     }
 }
 
@@ -244,8 +251,29 @@ impl Machine for Simulation {
         line < 24
     }
     fn mask_line(&mut self, _: u32, _: LineMask) {}
-    fn message_for(&self, vector: u8) -> (u64, u64) {
+    fn message_for(&mut self, vector: u8, _: Source) -> (u64, u64) {
         (0xfee0_0000, u64::from(vector))
+    }
+    fn forget_vector(&mut self, _: u8) {}
+    fn io_tables(&self) -> Option<IoTables> {
+        self.iommu.tables
+    }
+    fn io_domains(&self) -> u16 {
+        256
+    }
+    fn publish_io_table(&mut self, _: PhysAddr) {}
+    fn set_io_word(&mut self, table: PhysAddr, index: usize, value: u64) {
+        self.set_word(table, index, value);
+    }
+    fn set_io_view(&mut self, source: Source, view: IoView) -> bool {
+        self.iommu.set_view(source, view)
+    }
+    fn io_added(&mut self, _: u16) {}
+    fn io_removed(&mut self, domain: u16) {
+        self.iommu.flushed = Some(domain);
+    }
+    fn take_io_fault(&mut self) -> Option<IoFault> {
+        self.iommu.fault.take()
     }
     fn end_of_interrupt(&mut self) {}
     fn port_in(&mut self, _: u16, _: u8) -> u32 {

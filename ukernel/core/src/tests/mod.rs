@@ -3,6 +3,7 @@
 mod capabilities;
 mod fast_path;
 mod foreign;
+mod io_spaces;
 mod messages;
 mod random;
 mod spaces;

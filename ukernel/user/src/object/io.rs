@@ -44,12 +44,13 @@ impl Cap<IrqControl> {
         invoke(self.slot(), irq_control::IOAPIC, &[irq.slot(), line, flags]).map(drop)
     }
 
-    /// Makes `irq` a message-signalled interrupt; what to program into the device.
+    /// Makes `irq` a message-signalled interrupt of the device with this source number (bus, device, function); what to
+    /// program into the device.
     ///
     /// # Errors
     /// `OutOfMemory`: no vector is free. `InvalidState`: the object is in use.
-    pub fn issue_msi(self, irq: Cap<Irq>) -> Result<MsiVector, Error> {
-        let result = invoke(self.slot(), irq_control::MSI, &[irq.slot()])?;
+    pub fn issue_msi(self, irq: Cap<Irq>, source: u16) -> Result<MsiVector, Error> {
+        let result = invoke(self.slot(), irq_control::MSI, &[irq.slot(), source.into()])?;
         Ok(MsiVector { address: result[0], data: result[1] as u32 })
     }
 }

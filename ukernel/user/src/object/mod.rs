@@ -6,6 +6,7 @@
 mod cap_table;
 mod endpoint;
 mod io;
+mod io_space;
 mod memory;
 mod notification;
 mod thread;
@@ -14,6 +15,7 @@ mod untyped;
 pub use cap_table::CapTable;
 pub use endpoint::{Endpoint, Reply};
 pub use io::{IoPorts, Irq, IrqControl, Log, MAX_LOG_BYTES, MAX_PORT_BYTES, MsiVector, Trace};
+pub use io_space::{Access, IoControl, IoFault, IoMapping, IoSpace};
 pub use memory::{Attachment, Incomplete, MapRange, Memory, PageRange, VSpace};
 pub use notification::{Notification, Timer};
 pub use thread::{RegisterSnapshot, SchedContext, StartRegisters, Thread, Vcpu};
@@ -48,5 +50,7 @@ objects!(
     Timer,
     Vcpu,
     Attachment,
-    Irq
+    Irq,
+    IoSpace,
+    IoMapping
 );

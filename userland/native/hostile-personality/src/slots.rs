@@ -39,7 +39,7 @@ pub fn ask(slot: u64, known: &Known, found: &mut Found) -> Result<(), String> {
     }
     let ports = Cap::<IoPorts>::new(slot).read(0xcf8, 4).map(drop);
     is_another(ports).map_err(|result| format!("slot {slot:#x} holds ports: {result}"))?;
-    let control = Cap::<IrqControl>::new(slot).issue_msi(known.spare).map(drop);
+    let control = Cap::<IrqControl>::new(slot).issue_msi(known.spare, 0).map(drop);
     is_another(control).map_err(|result| format!("slot {slot:#x} issues interrupts: {result}"))?;
     if slot != known.spare.slot() {
         let irq = Cap::<Irq>::new(slot).acknowledge();

@@ -9,6 +9,7 @@
 
 mod attack;
 mod bench;
+mod edu;
 mod foreign_thread;
 #[expect(unsafe_code, reason = "a task without runtime starts, and touches memory that it mapped itself")]
 mod machine;

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod capabilities;
+mod devices;
 mod endings;
 mod faults;
 mod foreign;
@@ -78,6 +79,12 @@ pub const ALL: &[(&str, Test)] = &[
     ("interrupt_lines_have_one_owner", interrupts::interrupt_lines_have_one_owner),
     ("interrupts_want_a_right_to_signal", interrupts::interrupts_want_a_right_to_signal),
     ("interrupts_signal_until_unbound", interrupts::interrupts_signal_until_unbound),
+    ("devices_reach_what_is_mapped", devices::devices_reach_what_is_mapped),
+    ("devices_reach_nothing_else", devices::devices_reach_nothing_else),
+    ("devices_do_what_a_mapping_allows", devices::devices_do_what_a_mapping_allows),
+    ("revoked_memory_is_out_of_a_devices_reach", devices::revoked_memory_is_out_of_a_devices_reach),
+    ("a_device_has_one_io_space", devices::a_device_has_one_io_space),
+    ("devices_raise_what_they_were_given", devices::devices_raise_what_they_were_given),
     ("foreign_code_can_be_stepped", foreign::foreign_code_can_be_stepped),
     ("forbidden_instructions_exit", foreign::forbidden_instructions_exit),
     ("fpu_state_is_each_threads_own", registers::fpu_state_is_each_threads_own),

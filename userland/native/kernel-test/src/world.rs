@@ -29,6 +29,8 @@ pub const OWN_PRIORITY: u8 = 254;
 /// A test's world.
 pub struct World {
     next_slot: u64,
+    /// A slot that is to be emptied behind the test, with all that is derived from it; 0: none.
+    forgotten: u64,
     threads: usize,
     /// What the tests' objects are made of.
     pub pot: Cap<Untyped>,
@@ -61,6 +63,7 @@ impl World {
         pot.create::<Notification>(0, PARKING).expect("the pot is full");
         Self {
             next_slot: PARKING + 1,
+            forgotten: 0,
             threads: 0,
             pot,
             table,
@@ -73,7 +76,16 @@ impl World {
 
     /// Give everything back.
     pub fn end(self) {
+        if self.forgotten != 0 {
+            self.table.revoke(self.forgotten).expect("revoking a part of a device's memory works");
+            self.table.delete(self.forgotten).expect("deleting it as well");
+        }
         self.table.revoke(POT).expect("revoking the tests' own untyped works");
+    }
+
+    /// Empties this slot behind the test, with all that is derived from it. One slot.
+    pub fn forget_later(&mut self, slot: u64) {
+        self.forgotten = slot;
     }
 
     /// An empty slot.

@@ -5,8 +5,8 @@ use std::vec::Vec;
 use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
 use crate::{
-    Attachment, Cap, CapTable, Endpoint, Irq, Kernel, Notification, Object, Reply, SchedContext, Slot, Thread, Timer,
-    VSpace, Vcpu,
+    Attachment, Cap, CapTable, Endpoint, IoMapping, IoSpace, Irq, Kernel, Notification, Object, Reply, SchedContext,
+    Slot, Thread, Timer, VSpace, Vcpu,
 };
 
 pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
@@ -23,6 +23,8 @@ pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violat
     counts_are_right::<Vcpu>(kernel, &named, |object| object.caps)?;
     counts_are_right::<Attachment>(kernel, &named, |object| object.caps)?;
     counts_are_right::<Irq>(kernel, &named, |object| object.caps)?;
+    counts_are_right::<IoSpace>(kernel, &named, |object| object.caps)?;
+    counts_are_right::<IoMapping>(kernel, &named, |object| object.caps)?;
     let objects = kernel.machine.extents();
     for address in named {
         let exists = objects.binary_search_by_key(&address, |(start, _)| *start).is_ok();
@@ -41,6 +43,7 @@ fn object_of(cap: Cap) -> Option<u64> {
         Cap::Endpoint { endpoint, .. } | Cap::ThreadFault { endpoint, .. } => endpoint.address(),
         Cap::Reply(reply) => reply.address(),
         Cap::Notification { notification, .. }
+        | Cap::IoFaultTarget { notification, .. }
         | Cap::TimerTarget { notification, .. }
         | Cap::IrqTarget { notification, .. } => notification.address(),
         Cap::SchedContext(context) => context.address(),
@@ -48,6 +51,8 @@ fn object_of(cap: Cap) -> Option<u64> {
         Cap::Vcpu(vcpu) => vcpu.address(),
         Cap::Attachment(attachment) => attachment.address(),
         Cap::Irq(irq) => irq.address(),
+        Cap::IoSpace(space) => space.address(),
+        Cap::IoMapping(mapping) => mapping.address(),
         _ => return None,
     })
 }

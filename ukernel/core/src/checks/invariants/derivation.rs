@@ -86,9 +86,14 @@ fn derives(above: Cap, below: Cap) -> bool {
         }
         (
             Notification { notification: a, .. },
-            Cap::TimerTarget { notification: b, .. } | Cap::IrqTarget { notification: b, .. },
+            Cap::TimerTarget { notification: b, .. }
+            | Cap::IrqTarget { notification: b, .. }
+            | Cap::IoFaultTarget { notification: b, .. },
         ) => a == b,
-        (Memory { .. }, Cap::AttachedMemory(_) | Cap::ThreadPage(_) | Cap::VcpuState(_) | Cap::TraceMemory) => true,
+        (
+            Memory { .. },
+            Cap::AttachedMemory(_) | Cap::IoMapped(_) | Cap::ThreadPage(_) | Cap::VcpuState(_) | Cap::TraceMemory,
+        ) => true,
         (Cap::CapTable(a), Cap::ThreadTable { table: b, .. }) => a == b,
         (Cap::VSpace(a), Cap::ThreadVSpace { vspace: b, .. } | Cap::VSpaceMaster { master: b, .. }) => a == b,
         (a, b) => a == b,

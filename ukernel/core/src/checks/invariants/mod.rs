@@ -3,6 +3,7 @@
 pub(super) mod bindings;
 pub(super) mod counts;
 pub(super) mod derivation;
+pub(super) mod io_spaces;
 pub(super) mod queues;
 pub(super) mod spaces;
 
@@ -19,5 +20,6 @@ pub fn check(world: &World) -> Result<(), Violation> {
     counts::check(kernel)?;
     queues::check(kernel)?;
     bindings::check(kernel)?;
+    io_spaces::check(kernel)?;
     spaces::check(kernel)
 }

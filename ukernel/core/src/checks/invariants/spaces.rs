@@ -8,7 +8,7 @@ use ukernel_abi::{PAGE_BYTES, Rights};
 use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
 use crate::page_table::{ENTRIES, Leaf, PAGE_LEVEL, ROOT_LEVEL, span};
-use crate::{Attachment, Cap, Kernel, PhysAddr, Ref, Slot, Thread, VSpace, Vcpu};
+use crate::{Attachment, Cap, IoMapping, Kernel, PhysAddr, Ref, Slot, Thread, VSpace, Vcpu};
 
 /// Root slots of the lower half; the next is the master's.
 const LOWER_SLOTS: usize = 256;
@@ -53,9 +53,11 @@ pub(in crate::checks) fn user_ranges(kernel: &Kernel<Simulation>) -> Vec<(u64, u
     });
     let attached = machine.all::<Attachment>().filter(|(_, a)| a.caps > 0 && a.vspace.is_some());
     let attached = attached.map(|(_, a)| (a.base.0, a.base.0 + a.pages * PAGE_BYTES));
+    let mapped = machine.all::<IoMapping>().filter(|(_, m)| m.caps > 0 && m.space.is_some());
+    let mapped = mapped.map(|(_, m)| (m.base.0, m.base.0 + m.pages * PAGE_BYTES));
     let pages = machine.all::<Thread>().filter(|(_, t)| t.caps > 0).filter_map(|(_, t)| t.page);
     let states = machine.all::<Vcpu>().filter(|(_, v)| v.caps > 0).filter_map(|(_, v)| v.page);
-    caps.chain(attached).chain(pages.chain(states).map(|page| (page.0, page.0 + PAGE_BYTES))).collect()
+    caps.chain(attached).chain(mapped).chain(pages.chain(states).map(|page| (page.0, page.0 + PAGE_BYTES))).collect()
 }
 
 /// The page-table pages of all VSpaces, in use or in a pool.
@@ -74,6 +76,7 @@ pub(in crate::checks) fn table_pages(kernel: &Kernel<Simulation>) -> Vec<(u64, u
         }
         pages.extend((v.legacy_root != PhysAddr(0)).then_some(v.legacy_root.0));
     }
+    pages.extend(super::io_spaces::table_pages(kernel));
     pages.into_iter().map(|page| (page, page + PAGE_BYTES)).collect()
 }
 
