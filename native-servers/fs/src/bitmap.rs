@@ -41,7 +41,7 @@ impl Either<'_> {
     /// How many bits are clear from `start` on, at most `most`.
     pub(crate) fn clear_run(&self, start: u32, most: u32) -> u32 {
         let end = self.bits.min(start.saturating_add(most));
-        let stop = self.next(start, 0, Self::is_set).unwrap_or(self.bits);
+        let stop = Either { bits: end, ..*self }.next(start, 0, Self::is_set).unwrap_or(end);
         stop.min(end).saturating_sub(start)
     }
 

@@ -32,6 +32,10 @@ pub(crate) enum Kind {
     BlockBitmap(u32),
     /// Inodes in use, of a group.
     InodeBitmap(u32),
+    /// Records with sums of their own: inodes from this number on.
+    Inodes(u32),
+    /// The same: descriptors of groups, from this one on.
+    Descriptors(u32),
 }
 
 /// How a buffer relates to the disk.
@@ -49,6 +53,54 @@ pub(crate) struct Buffer {
     pub(crate) state: State,
     pub(crate) kind: Kind,
     used: bool,
+    records: Records,
+}
+
+/// What is known of the sums of a block's records, a bit for each: 4 KiB have at most 128.
+#[derive(Clone, Copy, Debug, Default)]
+struct Records {
+    /// It was found right, or the record was written by us.
+    known: u128,
+    /// It is to be made before the block goes to the disk.
+    stale: u128,
+}
+
+impl Buffer {
+    const fn new(data: Arc<Vec<u8>>, state: State, kind: Kind) -> Self {
+        Self { data, state, kind, used: true, records: Records { known: 0, stale: 0 } }
+    }
+
+    /// From now on it is something else.
+    pub(crate) fn set_kind(&mut self, kind: Kind) {
+        self.kind = kind;
+        self.records = Records::default();
+    }
+
+    /// Whether the sum of a record needs no look.
+    pub(crate) const fn is_record_known(&self, index: usize) -> bool {
+        self.records.known & bit(index) != 0
+    }
+
+    /// The sum of a record was found right.
+    pub(crate) const fn set_record_known(&mut self, index: usize) {
+        self.records.known |= bit(index);
+    }
+
+    /// A record was changed: its sum is to be made.
+    pub(crate) const fn set_record_stale(&mut self, index: usize) {
+        self.records.known |= bit(index);
+        self.records.stale |= bit(index);
+    }
+
+    /// The records whose sums are to be made now.
+    pub(crate) fn take_stale(&mut self) -> impl Iterator<Item = usize> + use<> {
+        let stale = core::mem::take(&mut self.records.stale);
+        (0..128).filter(move |index| stale & bit(*index) != 0)
+    }
+}
+
+const fn bit(index: usize) -> u128 {
+    1 << (index % 128)
 }
 
 /// All buffers.
@@ -92,7 +144,7 @@ impl Buffers {
     /// Keeps what was read from the disk.
     pub(crate) fn insert_clean(&mut self, block: u64, data: Vec<u8>, kind: Kind) {
         self.make_room();
-        self.put(block, Buffer { data: Arc::new(data), state: State::Clean, kind, used: true });
+        self.put(block, Buffer::new(Arc::new(data), State::Clean, kind));
     }
 
     /// The contents of a block that is there, to be changed by the running operation.
@@ -110,7 +162,7 @@ impl Buffers {
     pub(crate) fn create(&mut self, block: u64, data: Vec<u8>, kind: Kind) {
         let before = self.by_block.get(&block).cloned();
         self.undo.entry(block).or_insert(before);
-        self.put(block, Buffer { data: Arc::new(data), state: State::Running, kind, used: true });
+        self.put(block, Buffer::new(Arc::new(data), State::Running, kind));
     }
 
     /// Forgets a block that is freed.

@@ -45,6 +45,22 @@ impl Count {
     }
 }
 
+/// Where a descriptor is.
+struct Place {
+    block: u64,
+    /// The block's first group.
+    first: u32,
+    index: usize,
+    /// Where it starts in the block.
+    at: usize,
+}
+
+impl Place {
+    const fn kind(&self) -> Kind {
+        Kind::Descriptors(self.first)
+    }
+}
+
 /// A group's descriptor.
 #[derive(Clone, Debug)]
 pub(crate) struct Descriptor(Vec<u8>);
@@ -112,33 +128,46 @@ impl Descriptor {
 impl Volume {
     /// A group's descriptor.
     pub(crate) fn descriptor(&mut self, group: u32) -> Result<Descriptor> {
-        let (block, at) = self.descriptor_place(group)?;
-        let data = self.block(block, Kind::Plain)?;
-        let bytes = data.get(at..at + self.geometry.descriptor_bytes).ok_or(FsError::Corrupt)?;
+        let place = self.descriptor_place(group)?;
+        let data = self.block(place.block, place.kind())?;
+        let bytes = data.get(place.at..place.at + self.geometry.descriptor_bytes).ok_or(FsError::Corrupt)?;
         let descriptor = Descriptor(bytes.to_vec());
-        if le16(bytes, SUM) != descriptor.sum(&self.geometry, group) {
+        let is_known = self.buffers.get(place.block).is_some_and(|buffer| buffer.is_record_known(place.index));
+        if !is_known && le16(bytes, SUM) != descriptor.sum(&self.geometry, group) {
             return Err(FsError::Corrupt);
         }
+        self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_known(place.index));
         Ok(descriptor)
     }
 
-    /// Puts a changed descriptor back.
-    pub(crate) fn put_descriptor(&mut self, group: u32, mut descriptor: Descriptor) -> Result<()> {
-        let sum = descriptor.sum(&self.geometry, group);
-        put_le16(&mut descriptor.0, SUM, sum);
-        let (block, at) = self.descriptor_place(group)?;
-        crate::bytes::put(self.change_block(block, Kind::Plain)?, at, &descriptor.0);
+    /// Puts a changed descriptor back. Its sum is made when the transaction is sealed.
+    pub(crate) fn put_descriptor(&mut self, group: u32, descriptor: Descriptor) -> Result<()> {
+        let place = self.descriptor_place(group)?;
+        crate::bytes::put(self.change_block(place.block, place.kind())?, place.at, &descriptor.0);
+        self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_stale(place.index));
         Ok(())
     }
 
-    fn descriptor_place(&self, group: u32) -> Result<(u64, usize)> {
+    /// Makes the sum of the descriptor at `index` of a block that starts with group `first`.
+    pub(crate) fn make_descriptor_sum(&mut self, block: u64, first: u32, index: usize) -> Result<()> {
+        let (at, bytes) = (index * self.geometry.descriptor_bytes, self.geometry.descriptor_bytes);
+        let data = self.block(block, Kind::Descriptors(first))?;
+        let descriptor = Descriptor(data.get(at..at + bytes).ok_or(FsError::Corrupt)?.to_vec());
+        drop(data);
+        let sum = descriptor.sum(&self.geometry, first + index as u32);
+        put_le16(self.change_block(block, Kind::Descriptors(first))?, at + SUM, sum);
+        Ok(())
+    }
+
+    fn descriptor_place(&self, group: u32) -> Result<Place> {
         if group >= self.geometry.groups {
             return Err(FsError::Corrupt);
         }
-        let (bytes, block_bytes) = (self.geometry.descriptor_bytes, self.geometry.block_bytes);
-        let per_block = block_bytes / bytes;
-        let block = self.geometry.superblock().0 + 1 + u64::from(group) / per_block as u64;
-        Ok((block, group as usize % per_block * bytes))
+        let bytes = self.geometry.descriptor_bytes;
+        let per_block = (self.geometry.block_bytes / bytes) as u32;
+        let block = self.geometry.superblock().0 + 1 + u64::from(group / per_block);
+        let index = (group % per_block) as usize;
+        Ok(Place { block, first: group - index as u32, index, at: index * bytes })
     }
 
     /// A group's blocks in use. Makes the bitmap if it was never used.

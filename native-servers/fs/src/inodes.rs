@@ -23,6 +23,22 @@ pub(crate) enum Purpose {
     Other,
 }
 
+/// Where a record is.
+struct Place {
+    block: u64,
+    /// The block's first inode.
+    first: u32,
+    index: usize,
+    /// Where it starts in the block.
+    at: usize,
+}
+
+impl Place {
+    const fn kind(&self) -> Kind {
+        Kind::Inodes(self.first)
+    }
+}
+
 impl Volume {
     /// An inode that clients may name: not one of the file system's own.
     ///
@@ -61,31 +77,46 @@ impl Volume {
     /// # Errors
     /// `Corrupt`, `Disk`.
     pub(crate) fn read_inode(&mut self, number: u32) -> Result<Inode> {
-        let (block, at) = self.record_place(number)?;
-        let data = self.block(block, Kind::Plain)?;
-        let raw = data.get(at..at + self.geometry.inode_bytes).ok_or(FsError::Corrupt)?.to_vec();
+        let place = self.record_place(number)?;
+        let data = self.block(place.block, place.kind())?;
+        let raw = data.get(place.at..place.at + self.geometry.inode_bytes).ok_or(FsError::Corrupt)?.to_vec();
         let inode = Inode { number, raw };
-        if self.geometry.has_block_sums() {
+        let is_known = self.buffers.get(place.block).is_some_and(|buffer| buffer.is_record_known(place.index));
+        if !is_known && self.geometry.has_block_sums() {
             let sum = self.inode_sum(&inode);
             let high = inode.high_sum().map(|at| le16(&inode.raw, at) == high16(sum));
             if le16(&inode.raw, LOW_SUM) != low16(sum) || high == Some(false) {
                 return Err(FsError::Corrupt);
             }
         }
+        self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_known(place.index));
         Ok(inode)
     }
 
-    /// Puts a record back.
+    /// Puts a record back. Its sum is made when the transaction is sealed.
     pub(crate) fn put_inode(&mut self, inode: &mut Inode) -> Result<()> {
-        if self.geometry.has_block_sums() {
-            let sum = self.inode_sum(inode);
-            put_le16(&mut inode.raw, LOW_SUM, low16(sum));
-            if let Some(at) = inode.high_sum() {
-                put_le16(&mut inode.raw, at, high16(sum));
-            }
+        let place = self.record_place(inode.number)?;
+        put(self.change_block(place.block, place.kind())?, place.at, &inode.raw);
+        self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_stale(place.index));
+        Ok(())
+    }
+
+    /// Makes the sum of the inode at `index` of a block that starts with inode `first`.
+    pub(crate) fn make_inode_sum(&mut self, block: u64, first: u32, index: usize) -> Result<()> {
+        if !self.geometry.has_block_sums() {
+            return Ok(());
         }
-        let (block, at) = self.record_place(inode.number)?;
-        put(self.change_block(block, Kind::Plain)?, at, &inode.raw);
+        let (at, bytes) = (index * self.geometry.inode_bytes, self.geometry.inode_bytes);
+        let data = self.block(block, Kind::Inodes(first))?;
+        let raw = data.get(at..at + bytes).ok_or(FsError::Corrupt)?.to_vec();
+        drop(data);
+        let inode = Inode { number: first + index as u32, raw };
+        let (sum, high) = (self.inode_sum(&inode), inode.high_sum());
+        let data = self.change_block(block, Kind::Inodes(first))?;
+        put_le16(data, at + LOW_SUM, low16(sum));
+        if let Some(high) = high {
+            put_le16(data, at + high, high16(sum));
+        }
         Ok(())
     }
 
@@ -105,12 +136,14 @@ impl Volume {
         Ok((index / self.geometry.inodes_per_group, index % self.geometry.inodes_per_group))
     }
 
-    fn record_place(&mut self, number: u32) -> Result<(u64, usize)> {
+    fn record_place(&mut self, number: u32) -> Result<Place> {
         let (group, index) = self.inode_place(number)?;
         let table = self.descriptor(group)?.inode_table();
-        let at = index as usize * self.geometry.inode_bytes;
-        let block = table.checked_add((at / self.geometry.block_bytes) as u64).ok_or(FsError::Corrupt)?;
-        Ok((block, at % self.geometry.block_bytes))
+        let per_block = (self.geometry.block_bytes / self.geometry.inode_bytes) as u32;
+        let block = table.checked_add(u64::from(index / per_block)).ok_or(FsError::Corrupt)?;
+        let in_block = index % per_block;
+        let at = in_block as usize * self.geometry.inode_bytes;
+        Ok(Place { block, first: number - in_block, index: in_block as usize, at })
     }
 
     /// Group of an inode.
@@ -150,8 +183,12 @@ impl Volume {
             let (_, used) = self.inode_bitmap(group)?;
             let reserved = if group == 0 { self.geometry.first_inode - 1 } else { 0 };
             let bits = self.geometry.inodes_per_group;
-            if let Some(bit) = (Either { first: &used, second: &[], bits }).next_clear(reserved) {
+            let either = Either { first: &used, second: &[], bits };
+            let hint = self.inode_hints.get(&group).map_or(reserved, |hint| reserved.max(*hint));
+            // A hint may be too high where an operation was taken back.
+            if let Some(bit) = either.next_clear(hint).or_else(|| either.next_clear(reserved)) {
                 drop(used);
+                self.inode_hints.insert(group, bit + 1);
                 self.mark_inode(group, bit, purpose)?;
                 return Ok(group * bits + bit + 1);
             }
@@ -197,6 +234,9 @@ impl Volume {
             descriptor.set_count(Count::Directories, directories);
         }
         self.put_descriptor(group, descriptor)?;
+        self.names.forget(inode.number);
+        let hint = self.inode_hints.entry(group).or_insert(bit);
+        *hint = bit.min(*hint);
         self.count_inodes(1)
     }
 

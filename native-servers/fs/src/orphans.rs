@@ -3,6 +3,9 @@
 //! What is on it after a crash is finished at the next start: an inode with names is cut off at its size (a cut takes more
 //! than one transaction where it frees much); one without names is freed, unless the client still has it open.
 
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
 use interfaces::FsError;
 use interfaces::file_system::Orphans;
 
@@ -21,11 +24,52 @@ const ATTRIBUTES_MAGIC: u32 = 0xea02_0000;
 const ATTRIBUTES_SHARERS: usize = 4;
 const ATTRIBUTES_SUM: usize = 16;
 
+/// What is known of the list: of each inode on it the one before, 0 for the superblock.
+#[derive(Debug, Default)]
+pub(crate) struct Chain {
+    before: BTreeMap<u32, u32>,
+    /// It was read from the disk.
+    is_known: bool,
+    /// What the running operation has changed: the inode, and what was known of it.
+    undo: Vec<(u32, Option<u32>)>,
+}
+
+impl Chain {
+    pub(crate) fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    pub(crate) fn undo(&mut self) {
+        while let Some((inode, before)) = self.undo.pop() {
+            match before {
+                Some(before) => self.before.insert(inode, before),
+                None => self.before.remove(&inode),
+            };
+        }
+    }
+
+    fn set(&mut self, inode: u32, before: u32) {
+        let old = self.before.insert(inode, before);
+        self.undo.push((inode, old));
+    }
+
+    fn remove(&mut self, inode: u32) -> Option<u32> {
+        let before = self.before.remove(&inode)?;
+        self.undo.push((inode, Some(before)));
+        Some(before)
+    }
+}
+
 impl Volume {
     /// Puts an inode on the list. Its record is to be put back by the caller.
     pub(crate) fn add_orphan(&mut self, inode: &mut Inode) -> Result<()> {
+        self.know_orphans()?;
         let first = le32(&self.superblock()?, field::LAST_ORPHAN);
         inode.set_next_orphan(first);
+        if first != 0 {
+            self.orphans.set(first, inode.number);
+        }
+        self.orphans.set(inode.number, 0);
         self.change_superblock(|sb| put_le32(sb, field::LAST_ORPHAN, inode.number))
     }
 
@@ -34,33 +78,48 @@ impl Volume {
     /// # Errors
     /// `Corrupt`: it is not there.
     pub(crate) fn remove_orphan(&mut self, inode: &mut Inode) -> Result<()> {
+        self.know_orphans()?;
         let next = inode.next_orphan();
         inode.set_next_orphan(0);
-        let mut at = le32(&self.superblock()?, field::LAST_ORPHAN);
-        if at == inode.number {
+        let before = self.orphans.remove(inode.number).ok_or(FsError::Corrupt)?;
+        if next != 0 {
+            self.orphans.set(next, before);
+        }
+        if before == 0 {
             return self.change_superblock(|sb| put_le32(sb, field::LAST_ORPHAN, next));
         }
-        for _ in 0..self.geometry.inodes {
-            let mut before = self.orphan(at)?;
-            at = before.next_orphan();
-            if at == inode.number {
-                before.set_next_orphan(next);
-                return self.put_inode(&mut before);
-            }
+        let mut before = self.orphan(before)?;
+        if before.next_orphan() != inode.number {
+            return Err(FsError::Corrupt);
         }
-        Err(FsError::Corrupt)
+        before.set_next_orphan(next);
+        self.put_inode(&mut before)
     }
 
     /// Whether an inode is on the list.
     pub(crate) fn is_orphan(&mut self, number: u32) -> Result<bool> {
-        let mut at = le32(&self.superblock()?, field::LAST_ORPHAN);
-        for _ in 0..self.geometry.inodes {
-            if at == 0 || at == number {
-                return Ok(at == number);
-            }
-            at = self.orphan(at)?.next_orphan();
+        self.know_orphans()?;
+        Ok(self.orphans.before.contains_key(&number))
+    }
+
+    /// Reads the list, once.
+    ///
+    /// # Errors
+    /// `Corrupt`: it has no end, or leads to what cannot be on it.
+    fn know_orphans(&mut self) -> Result<()> {
+        if self.orphans.is_known {
+            return Ok(());
         }
-        Err(FsError::Corrupt)
+        let mut list = BTreeMap::new();
+        let (mut before, mut at) = (0, le32(&self.superblock()?, field::LAST_ORPHAN));
+        while at != 0 {
+            if list.insert(at, before).is_some() {
+                return Err(FsError::Corrupt);
+            }
+            (before, at) = (at, self.orphan(at)?.next_orphan());
+        }
+        self.orphans = Chain { before: list, is_known: true, undo: Vec::new() };
+        Ok(())
     }
 
     fn orphan(&mut self, number: u32) -> Result<Inode> {

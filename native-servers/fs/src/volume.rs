@@ -15,11 +15,13 @@ use crate::blocks::Freed;
 use crate::buffers::{Buffers, Kind, Owner, State};
 use crate::bytes::{join, le32, le64, put_le32, put_le64};
 use crate::checksum::crc32c;
+use crate::directory::index::Names;
 use crate::directory::sums as directory_sums;
 use crate::disk::Disk;
 use crate::extents::node;
 use crate::geometry::{CHANGE_MARK, Geometry, SUPERBLOCK_BYTES, field};
 use crate::journal::Journal;
+use crate::orphans::Chain;
 
 /// Most clean metadata buffers, in bytes.
 const BUFFER_BYTES: usize = 4 << 20;
@@ -34,6 +36,12 @@ pub(crate) struct Volume {
     pub(crate) freed: Freed,
     /// Where to look first for the blocks of new files, by group.
     pub(crate) hints: BTreeMap<u32, u32>,
+    /// The same for inodes.
+    pub(crate) inode_hints: BTreeMap<u32, u32>,
+    /// Where names are.
+    pub(crate) names: Names,
+    /// What is known of the list of orphans.
+    pub(crate) orphans: Chain,
     /// Number of the last change, and of the last that is on the disk.
     pub(crate) last: u64,
     pub(crate) committed: u64,
@@ -55,6 +63,9 @@ impl Volume {
             journal: None,
             freed: Freed::default(),
             hints: BTreeMap::new(),
+            inode_hints: BTreeMap::new(),
+            names: Names::default(),
+            orphans: Chain::default(),
             last: 0,
             committed: 0,
             failed: false,
@@ -84,6 +95,8 @@ impl Volume {
             Err(_) => {
                 self.buffers.undo_changes();
                 self.freed.undo();
+                self.names.undo();
+                self.orphans.undo();
             }
         }
         result
@@ -93,6 +106,8 @@ impl Volume {
     pub(crate) fn keep_changes(&mut self) {
         self.buffers.keep_changes();
         self.freed.keep();
+        self.names.keep();
+        self.orphans.keep();
     }
 
     /// Byte address of a block.
@@ -115,7 +130,7 @@ impl Volume {
                 return Err(FsError::Corrupt);
             }
             self.verify(&data, kind)?;
-            self.buffers.get(block).into_iter().for_each(|buffer| buffer.kind = kind);
+            self.buffers.get(block).into_iter().for_each(|buffer| buffer.set_kind(kind));
             return Ok(data);
         }
         self.read_block(block, kind)?;
@@ -142,7 +157,8 @@ impl Volume {
     fn verify(&mut self, data: &[u8], kind: Kind) -> Result<()> {
         let has_sums = self.geometry.has_block_sums();
         let is_sound = match kind {
-            Kind::Plain | Kind::Superblock => true,
+            // Records have sums of their own.
+            Kind::Plain | Kind::Superblock | Kind::Inodes(_) | Kind::Descriptors(_) => true,
             Kind::Directory(owner) => !has_sums || directory_sums::is_right(data, self.owner_seed(owner)),
             Kind::Extents(owner) => {
                 node::check(data).is_ok() && (!has_sums || node::is_sum_right(data, self.owner_seed(owner)))
@@ -159,31 +175,60 @@ impl Volume {
             put_le32(sb, field::CHANGE_MARK, CHANGE_MARK);
             put_le64(sb, field::CHANGE, last);
         })?;
+        if self.geometry.has_block_sums() {
+            for block in self.buffers.running() {
+                self.make_block_sum(block)?;
+            }
+        }
+        // Behind the bitmaps' sums, which are in the descriptors.
+        for block in self.buffers.running() {
+            self.make_record_sums(block)?;
+        }
         if !self.geometry.has_block_sums() {
             return Ok(());
-        }
-        for block in self.buffers.running() {
-            let Some(buffer) = self.buffers.get(block) else { continue };
-            match buffer.kind {
-                Kind::Plain | Kind::Superblock => {}
-                Kind::Directory(owner) => {
-                    let seed = self.owner_seed(owner);
-                    self.buffers.change(block).into_iter().for_each(|data| directory_sums::make(data, seed));
-                }
-                Kind::Extents(owner) => {
-                    let seed = self.owner_seed(owner);
-                    self.buffers.change(block).into_iter().for_each(|data| node::make_sum(data, seed));
-                }
-                kind @ (Kind::BlockBitmap(group) | Kind::InodeBitmap(group)) => {
-                    let data = buffer.data.clone();
-                    self.make_bitmap_sum(group, &data, kind)?;
-                }
-            }
         }
         self.change_superblock(|sb| {
             let sum = crc32c(!0, sb.get(..field::CHECKSUM).unwrap_or_default());
             put_le32(sb, field::CHECKSUM, sum);
         })
+    }
+
+    fn make_block_sum(&mut self, block: u64) -> Result<()> {
+        let Some(buffer) = self.buffers.get(block) else { return Ok(()) };
+        match buffer.kind {
+            Kind::Plain | Kind::Superblock | Kind::Inodes(_) | Kind::Descriptors(_) => {}
+            Kind::Directory(owner) => {
+                let seed = self.owner_seed(owner);
+                self.buffers.change(block).into_iter().for_each(|data| directory_sums::make(data, seed));
+            }
+            Kind::Extents(owner) => {
+                let seed = self.owner_seed(owner);
+                self.buffers.change(block).into_iter().for_each(|data| node::make_sum(data, seed));
+            }
+            kind @ (Kind::BlockBitmap(group) | Kind::InodeBitmap(group)) => {
+                let data = buffer.data.clone();
+                self.make_bitmap_sum(group, &data, kind)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn make_record_sums(&mut self, block: u64) -> Result<()> {
+        let Some(buffer) = self.buffers.get(block) else { return Ok(()) };
+        match buffer.kind {
+            Kind::Inodes(first) => {
+                for index in buffer.take_stale() {
+                    self.make_inode_sum(block, first, index)?;
+                }
+            }
+            Kind::Descriptors(first) => {
+                for index in buffer.take_stale() {
+                    self.make_descriptor_sum(block, first, index)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Where the sums of an inode and of its blocks start.

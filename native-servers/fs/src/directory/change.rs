@@ -21,9 +21,13 @@ impl Volume {
         if directory.has_flag(flag::INDEX) {
             self.remove_index(directory)?;
         }
-        let kind = Kind::Directory(directory.owner());
-        let needed = entry::needs(name.len());
-        for block in self.directory_blocks(directory)? {
+        let (owner, needed) = (directory.owner(), entry::needs(name.len()));
+        let kind = Kind::Directory(owner);
+        let blocks = match self.names.candidates(owner, needed) {
+            Some(blocks) => blocks,
+            None => self.directory_blocks(directory)?,
+        };
+        for block in blocks {
             let data = self.block(block, kind)?;
             if let Some((at, used, length)) = room(&data, needed)? {
                 let data = self.change_block(block, kind)?;
@@ -31,14 +35,18 @@ impl Volume {
                     entry::set_length(data, at, used);
                 }
                 entry::write(data, at + used, length - used, target, name);
+                self.names.added(owner, name, (block, at + used));
                 return Ok(());
             }
+            self.names.is_full(owner, block, needed);
         }
         let block = self.extend_directory(directory)?;
         let mut data = self.empty_directory_block();
         let length = self.entries_bytes();
         entry::write(&mut data, 0, length, target, name);
         self.buffers.create(block, data, kind);
+        self.names.extended(owner, block);
+        self.names.added(owner, name, (block, 0));
         Ok(())
     }
 
@@ -90,6 +98,7 @@ impl Volume {
         for entry in entry::all(&data) {
             let entry = entry?;
             if entry.at == found.at {
+                self.names.removed(directory.owner(), entry.name, (found.block, found.at));
                 let data = self.change_block(found.block, kind)?;
                 match before {
                     Some((at, length)) => entry::set_length(data, at, length + entry.length),

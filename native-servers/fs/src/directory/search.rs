@@ -53,8 +53,17 @@ impl Volume {
 
     /// Looks a name up.
     pub(crate) fn find(&mut self, directory: &Inode, name: &[u8]) -> Result<Option<Found>> {
+        if let Some(answer) = self.find_by_index(directory, name)? {
+            return Ok(answer);
+        }
         let kind = Kind::Directory(directory.owner());
-        for block in self.directory_blocks(directory)? {
+        let blocks = self.directory_blocks(directory)?;
+        if self.index_if_due(directory, &blocks)?
+            && let Some(answer) = self.find_by_index(directory, name)?
+        {
+            return Ok(answer);
+        }
+        for block in blocks {
             let data = self.block(block, kind)?;
             for entry in entry::all(&data) {
                 let entry = entry?;

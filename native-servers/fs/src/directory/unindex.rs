@@ -24,6 +24,8 @@ impl Volume {
                 self.change_block(block, kind)?.copy_from_slice(&empty);
             }
         }
+        // What were blocks of the tree has room now.
+        self.names.forget(directory.number);
         directory.set_flags(directory.flags() & !flag::INDEX);
         Ok(())
     }
