@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// Changes when images of the same tree become different.
@@ -50,7 +51,10 @@ pub(super) fn of_tree(tree: &Tree, e2fs: &E2fs) -> Result<File> {
         let _ = file.set_modified(SystemTime::now());
         return Ok(file);
     }
-    let work = workspace::own("stage")?.join(format!("{key:016x}-{}", std::process::id()));
+    // Others may be making the same, threads of this process among them.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let work = workspace::own("stage")?.join(format!("{key:016x}-{}-{number}", std::process::id()));
     let made = make(tree, e2fs, &work, key).context("making a disk of the root");
     // What is left costs only space.
     let staged = made.and_then(|image| Ok(fs::rename(image, &path)?));

@@ -93,6 +93,24 @@ fn a_new_disk_is_mostly_holes_and_the_second_is_a_copy() {
 }
 
 #[test]
+fn several_who_make_the_same_disk_do_not_meet() {
+    let (e2fs, folder) = (e2fs(), Folder::new("several"));
+    // One that nobody has made before.
+    let sample = sample(&format!("{:?} {}", std::time::SystemTime::now(), std::process::id()));
+    let make = &|number: u32| prepare(&Disk::Fresh, &sample, &e2fs, &folder.0.join(format!("disk-{number}")));
+    std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..4).map(|number| scope.spawn(move || make(number).map(drop))).collect();
+        for maker in makers {
+            maker.join().expect("it does not panic").expect("the tree is sound");
+        }
+    });
+    for number in 1..4 {
+        let path = |number| folder.0.join(format!("disk-{number}"));
+        assert!(std::fs::read(path(0)).expect("it is there") == std::fs::read(path(number)).expect("it is there"));
+    }
+}
+
+#[test]
 fn a_kept_disk_is_made_once_and_used_by_one_at_a_time() {
     let (e2fs, folder) = (e2fs(), Folder::new("kept"));
     let disk = Disk::Kept(folder.0.join("disk"));
