@@ -3,9 +3,10 @@
 //! Threads 0 and 1 share a table that holds everything; thread 2 has a small table of its own, with a badged right to
 //! send and one to signal. All have one priority. The faults of thread 1 and thread 2 go to the two endpoints, those of thread 0 to nobody.
 
-use ukernel_abi::invoke::{attachment, cap_table, memory, sched_context, thread, untyped, vspace};
+use ukernel_abi::invoke::{attachment, cap_table, memory, sched_context, thread, timer, untyped, vspace};
 use ukernel_abi::{Call, ObjectType, PAGE_BYTES, Rights};
-use ukernel_core::checks::step::{FAULT, Step};
+use ukernel_core::checks::simulation::NS_PER_TICK;
+use ukernel_core::checks::step::{FAULT, Step, TICK};
 use ukernel_core::checks::world::{POT, TABLE, VSPACE, World};
 
 /// A world and calls.
@@ -35,6 +36,7 @@ mod slot {
     pub const IDLE_THREAD: u64 = 16;
     pub const SECOND_VSPACE: u64 = 17;
     pub const SCHED_CONTEXT: u64 = 18;
+    pub const TIMER: u64 = 19;
     /// Capabilities to the threads' scheduling contexts.
     pub const TIMES: [u64; 3] = [24, 25, 26];
     /// Where copies and new objects go.
@@ -230,6 +232,78 @@ fn time() -> Vec<Step> {
     steps
 }
 
+/// Ticks of a budget, and of what passes at a time: the budget and a half of its second piece.
+const BUDGET: u64 = 20;
+const PAUSES: [u64; 2] = [10, 25];
+
+fn limit(thread: usize, time: u64, budget: u64, period: u64) -> Step {
+    invoke(thread, time, sched_context::CONFIGURE, &[budget * NS_PER_TICK, period * NS_PER_TICK, 2, time])
+}
+
+/// Two threads on limited time and a server without any, of three priorities; the least urgent hears of timeouts.
+fn limited() -> World {
+    let mut world = shared_table();
+    let start = [
+        retype(0, ObjectType::Timer, 0, slot::TIMER),
+        mint(0, slot::NOTIFICATION, slot::FREE[0], ALL, 1),
+        invoke(0, slot::TIMER, timer::BIND, &[slot::FREE[0]]),
+        receive(2, slot::ENDPOINT, slot::REPLY),
+        invoke(0, slot::TIMES[2], sched_context::UNBIND, &[]),
+        limit(0, slot::TIMES[0], BUDGET, 3 * BUDGET),
+        invoke(0, slot::THREADS[2], thread::SET_PRIORITY, &[2]),
+        invoke(0, slot::THREADS[1], thread::SET_PRIORITY, &[0]),
+    ];
+    for step in start {
+        world.step(&step).expect("the start breaks no promise");
+    }
+    world.tidy();
+    world
+}
+
+/// Time that passes while threads call, wait, yield, are limited anew, and hear of each other's timeouts.
+fn budgets() -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for ticks in PAUSES {
+        steps.push(Step { call: TICK, words: [ticks, 0, 0, 0, 0], ..Step::default() });
+    }
+    for thread in [0, 1] {
+        steps.extend([
+            call(thread, Call::Call, slot::ENDPOINT),
+            call(thread, Call::Wait, slot::NOTIFICATION),
+            call(thread, Call::Yield, 0),
+            receive(thread, slot::SECOND_ENDPOINT, slot::SECOND_REPLY),
+            call(thread, Call::Reply, slot::SECOND_REPLY),
+        ]);
+        steps.push(Step { method: 0, ..call(thread, Call::Reply, slot::SECOND_REPLY) });
+    }
+    let (reply, endpoint) = (slot::REPLY, slot::ENDPOINT);
+    steps.extend([
+        Step { reply, endpoint, ..call(2, Call::ReplyRecv, reply) },
+        call(2, Call::Yield, 0),
+        call(2, Call::Call, slot::SECOND_ENDPOINT),
+        invoke(0, slot::TIMER, timer::ARM, &[2 * BUDGET]),
+        invoke(1, slot::TIMER, timer::ARM, &[BUDGET / 2]),
+        invoke(0, slot::THREADS[0], thread::SET_TIMEOUT, &[slot::SECOND_ENDPOINT]),
+        invoke(0, slot::THREADS[2], thread::SET_TIMEOUT, &[slot::SECOND_ENDPOINT]),
+        invoke(1, slot::THREADS[2], thread::SET_TIMEOUT, &[0]),
+        limit(1, slot::TIMES[0], 2 * BUDGET, 2 * BUDGET),
+        limit(0, slot::TIMES[1], BUDGET, 2 * BUDGET),
+        limit(1, slot::TIMES[1], 0, 0),
+        invoke(1, slot::TIMES[0], sched_context::UNBIND, &[]),
+        invoke(1, slot::TIMES[0], sched_context::BIND, &[slot::THREADS[0]]),
+        invoke(1, slot::TIMES[0], sched_context::CONSUMED, &[]),
+        invoke(1, slot::TIMES[1], sched_context::YIELD_TO, &[]),
+        invoke(0, slot::THREADS[1], thread::SET_PRIORITY, &[1]),
+        invoke(0, slot::THREADS[0], thread::SUSPEND, &[]),
+        invoke(1, slot::THREADS[0], thread::RESUME, &[]),
+        invoke(1, slot::THREADS[2], thread::SUSPEND, &[]),
+        invoke(1, slot::THREADS[2], thread::RESUME, &[]),
+        delete(1, slot::SECOND_ENDPOINT),
+        delete(1, slot::TIMES[0]),
+    ]);
+    steps
+}
+
 /// Derivation: copies, moves, deletion and revocation of what is in use.
 fn capabilities() -> Vec<Step> {
     let mut steps = Vec::new();
@@ -331,6 +405,7 @@ pub fn scenarios() -> Vec<Scenario> {
     let named = [
         ("messages", world(), messages()),
         ("time", servers(), time()),
+        ("budgets", limited(), budgets()),
         ("capabilities", world(), capabilities()),
         ("spaces", world(), spaces()),
         ("everything", world(), everything),

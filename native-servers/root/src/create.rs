@@ -241,8 +241,9 @@ fn prepare(parts: &Parts, task: &Task, layout: &Layout) -> Result<(), Error> {
     thread.configure(parts.table, parts.space.vspace, faults, parts.space.thread, 0)?;
     rt::cap::delete(faults.slot());
     thread.set_priority(task.priority)?;
+    // None of its threads gets above that.
+    thread.set_max_priority(task.priority)?;
     thread.set_fpu(task.fpu)?;
-    parts.sched_context.configure(0, 0)?;
     parts.sched_context.bind(thread)?;
     thread.write_registers(&StartRegisters {
         rip: layout.entry_point,

@@ -57,7 +57,6 @@ impl Puppet {
         self.thread.configure(rt::own::cap_table(), Cap::new(space), self.traps, Cap::NULL, 0)?;
         self.thread.make_foreign(rt::thread::raw().thread)?;
         self.thread.set_priority(rt::thread::priority())?;
-        self.time.configure(0, 0)?;
         self.time.bind(self.thread)?;
         // It traps before its first instruction.
         self.thread.kick()?;

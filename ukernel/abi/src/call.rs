@@ -74,7 +74,7 @@ pub enum Call {
     /// Errors: InvalidState (the thread has no Vcpu, that has no state page, or the VSpace has no legacy view).
     /// Cost: with the exit: vcpu_exit_enter
     VcpuEnter = 11,
-    /// Let other threads of the same priority run.
+    /// Let other threads of the same priority run; of limited time, what is left until its next refill is given up.
     /// Errors: none.
     /// Cost: yield_alone, yield_switch
     Yield = 12,

@@ -26,6 +26,17 @@ pub const BAD_CALL: u64 = 256;
 /// Label of the answer that resumes the thread.
 pub const RESUME: u32 = 0;
 
+/// Label of the message that a thread's time is used up ([`thread::SET_TIMEOUT`](crate::invoke::thread::SET_TIMEOUT)), with
+/// [`TIMEOUT_WORDS`] words. Like a fault it is answered with label [`RESUME`], upon which the thread goes on when it has
+/// time, or another, which leaves it suspended. The message lends no time: its receiver needs some of its own.
+pub const TIMEOUT: u32 = 0xffff_fa03;
+/// Words of a timeout message, by index: the constants below.
+pub const TIMEOUT_WORDS: usize = 2;
+/// Word 0 of a timeout message: the scheduling context's data word, which tells whose time it is.
+pub const WORD_DATA: usize = 0;
+/// Word 1 of a timeout message: nanoseconds used since the last such message, `CONSUMED` or `CONFIGURE`.
+pub const WORD_CONSUMED_NS: usize = 1;
+
 /// Label of the message that a trap of a foreign thread is ([`thread::MAKE_FOREIGN`](crate::invoke::thread::MAKE_FOREIGN)):
 /// the first [`TRAP_WORDS`](crate::vcpu::TRAP_WORDS) words of [`vcpu::State`](crate::vcpu::State), in its order: all registers,
 /// then the reason (an [`ExitReason`](crate::vcpu::ExitReason)) and what belongs to it. A receiver without message page gets

@@ -68,7 +68,7 @@ pub mod thread {
     /// Errors: none.
     pub const SUSPEND: u32 = 0x304;
     /// Priority `w0` (0 to 255, higher runs first).
-    /// Errors: InvalidArgument (above 255).
+    /// Errors: InvalidArgument (above 255), InsufficientRights (above the caller's own maximum controlled priority).
     /// Cost: thread_set_priority_self
     pub const SET_PRIORITY: u32 = 0x305;
     /// Bind the Notification in slot `w0` (0: unbind): its signals reach `Recv` as messages of length 0 with the bits
@@ -103,6 +103,14 @@ pub mod thread {
     /// Name the thread for whoever traces: 24 bytes of UTF-8, filled with zeros, little-endian in `w0` to `w2`.
     /// Errors: none.
     pub const SET_NAME: u32 = 0x30d;
+    /// Where a message goes when the thread's time is used up: the Endpoint in slot `w0`, sent to with that capability's badge (0:
+    /// nowhere, it waits for the refill). A server that works on its callers' time is told with its own.
+    /// Errors: InsufficientRights (no SEND).
+    pub const SET_TIMEOUT: u32 = 0x30e;
+    /// Maximum controlled priority `w0`: the highest that the thread may give to any, as priority or as this. A new
+    /// thread has that of the thread that made it.
+    /// Errors: InvalidArgument (above 255), InsufficientRights (above the caller's own).
+    pub const SET_MAX_PRIORITY: u32 = 0x30f;
     /// An FPU instruction is a fault.
     pub const FPU_NONE: u64 = 0;
     /// FPU state is kept across thread switches; at first that of `FINIT` with `MXCSR` 0x1f80.
@@ -177,8 +185,12 @@ pub mod attachment {
 
 /// `SchedContext`.
 pub mod sched_context {
-    /// Budget `w0` and period `w1` in nanoseconds; only 0, 0 (unlimited) so far: else InvalidArgument.
-    /// Errors: InvalidArgument (anything else).
+    /// Budget `w0` and period `w1` in nanoseconds, at most `w2` refills at once, data word `w3` for timeout messages. The
+    /// context starts afresh with a full budget. What is used comes back a period after it was used, in at most so many
+    /// pieces; with no time left its thread waits, or is stopped by a timeout message. 0, 0: unlimited, as a new context is, and not
+    /// counted.
+    /// Errors: InvalidArgument (but for 0, 0: not [`MIN_BUDGET_NS`] <= budget <= period <= [`MAX_PERIOD_NS`], or not
+    /// [`MIN_REFILLS`] to [`MAX_REFILLS`] refills).
     pub const CONFIGURE: u32 = 0x701;
     /// Bind to the Thread in slot `w0`.
     /// Errors: InvalidState (one of the two is bound already).
@@ -189,6 +201,21 @@ pub mod sched_context {
     /// Make it time of processor `w0`; whoever uses it runs there from now on. InvalidArgument where there is none.
     /// Errors: InvalidArgument (there is no such processor).
     pub const SET_CPU: u32 = 0x704;
+    /// `w0` = nanoseconds used since the last CONSUMED, timeout message or CONFIGURE (of a thread that runs on another
+    /// processor: up to when it was last in the kernel).
+    /// Errors: InvalidState (the time is unlimited, and not counted).
+    pub const CONSUMED: u32 = 0x705;
+    /// Let the thread that uses this context be the next of its priority; it runs at once where that is the caller's.
+    /// Errors: InvalidState (it cannot run, runs already, is the caller, or there is none).
+    pub const YIELD_TO: u32 = 0x706;
+    /// Least budget, in nanoseconds.
+    pub const MIN_BUDGET_NS: u64 = 10_000;
+    /// Longest period, in nanoseconds: an hour.
+    pub const MAX_PERIOD_NS: u64 = 3_600_000_000_000;
+    /// Fewest refills.
+    pub const MIN_REFILLS: usize = 2;
+    /// Most refills.
+    pub const MAX_REFILLS: usize = 8;
 }
 
 /// `IrqControl`.

@@ -95,7 +95,8 @@ impl ObjectType {
             }
             Self::Thread => Some(2048),
             Self::VSpace | Self::Vcpu => Some(1024),
-            Self::SchedContext | Self::Timer | Self::Attachment | Self::Irq | Self::IoMapping => Some(128),
+            Self::SchedContext => Some(256),
+            Self::Timer | Self::Attachment | Self::Irq | Self::IoMapping => Some(128),
             Self::IoSpace => Some(512),
             Self::Endpoint | Self::Reply | Self::Notification => Some(64),
             Self::IoPorts | Self::IrqControl | Self::Log | Self::Trace | Self::IoControl => None,

@@ -68,7 +68,7 @@ impl<M: Machine> Kernel<M> {
         let table = self.make_table(purse.take((64 << ROOT_TABLE_BITS) + 64, PAGE_BYTES)?, ROOT_TABLE_BITS);
         let thread = self.make_thread(purse.take(2048, PAGE_BYTES)?);
         let vspace = self.make_vspace(purse.take(1024, PAGE_BYTES)?);
-        let time: Ref<SchedContext> = self.machine.create(purse.take(64, 64)?, SchedContext::new());
+        let time: Ref<SchedContext> = self.machine.create(purse.take(256, 64)?, SchedContext::new());
         let tables = purse.take(ROOT_TABLES * PAGE_BYTES, PAGE_BYTES)?;
         self.add_tables(vspace, tables, ROOT_TABLES);
         self.trace_slot = Some(self.machine.create(purse.take(SLOT_BYTES, SLOT_BYTES)?, Slot::default()));

@@ -10,7 +10,7 @@ use ukernel_abi::{Call, Error, MessageInfo, Rights, fault};
 use crate::ipc::Blocking;
 use crate::thread::SendKind;
 use crate::vcpu::Exit;
-use crate::{Cap, Endpoint, Kernel, Machine, Notification, Ref, Reply, SlotRef, State, Thread};
+use crate::{Cap, Content, Endpoint, Kernel, Machine, Notification, Ref, Reply, SlotRef, State, Thread};
 
 /// What a system call came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::InsufficientRights);
         }
         self.check_message(thread)?;
-        let kind = SendKind { call, grant: rights.contains(Rights::GRANT), fault: false };
+        let kind = SendKind { call, grant: rights.contains(Rights::GRANT), content: Content::Own };
         self.send(thread, endpoint, badge, kind, blocking);
         // A call's answer, or whoever receives from a sender that had to wait, stores the result.
         let blocked = self.get(thread).state != State::Ready;

@@ -71,6 +71,8 @@ pub enum Cap {
     ThreadPage(Ref<Thread>),
     /// In a thread: where its faults go.
     ThreadFault { thread: Ref<Thread>, endpoint: Ref<Endpoint>, badge: u64 },
+    /// In a thread: where it is told that its time is used up.
+    ThreadTimeout { thread: Ref<Thread>, endpoint: Ref<Endpoint>, badge: u64 },
     /// In a VSpace: an untyped that its page tables came from.
     VSpaceTables(Ref<VSpace>),
     /// In a legacy VSpace: the one whose master slot it shares.

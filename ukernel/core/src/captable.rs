@@ -263,7 +263,9 @@ impl<M: Machine> Kernel<M> {
             Cap::Thread(thread) => &mut self.get_mut(thread).caps,
             Cap::VSpace(vspace) | Cap::ThreadVSpace { vspace, .. } => &mut self.get_mut(vspace).caps,
             Cap::VSpaceMaster { master, .. } => &mut self.get_mut(master).caps,
-            Cap::Endpoint { endpoint, .. } | Cap::ThreadFault { endpoint, .. } => &mut self.get_mut(endpoint).caps,
+            Cap::Endpoint { endpoint, .. }
+            | Cap::ThreadFault { endpoint, .. }
+            | Cap::ThreadTimeout { endpoint, .. } => &mut self.get_mut(endpoint).caps,
             Cap::Reply(reply) => &mut self.get_mut(reply).caps,
             Cap::Notification { notification, .. }
             | Cap::TimerTarget { notification, .. }
@@ -302,6 +304,7 @@ impl<M: Machine> Kernel<M> {
             Cap::ThreadVSpace { thread, .. } => self.leave_vspace(thread),
             Cap::ThreadPage(thread) => self.get_mut(thread).page = None,
             Cap::ThreadFault { thread, .. } => self.get_mut(thread).fault_endpoint = None,
+            Cap::ThreadTimeout { thread, .. } => self.get_mut(thread).timeout_endpoint = None,
             Cap::VSpaceTables(vspace) | Cap::VSpaceMaster { vspace, .. } => self.kill_vspace(vspace),
             Cap::VcpuState(vcpu) => self.drop_state_page(vcpu),
             Cap::TraceMemory => self.drop_ring(),
@@ -327,13 +330,18 @@ impl<M: Machine> Kernel<M> {
             Cap::VSpace(vspace) | Cap::ThreadVSpace { vspace, .. } | Cap::VSpaceMaster { master: vspace, .. } => {
                 self.destroy_vspace(vspace);
             }
-            Cap::Endpoint { endpoint, .. } | Cap::ThreadFault { endpoint, .. } => self.destroy_endpoint(endpoint),
+            Cap::Endpoint { endpoint, .. }
+            | Cap::ThreadFault { endpoint, .. }
+            | Cap::ThreadTimeout { endpoint, .. } => self.destroy_endpoint(endpoint),
             Cap::Reply(reply) => self.destroy_reply(reply),
             Cap::Notification { notification, .. }
             | Cap::TimerTarget { notification, .. }
             | Cap::IoFaultTarget { notification, .. }
             | Cap::IrqTarget { notification, .. } => self.destroy_notification(notification),
-            Cap::SchedContext(context) => self.free_sched_context(context),
+            Cap::SchedContext(context) => {
+                self.free_sched_context(context);
+                self.drop_account(context);
+            }
             Cap::Timer(timer) => self.destroy_timer(timer),
             Cap::Vcpu(vcpu) => self.destroy_vcpu(vcpu),
             Cap::Attachment(attachment) => self.destroy_attachment(attachment),

@@ -4,6 +4,7 @@
 //! put a thread into another processor's run queue. Where the blocks are is the [`Machine`]'s business, so that the
 //! hardware finds its own in one instruction.
 
+use crate::budget::Account;
 use crate::context::Resume;
 use crate::scheduler::{End, RunQueues};
 use crate::{Kernel, Machine, Ref, RemoteCall, Thread, Timer, VSpace};
@@ -32,6 +33,8 @@ pub struct Cpu {
     pub(crate) programmed: u64,
     /// Timers that were armed here, earliest first.
     pub(crate) timers: Option<Ref<Timer>>,
+    /// The account of limited time that is used here.
+    pub(crate) account: Account,
     /// Threads that could run here and do not.
     pub(crate) run_queues: RunQueues,
 }
@@ -48,6 +51,7 @@ impl Cpu {
             quantum_end: 0,
             programmed: u64::MAX,
             timers: None,
+            account: Account::new(),
             run_queues: RunQueues::new(),
         }
     }

@@ -11,9 +11,10 @@
 use ukernel_abi::message::{MAX_WORDS, REGISTER_WORDS};
 use ukernel_abi::{Call, MessageInfo, Rights};
 
+use crate::cpu::NOWHERE;
 use crate::ipc::Waiters;
 use crate::scheduler::{End, Queue};
-use crate::{Cap, Endpoint, Kernel, Machine, Ref, State, Thread};
+use crate::{Cap, Content, Endpoint, Kernel, Machine, Ref, State, Thread};
 
 const CALL: u64 = Call::Call as u64;
 const REPLY_RECV: u64 = Call::ReplyRecv as u64;
@@ -33,7 +34,7 @@ impl<M: Machine> Kernel<M> {
             return false;
         }
         let t = self.get(thread);
-        if t.foreign {
+        if t.fast_home == NOWHERE {
             return false;
         }
         let next = match t.context.rax {
@@ -73,7 +74,7 @@ impl<M: Machine> Kernel<M> {
             let ep = self.get_mut(endpoint);
             (ep.queue, ep.waiters) = (Queue::default(), Waiters::None);
         }
-        self.get_mut(sender).state = State::Replying { reply, fault: false };
+        self.get_mut(sender).state = State::Replying { reply, content: Content::Own };
         let object = self.get_mut(reply);
         (object.caller, object.waiter) = (Some(sender), None);
         self.pass(sender, receiver, info, badge);
@@ -96,7 +97,7 @@ impl<M: Machine> Kernel<M> {
         let object = self.get(reply);
         let caller = object.caller?;
         let c = self.get(caller);
-        let State::Replying { fault: false, .. } = c.state else { return None };
+        let State::Replying { content: Content::Own, .. } = c.state else { return None };
         let waiters = self.get(endpoint).waiters;
         if object.donated.is_some() || waiters == Waiters::Senders || !self.can_run_now(c) || !fits(info, s, c) {
             return None;
@@ -151,10 +152,10 @@ impl<M: Machine> Kernel<M> {
         true
     }
 
-    /// Whether a thread that waits could run in place of the present one.
+    /// Whether a thread that waits could run in place of the present one, on time of its own that nobody counts.
     #[inline(always)]
     fn can_run_now(&self, t: &Thread) -> bool {
-        t.home == self.cpu().index && i32::from(t.priority) >= self.cpu().run_queues.highest()
+        t.fast_home == self.cpu().index && i32::from(t.priority) >= self.cpu().run_queues.highest()
     }
 
     #[inline(always)]

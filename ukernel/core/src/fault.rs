@@ -4,7 +4,7 @@ use ukernel_abi::fault;
 use ukernel_abi::vcpu::ExitReason;
 
 use crate::ipc::Blocking;
-use crate::thread::SendKind;
+use crate::thread::{Content, SendKind};
 use crate::trace::Event;
 use crate::vcpu::Exit;
 use crate::{Kernel, Machine, Ref, State, Thread};
@@ -40,7 +40,7 @@ impl<M: Machine> Kernel<M> {
     /// Tell a thread's fault handler what is in `fault_words`; without one the thread is stopped.
     pub(crate) fn raise(&mut self, thread: Ref<Thread>) {
         if let Some((endpoint, badge)) = self.get(thread).fault_endpoint {
-            let kind = SendKind { call: true, grant: false, fault: true };
+            let kind = SendKind { call: true, grant: false, content: Content::Fault };
             self.send(thread, endpoint, badge, kind, Blocking::Block);
         } else {
             self.get_mut(thread).state = State::Stopped;

@@ -175,7 +175,12 @@ impl<M: Machine> Kernel<M> {
             }
             thread::SET_PRIORITY => {
                 let [priority] = self.args(&call)?;
-                self.set_priority(target, u8::try_from(priority).map_err(|_| Error::InvalidArgument)?);
+                let priority = self.allowed_priority(call.caller, priority)?;
+                self.set_priority(target, priority);
+            }
+            thread::SET_MAX_PRIORITY => {
+                let [priority] = self.args(&call)?;
+                self.get_mut(target).max_priority = self.allowed_priority(call.caller, priority)?;
             }
             thread::BIND_NOTIFICATION => {
                 let [notification] = self.args(&call)?;
@@ -222,10 +227,21 @@ impl<M: Machine> Kernel<M> {
                 self.make_foreign(target, holder)?;
             }
             thread::KICK => self.kick_foreign(target)?,
+            thread::SET_TIMEOUT => {
+                let [endpoint] = self.args(&call)?;
+                let slot = self.optional_slot(call.caller, endpoint)?;
+                self.set_timeout_endpoint(target, slot)?;
+            }
             thread::SET_NAME => self.get_mut(target).name = self.args(&call)?,
             _ => return Err(Error::InvalidMethod),
         }
         Ok(Outcome::Done)
+    }
+
+    /// A priority that the caller may give to a thread.
+    fn allowed_priority(&self, caller: Ref<Thread>, wanted: u64) -> Result<u8, Error> {
+        let priority = u8::try_from(wanted).map_err(|_| Error::InvalidArgument)?;
+        if priority > self.get(caller).max_priority { Err(Error::InsufficientRights) } else { Ok(priority) }
     }
 
     fn configure_thread(&mut self, call: &Invocation, target: Ref<Thread>) -> Result<(), Error> {
@@ -348,10 +364,18 @@ impl<M: Machine> Kernel<M> {
 
     fn invoke_sched_context(&mut self, call: Invocation, target: Ref<SchedContext>) -> Answer {
         match call.method {
-            sched_context::CONFIGURE => match self.args(&call)? {
-                [0, 0] => Ok(Outcome::Done),
-                _ => Err(Error::InvalidArgument),
-            },
+            sched_context::CONFIGURE => {
+                self.configure_time(target, self.args(&call)?)?;
+                Ok(Outcome::Done)
+            }
+            sched_context::CONSUMED => {
+                let consumed = self.consumed(target)?;
+                Ok(self.give(&call, &[consumed]))
+            }
+            sched_context::YIELD_TO => {
+                self.yield_to(call.caller, target)?;
+                Ok(Outcome::Done)
+            }
             sched_context::BIND => {
                 let [thread] = self.args(&call)?;
                 let Cap::Thread(thread) = self.cap(self.slot(call.caller, thread)?) else {

@@ -9,7 +9,7 @@ use ukernel_abi::vcpu::TRAP_WORDS;
 use ukernel_abi::{Error, MessageInfo, MessagePage, Rights, fault};
 
 use crate::scheduler::{End, Queue};
-use crate::thread::SendKind;
+use crate::thread::{Content, SendKind};
 use crate::trace::Event;
 use crate::{Kernel, Machine, Object, PhysAddr, Ref, SchedContext, State, Thread};
 
@@ -152,9 +152,9 @@ impl<M: Machine> Kernel<M> {
             ..Event::new(Kind::Reply, Some(server))
         });
         self.take_back_time(reply, caller);
-        if matches!(self.get(caller).state, State::Replying { fault: true, .. }) {
+        if let State::Replying { content: content @ (Content::Fault | Content::Timeout), .. } = self.get(caller).state {
             let label = MessageInfo(self.get(server).context.rsi).label();
-            if label == fault::RESUME && self.get(caller).foreign {
+            if label == fault::RESUME && content == Content::Fault && self.get(caller).foreign {
                 self.take_answer(server, caller);
                 return Ok(self.may_go_on(caller).then_some(caller));
             }
@@ -164,7 +164,7 @@ impl<M: Machine> Kernel<M> {
             self.get_mut(caller).state = State::Stopped;
             return Ok(None);
         }
-        let kind = SendKind { call: false, grant: true, fault: false };
+        let kind = SendKind { call: false, grant: true, content: Content::Own };
         self.deliver(server, caller, 0, kind);
         Ok(Some(caller))
     }
@@ -206,9 +206,9 @@ impl<M: Machine> Kernel<M> {
             self.get_mut(caller).context.rax = Error::ServerDied as u64;
             return false;
         };
-        self.get_mut(caller).state = State::Replying { reply, fault: kind.fault };
+        self.get_mut(caller).state = State::Replying { reply, content: kind.content };
         let lent = self.get(caller).sched_context;
-        let donated = self.donate(caller, server);
+        let donated = kind.content != Content::Timeout && self.donate(caller, server);
         self.get_mut(reply).caller = Some(caller);
         if donated && let Some(context) = lent {
             let outer = self.get_mut(context).lent.replace(reply);
@@ -236,14 +236,14 @@ impl<M: Machine> Kernel<M> {
     /// Copy a message. The receiver's registers say what arrived.
     fn deliver(&mut self, from: Ref<Thread>, to: Ref<Thread>, badge: u64, kind: SendKind) {
         let source = self.get(from);
-        if kind.fault && source.foreign {
+        if kind.content == Content::Fault && source.foreign {
             return self.deliver_trap(from, to, badge);
         }
-        let words = if kind.fault { source.fault_words } else { source.context.words };
+        let words = if kind.content == Content::Own { source.context.words } else { source.fault_words };
         let info = self.outgoing(from, kind);
         let mut length = info.length();
         let mut caps = 0;
-        if !kind.fault && (length > REGISTER_WORDS || info.caps() > 0) {
+        if kind.content == Content::Own && (length > REGISTER_WORDS || info.caps() > 0) {
             (length, caps) = self.deliver_page(from, to, info, kind.grant);
         }
         let target = &mut self.get_mut(to).context;
@@ -258,10 +258,11 @@ impl<M: Machine> Kernel<M> {
     /// The header of what a thread sends.
     fn outgoing(&self, sender: Ref<Thread>, kind: SendKind) -> MessageInfo {
         let s = self.get(sender);
-        match kind.fault {
-            true if s.foreign => MessageInfo::new(fault::FOREIGN, TRAP_WORDS),
-            true => MessageInfo::new(fault::LABEL, fault::WORDS),
-            false => MessageInfo(s.context.rsi),
+        match kind.content {
+            Content::Own => MessageInfo(s.context.rsi),
+            Content::Fault if s.foreign => MessageInfo::new(fault::FOREIGN, TRAP_WORDS),
+            Content::Fault => MessageInfo::new(fault::LABEL, fault::WORDS),
+            Content::Timeout => MessageInfo::new(fault::TIMEOUT, fault::TIMEOUT_WORDS),
         }
     }
 
@@ -330,7 +331,7 @@ impl<M: Machine> Kernel<M> {
         while let Some(thread) = self.get(endpoint).queue.head {
             self.unwait(endpoint, thread);
             match self.get(thread).state {
-                State::Sending { kind: SendKind { fault: true, .. }, .. } => {
+                State::Sending { kind: SendKind { content: Content::Fault | Content::Timeout, .. }, .. } => {
                     self.get_mut(thread).state = State::Stopped
                 }
                 State::Receiving { reply, .. } => {
@@ -353,7 +354,7 @@ impl<M: Machine> Kernel<M> {
         }
         if let Some(caller) = self.get_mut(reply).caller.take() {
             self.take_back_time(reply, caller);
-            if matches!(self.get(caller).state, State::Replying { fault: true, .. }) {
+            if !matches!(self.get(caller).state, State::Replying { content: Content::Own, .. }) {
                 self.get_mut(caller).state = State::Stopped;
             } else {
                 self.fail(caller, Error::ServerDied);

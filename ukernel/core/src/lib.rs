@@ -11,6 +11,7 @@
 
 mod attachment;
 mod boot;
+mod budget;
 mod call;
 mod capability;
 mod captable;
@@ -30,6 +31,7 @@ pub mod lock;
 mod machine;
 mod notification;
 mod page_table;
+mod refills;
 mod retype;
 mod scheduler;
 mod seeded;
@@ -42,6 +44,7 @@ mod vspace;
 
 pub use attachment::Attachment;
 pub use boot::BootPlan;
+pub use budget::SchedContext;
 pub use capability::{Cap, Slot, SlotRef};
 pub use captable::CapTable;
 pub use context::{Context, Resume};
@@ -54,8 +57,7 @@ pub use kernel::{Counters, Kernel};
 pub use machine::{LineMask, Machine, Object, PhysAddr, Ref, RemoteCall};
 pub use notification::Notification;
 pub use page_table::Leaf;
-pub use scheduler::SchedContext;
-pub use thread::{Fpu, State, Thread};
+pub use thread::{Content, Fpu, State, Thread};
 pub use timer::Timer;
 pub use trace::CAN_TRACE;
 pub use vcpu::Vcpu;

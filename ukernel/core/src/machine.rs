@@ -147,6 +147,10 @@ pub trait Machine {
     fn now(&self) -> u64;
     /// Interrupt at this time-stamp (soon, if in the past); replaces an earlier setting. `u64::MAX`: never.
     fn set_deadline(&mut self, tsc: u64);
+    /// Ticks of the time-stamp counter in so many nanoseconds.
+    fn ticks(&self, nanoseconds: u64) -> u64;
+    /// Nanoseconds in so many ticks.
+    fn nanoseconds(&self, ticks: u64) -> u64;
     /// Ticks of a scheduling quantum.
     fn quantum(&self) -> u64;
     /// Whether an interrupt waits to be handled.

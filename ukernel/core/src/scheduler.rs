@@ -1,4 +1,4 @@
-//! Who runs: priorities, run queues, scheduling contexts, quanta.
+//! Who runs: priorities, run queues, quanta, and who has which scheduling context; `budget` counts the time.
 //!
 //! The running thread is in no queue. A thread is in a run queue exactly when it is `runnable` and not the running one
 //! (`queued` says so). Within a priority the order is round robin by quanta.
@@ -7,7 +7,7 @@ use ukernel_abi::trace::Kind;
 
 use crate::cpu::NOWHERE;
 use crate::trace::Event;
-use crate::{Kernel, Machine, Object, Ref, Reply, State, Thread};
+use crate::{Kernel, Machine, Ref, SchedContext, State, Thread};
 
 /// Head and tail of a list of threads linked through `next` and `previous`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,26 +46,6 @@ impl RunQueues {
         self.occupied[priority / 64] &= !(1 << (priority % 64));
         let top = self.occupied.iter().enumerate().rev().find(|(_, word)| **word != 0);
         self.highest = top.map_or(-1, |(index, word)| index as i32 * 64 + 63 - word.leading_zeros() as i32);
-    }
-}
-
-/// A right to processor time.
-#[derive(Clone, Debug)]
-pub struct SchedContext {
-    pub(crate) caps: u32,
-    /// The processor whose time it is.
-    pub(crate) cpu: u8,
-    /// Who uses it now: whom it was bound to, or a server that works for that one.
-    pub(crate) thread: Option<Ref<Thread>>,
-    /// The last of the calls that it was lent for, none of which is answered: a stack.
-    pub(crate) lent: Option<Ref<Reply>>,
-}
-
-impl Object for SchedContext {}
-
-impl SchedContext {
-    pub(crate) fn new() -> Self {
-        Self { caps: 0, cpu: 0, thread: None, lent: None }
     }
 }
 
@@ -164,14 +144,18 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// The thread has got or lost a scheduling context or a root. It is in no run queue.
+    /// A thread's scheduling context or root is another, or has other properties. The thread is in no run queue.
     pub(crate) fn note_home(&mut self, thread: Ref<Thread>) {
         let t = self.get(thread);
-        let home = match t.sched_context {
-            Some(context) if t.root.0 != 0 => self.get(context).cpu,
-            _ => NOWHERE,
-        };
-        self.get_mut(thread).home = home;
+        let (mut home, mut fast_home, mut limited) = (NOWHERE, NOWHERE, false);
+        if let Some(context) = t.sched_context.filter(|_| t.root.0 != 0) {
+            let c = self.get(context);
+            limited = c.limit.is_some();
+            home = if c.waiting { NOWHERE } else { c.cpu };
+            fast_home = if limited || t.foreign { NOWHERE } else { c.cpu };
+        }
+        let t = self.get_mut(thread);
+        (t.home, t.fast_home, t.limited) = (home, fast_home, limited);
     }
 
     /// A thread can go on and, where nobody of higher priority waits, does so at once in place of the current one, which
@@ -190,6 +174,9 @@ impl<M: Machine> Kernel<M> {
 
     /// Pick the thread to run and load it; the last step of every kernel entry. `None`: nobody can run.
     pub fn settle(&mut self) -> Option<Ref<Thread>> {
+        if self.cpu().account.busy {
+            self.charge();
+        }
         let cpu = self.cpu_mut();
         cpu.summoned = false;
         let (here, highest, current) = (cpu.index, cpu.run_queues.highest(), cpu.current);
@@ -215,6 +202,10 @@ impl<M: Machine> Kernel<M> {
             if let Some(thread) = self.cpu().current {
                 self.cpu_mut().active = self.get(thread).vspace;
             }
+        }
+        let limited = self.cpu().current.is_some_and(|thread| self.get(thread).limited);
+        if limited || self.cpu().account.busy {
+            self.start_account();
         }
         self.cpu().current
     }
@@ -254,9 +245,13 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// The running thread gives way to others of its priority.
+    /// The running thread gives way to others of its priority; limited time is over until its refill.
     pub(crate) fn yield_now(&mut self, thread: Ref<Thread>) {
-        if self.cpu().run_queues.highest() >= i32::from(self.get(thread).priority) {
+        if self.cpu().account.busy {
+            self.give_up_budget();
+        }
+        let equals = self.cpu().run_queues.highest() >= i32::from(self.get(thread).priority);
+        if equals && self.cpu().current == Some(thread) {
             self.enqueue(thread, End::Back);
             self.cpu_mut().current = None;
         }
@@ -305,7 +300,7 @@ impl<M: Machine> Kernel<M> {
             self.pull(thread);
             self.dequeue(thread);
         }
-        self.get_mut(context).cpu = cpu;
+        self.move_account(context, cpu);
         if let Some(thread) = user {
             self.note_home(thread);
             self.enqueue_waiting(thread);

@@ -17,9 +17,10 @@ pub(crate) enum ThreadSlot {
     VSpace = 1,
     Page = 2,
     Fault = 3,
+    Timeout = 4,
 }
 /// How many there are.
-pub(crate) const THREAD_SLOTS: u64 = 4;
+pub(crate) const THREAD_SLOTS: u64 = 5;
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +49,8 @@ pub enum State {
     Replying {
         /// Who has the right to give it.
         reply: Ref<Reply>,
-        /// Whether the answer resumes it from a fault.
-        fault: bool,
+        /// What it is the answer to.
+        content: Content,
     },
     /// It waits for bits.
     Waiting {
@@ -65,8 +66,19 @@ pub struct SendKind {
     pub call: bool,
     /// Capabilities may go along.
     pub grant: bool,
-    /// The message is `fault_words`, not the registers.
-    pub fault: bool,
+    /// What is sent.
+    pub content: Content,
+}
+
+/// What a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// What the sender has in its registers.
+    Own,
+    /// A fault in `fault_words`, or a trap of foreign code; the answer resumes it.
+    Fault,
+    /// The sender's time is used up: `fault_words`. No time is lent with it.
+    Timeout,
 }
 
 /// FPU declaration.
@@ -102,10 +114,17 @@ pub struct Thread {
     pub(crate) fpu_user: Option<Ref<Thread>>,
     /// Which processor's registers have its FPU state, if they have not been another's since: kept by the machine.
     pub fpu_cpu: u8,
-    /// The processor that it runs on, that of its scheduling context; [`NOWHERE`] where it has none, or no root.
+    /// The processor that it runs on, that of its scheduling context; [`NOWHERE`] where it has none or none that
+    /// is not used up, or no root.
     pub(crate) home: u8,
+    /// The same, where its messages may take the fast path: its time is unlimited and it is not foreign.
+    pub(crate) fast_home: u8,
     pub(crate) priority: u8,
+    /// The highest priority that it may give to threads.
+    pub(crate) max_priority: u8,
     pub(crate) queued: bool,
+    /// Its time is limited, and counted.
+    pub(crate) limited: bool,
     pub(crate) caps: u32,
     pub(crate) state: State,
     /// Links in the one queue that it is in: run queue, endpoint or notification.
@@ -119,6 +138,7 @@ pub struct Thread {
     pub(crate) vspace_previous: Option<Ref<Thread>>,
     pub(crate) page: Option<PhysAddr>,
     pub(crate) fault_endpoint: Option<(Ref<Endpoint>, u64)>,
+    pub(crate) timeout_endpoint: Option<(Ref<Endpoint>, u64)>,
     pub(crate) bound: Option<Ref<Notification>>,
     pub(crate) fault_words: [u64; ukernel_abi::fault::WORDS],
     /// For traces: which thread it is of all that were made, and what its maker calls it.
@@ -132,7 +152,7 @@ const _: () = assert!(size_of::<Thread>() <= SLOTS_OFFSET as usize);
 const _: () = assert!(SLOTS_OFFSET + THREAD_SLOTS * 64 <= crate::THREAD_FPU_OFFSET);
 
 impl Thread {
-    pub(crate) fn new(number: u32) -> Self {
+    pub(crate) fn new(number: u32, max_priority: u8) -> Self {
         Self {
             context: Context::default(),
             root: PhysAddr(0),
@@ -144,8 +164,11 @@ impl Thread {
             fpu_user: None,
             fpu_cpu: NOWHERE,
             home: NOWHERE,
+            fast_home: NOWHERE,
             priority: 0,
+            max_priority,
             queued: false,
+            limited: false,
             caps: 0,
             state: State::Stopped,
             next: None,
@@ -157,6 +180,7 @@ impl Thread {
             vspace_previous: None,
             page: None,
             fault_endpoint: None,
+            timeout_endpoint: None,
             bound: None,
             fault_words: [0; ukernel_abi::fault::WORDS],
             number,

@@ -4,7 +4,7 @@ use ukernel_abi::{Error, PAGE_BYTES, Rights};
 
 use crate::thread::{SendKind, ThreadSlot, slot_of};
 use crate::vcpu::user_address;
-use crate::{Cap, Fpu, Kernel, Machine, Ref, SlotRef, State, Thread};
+use crate::{Cap, Content, Fpu, Kernel, Machine, Ref, SlotRef, State, Thread};
 
 impl<M: Machine> Kernel<M> {
     /// The thread's capability space.
@@ -76,6 +76,23 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
+    /// Where messages go that the thread's time is used up.
+    pub(crate) fn set_timeout_endpoint(&mut self, thread: Ref<Thread>, source: Option<SlotRef>) -> Result<(), Error> {
+        let slot = slot_of(thread, ThreadSlot::Timeout);
+        let Some(source) = source else {
+            self.clear(slot);
+            return Ok(());
+        };
+        let Cap::Endpoint { endpoint, badge, rights } = self.cap(source) else { return Err(Error::InvalidCapability) };
+        if !rights.contains(Rights::SEND) {
+            return Err(Error::InsufficientRights);
+        }
+        self.clear(slot);
+        self.insert_child(source, slot, Cap::ThreadTimeout { thread, endpoint, badge });
+        self.get_mut(thread).timeout_endpoint = Some((endpoint, badge));
+        Ok(())
+    }
+
     /// `WRITE_REGISTERS`: `[rip, rsp, rdi, rsi, fs base]`.
     pub(crate) fn write_registers(
         &mut self,
@@ -114,9 +131,9 @@ impl<M: Machine> Kernel<M> {
     fn cancel(&mut self, thread: Ref<Thread>) {
         let repeats = match self.get(thread).state {
             State::Stopped | State::Ready => false,
-            State::Sending { endpoint, kind: SendKind { fault, .. }, .. } => {
+            State::Sending { endpoint, kind: SendKind { content, .. }, .. } => {
                 self.unwait(endpoint, thread);
-                !fault || self.waits_in_foreign_call(thread)
+                self.repeats(thread, content)
             }
             State::Receiving { endpoint, reply } => {
                 self.unwait(endpoint, thread);
@@ -125,10 +142,10 @@ impl<M: Machine> Kernel<M> {
                 }
                 true
             }
-            State::Replying { reply, fault } => {
+            State::Replying { reply, content } => {
                 self.get_mut(reply).caller = None;
                 self.take_back_time(reply, thread);
-                !fault || self.waits_in_foreign_call(thread)
+                self.repeats(thread, content)
             }
             State::Waiting { notification } => {
                 let queue = self.unqueue(self.get(notification).queue, thread);
@@ -138,6 +155,15 @@ impl<M: Machine> Kernel<M> {
         };
         if repeats {
             self.get_mut(thread).context.repeat_call();
+        }
+    }
+
+    /// Whether what a thread waits with is a system call, which is to be made again, and not an exception.
+    fn repeats(&self, thread: Ref<Thread>, content: Content) -> bool {
+        match content {
+            Content::Own => true,
+            Content::Fault => self.waits_in_foreign_call(thread),
+            Content::Timeout => false,
         }
     }
 
@@ -166,7 +192,7 @@ impl<M: Machine> Kernel<M> {
         }
         self.part_fpu(thread);
         self.part_fpu_user(thread);
-        for slot in [ThreadSlot::Table, ThreadSlot::VSpace, ThreadSlot::Page, ThreadSlot::Fault] {
+        for slot in [ThreadSlot::Table, ThreadSlot::VSpace, ThreadSlot::Page, ThreadSlot::Fault, ThreadSlot::Timeout] {
             self.clear(slot_of(thread, slot));
         }
         if self.cpu().loaded == Some(thread) {

@@ -94,7 +94,9 @@ impl<M: Machine> Kernel<M> {
     pub fn timer_interrupt(&mut self) {
         self.counters.interrupts += 1;
         self.trace(|k| Event::new(Kind::Timer, k.cpu().current));
+        self.charge();
         let now = self.machine.now();
+        self.take_refills(now);
         while let Some(timer) = self.cpu().timers
             && self.get(timer).deadline <= now
         {
@@ -109,11 +111,14 @@ impl<M: Machine> Kernel<M> {
         self.program_timer();
     }
 
-    /// Ask for the next timer interrupt: at the first deadline or, while a thread runs, at the end of its quantum.
+    /// Ask for the next timer interrupt: at the first deadline or refill or, while a thread runs, at the end of its
+    /// quantum or budget.
     pub(crate) fn program_timer(&mut self) {
-        let first = self.cpu().timers.map_or(u64::MAX, |timer| self.get(timer).deadline);
+        let first =
+            self.cpu().timers.map_or(u64::MAX, |timer| self.get(timer).deadline).min(self.first_refill(self.cpu()));
         let idle = self.cpu().current.is_none() && self.cpu().run_queues.highest() < 0;
-        self.cpu_mut().programmed = if idle { first } else { first.min(self.cpu().quantum_end) };
+        self.cpu_mut().programmed =
+            if idle { first } else { first.min(self.cpu().quantum_end).min(self.budget_end(self.cpu())) };
         self.machine.set_deadline(self.cpu().programmed);
     }
 

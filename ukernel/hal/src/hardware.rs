@@ -14,6 +14,7 @@ use crate::{clock, cpu, entry, log, port, remote};
 const KERNEL_HALF: core::ops::Range<usize> = 257..512;
 /// A scheduling quantum, in milliseconds.
 const QUANTUM_MS: u64 = 5;
+const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// The processor, its interrupt controllers and all memory.
 pub struct Hardware {
@@ -109,6 +110,12 @@ impl Hardware {
 /// Whether the thread has a `gs` base of its own.
 pub(crate) fn keeps_gs(thread: &Thread) -> bool {
     thread.foreign || thread.vcpu.is_some()
+}
+
+/// `value * to / from`, at most `u64::MAX`.
+fn scaled(value: u64, to: u64, from: u64) -> u64 {
+    let scaled = u128::from(value) * u128::from(to) / u128::from(from.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
 fn index(level: u32, address: u64) -> usize {
@@ -306,6 +313,14 @@ impl Machine for Hardware {
     fn set_deadline(&mut self, tsc: u64) {
         let stamps = if tsc == u64::MAX { tsc } else { tsc.saturating_sub(self.now()) };
         self.local_apic.set_timer(stamps);
+    }
+
+    fn ticks(&self, nanoseconds: u64) -> u64 {
+        scaled(nanoseconds, self.time_stamp_hz, NS_PER_SECOND)
+    }
+
+    fn nanoseconds(&self, ticks: u64) -> u64 {
+        scaled(ticks, NS_PER_SECOND, self.time_stamp_hz)
     }
 
     fn quantum(&self) -> u64 {

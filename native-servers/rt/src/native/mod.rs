@@ -161,7 +161,6 @@ fn make_record(pages: u64) -> Result<Record, Error> {
     let Sleeper { wake, timer, .. } = Sleeper::new(notification)?;
     let thread = object::create::<Thread>(0)?;
     let sched_context = object::create::<SchedContext>(0)?;
-    sched_context.configure(0, 0)?;
     sched_context.bind(thread)?;
     Ok(Record { raw: RawThread { thread, sched_context, notification }, wake, timer, stack })
 }

@@ -1,15 +1,15 @@
 //! 128 bits that stand for a state, for sets of many millions of states.
 //!
 //! State is what can make a difference to what threads will see: capabilities and their places, objects, page-table words,
-//! order of waiting queues. Not state: counters, the clock, memory of objects that are gone, registers that a program fills
+//! order of waiting queues, how far away deadlines and refills are. Not state: counters, the clock itself, memory of objects that are gone, registers that a program fills
 //! before its next call ([`World::tidy`] resets these), and which of the threads that can run the scheduler would pick
 //! (an explorer picks each of them, and makes it the running one before its call).
 
 use super::simulation::Simulation;
 use super::world::World;
 use crate::{
-    Attachment, Cap, CapTable, Endpoint, Fpu, Irq, IrqSource, Kernel, Notification, Object, Ref, Reply, SchedContext,
-    Slot, State, Thread, Timer, VSpace, Vcpu,
+    Attachment, Cap, CapTable, Content, Endpoint, Fpu, Irq, IrqSource, Kernel, Notification, Object, Ref, Reply,
+    SchedContext, Slot, State, Thread, Timer, VSpace, Vcpu,
 };
 
 /// Odd constants without pattern: fractional bits of the square roots of 2, 3 and 5.
@@ -55,12 +55,10 @@ impl World {
         each(kernel, d, attachment);
         each(kernel, d, vcpu);
         each(kernel, d, |t: &CapTable, d| d.pair(t.slots, t.caps.into()));
-        each(kernel, d, |c: &SchedContext, d| {
-            d.link(c.thread);
-            d.link(c.lent);
-        });
+        let now = kernel.machine.now;
+        each(kernel, d, |c: &SchedContext, d| sched_context(c, now, d));
         each(kernel, d, |t: &Timer, d| {
-            d.pair(t.armed.into(), t.deadline);
+            d.pair(t.armed.into(), if t.armed { t.deadline.wrapping_sub(now) } else { 0 });
             d.link(t.next);
         });
         each(kernel, d, |i: &Irq, d| {
@@ -123,6 +121,7 @@ fn cap(cap: Cap, d: &mut Digest) {
         Cap::IoSpace(space) => (29, space.address(), 0, 0),
         Cap::IoMapping(mapping) => (30, mapping.address(), 0, 0),
         Cap::IoControl => (31, 0, 0, 0),
+        Cap::ThreadTimeout { thread, endpoint, badge } => (35, thread.address(), endpoint.address(), badge),
         Cap::IoMapped(mapping) => (32, mapping.address(), 0, 0),
         Cap::IoSpaceTables(space) => (33, space.address(), 0, 0),
         Cap::IoFaultTarget { space, notification, badge } => (34, space.address(), notification.address(), badge),
@@ -140,10 +139,10 @@ fn thread(t: &Thread, d: &mut Digest) {
         State::Stopped => d.add(0),
         State::Ready => d.add(1),
         State::Sending { endpoint, badge, kind } => {
-            d.pair(2 | u64::from(kind.call) << 8 | u64::from(kind.grant) << 9 | u64::from(kind.fault) << 10, badge);
+            d.pair(2 | u64::from(kind.call) << 8 | u64::from(kind.grant) << 9 | (kind.content as u64) << 10, badge);
             d.link(Some(endpoint));
             d.add(t.context.rsi);
-            let words = if kind.fault { t.fault_words } else { t.context.words };
+            let words = if kind.content == Content::Own { t.context.words } else { t.fault_words };
             words.into_iter().for_each(|word| d.add(word));
         }
         State::Receiving { endpoint, reply } => {
@@ -151,8 +150,8 @@ fn thread(t: &Thread, d: &mut Digest) {
             d.link(Some(endpoint));
             d.link(reply);
         }
-        State::Replying { reply, fault } => {
-            d.pair(4, fault.into());
+        State::Replying { reply, content } => {
+            d.pair(4, content as u64);
             d.link(Some(reply));
         }
         State::Waiting { notification } => {
@@ -169,12 +168,28 @@ fn thread(t: &Thread, d: &mut Digest) {
     d.link(t.bound);
     d.link(t.vcpu);
     d.link(t.fault_endpoint.map(|(endpoint, _)| endpoint));
+    d.link(t.timeout_endpoint.map(|(endpoint, _)| endpoint));
     d.link(t.fpu_user);
     d.link(if let Fpu::Of(holder) = t.fpu { Some(holder) } else { None });
-    d.pair(t.priority.into(), t.page.map_or(0, |page| page.0));
+    d.pair(u64::from(t.priority) | u64::from(t.max_priority) << 8, t.page.map_or(0, |page| page.0));
     if t.foreign {
         d.add(t.kicked.into());
         t.context.state_words().into_iter().for_each(|word| d.add(word));
+    }
+}
+
+/// Times are as far away as they are, and past is past: use of a refill counts from when it begins.
+fn sched_context(c: &SchedContext, now: u64, d: &mut Digest) {
+    d.link(c.thread);
+    d.link(c.lent);
+    if let Some(limit) = &c.limit {
+        d.pair(limit.budget, limit.period);
+        d.add(c.waiting.into());
+        let mut limit = limit.clone();
+        limit.defer(now);
+        for refill in limit.all() {
+            d.pair(refill.time - now, refill.amount);
+        }
     }
 }
 

@@ -73,7 +73,7 @@ stores! {
     endpoints: Endpoint, |_| 64;
     replies: Reply, |_| 64;
     notifications: Notification, |_| 64;
-    sched_contexts: SchedContext, |_| 128;
+    sched_contexts: SchedContext, |_| 256;
     timers: Timer, |_| 128;
     vcpus: Vcpu, |_| 1024;
     attachments: Attachment, |_| 128;
@@ -81,6 +81,9 @@ stores! {
     io_spaces: IoSpace, |_| 512;
     io_mappings: IoMapping, |_| 128;
 }
+
+/// Nanoseconds of a tick: few ticks are a budget, so that a model has few states.
+pub const NS_PER_TICK: u64 = 1000;
 
 /// Memory, clock, and whether an interrupt waits.
 #[derive(Clone)]
@@ -241,6 +244,12 @@ impl Machine for Simulation {
         self.now
     }
     fn set_deadline(&mut self, _: u64) {}
+    fn ticks(&self, nanoseconds: u64) -> u64 {
+        nanoseconds / NS_PER_TICK
+    }
+    fn nanoseconds(&self, ticks: u64) -> u64 {
+        ticks.saturating_mul(NS_PER_TICK)
+    }
     fn quantum(&self) -> u64 {
         1000
     }

@@ -17,6 +17,9 @@ use crate::{Cap, Machine, Notification, Ref, Slot, SlotRef, State, Thread};
 /// In place of a call's number: the thread touches memory that is not there.
 pub const FAULT: u64 = u64::MAX;
 
+/// In place of a call's number: so many ticks pass as the first word says, and the timer interrupts if it is set to that.
+pub const TICK: u64 = u64::MAX - 1;
+
 /// A system call of one of a world's threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Step {
@@ -28,7 +31,7 @@ pub struct Step {
     pub cap: u64,
     /// The message's label; the method of an invocation.
     pub method: u32,
-    /// Message words.
+    /// Message words; a timer's deadline counts from now.
     pub words: [u64; 5],
     /// How many of them are sent.
     pub length: usize,
@@ -75,6 +78,10 @@ impl World {
     /// # Errors
     /// When the call did not do what it promises.
     pub fn step(&mut self, step: &Step) -> Result<Option<u64>, Violation> {
+        if step.call == TICK {
+            self.tick(step.words[0]);
+            return Ok(Some(0));
+        }
         let Some(thread) = self.threads.get(step.thread).copied().filter(|thread| self.can_run(*thread)) else {
             return Ok(None);
         };
@@ -86,7 +93,11 @@ impl World {
         self.prepare(step);
         let info = MessageInfo::new(step.method, step.length).with_caps(usize::from(step.send_cap != 0));
         let call = Call::from_number(step.call).expect("a step has a call's number");
-        let result = self.call(thread, call, step.cap, info, &step.words);
+        let mut words = step.words;
+        if step.method == timer::ARM {
+            words[0] = words[0].wrapping_add(self.kernel.machine.now);
+        }
+        let result = self.call(thread, call, step.cap, info, &words);
         self.kernel.machine.interrupt = false;
         self.keep_promise(&promise)?;
         Ok(Some(result))
@@ -211,6 +222,11 @@ fn name(method: u32) -> &'static str {
         cap_table::MOVE => "CapTable::MOVE",
         cap_table::DELETE => "CapTable::DELETE",
         cap_table::REVOKE => "CapTable::REVOKE",
+        sched_context::CONFIGURE => "SchedContext::CONFIGURE",
+        sched_context::CONSUMED => "SchedContext::CONSUMED",
+        sched_context::YIELD_TO => "SchedContext::YIELD_TO",
+        thread::SET_TIMEOUT => "Thread::SET_TIMEOUT",
+        thread::SET_MAX_PRIORITY => "Thread::SET_MAX_PRIORITY",
         thread::SUSPEND => "Thread::SUSPEND",
         thread::RESUME => "Thread::RESUME",
         thread::SET_PRIORITY => "Thread::SET_PRIORITY",
@@ -236,6 +252,9 @@ fn name(method: u32) -> &'static str {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.call == TICK {
+            return write!(f, "{} ticks pass", self.words[0]);
+        }
         write!(f, "thread {}: ", self.thread)?;
         if self.call == FAULT {
             return f.write_str("page fault");

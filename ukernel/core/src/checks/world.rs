@@ -186,6 +186,23 @@ impl World {
         self.kernel.get(thread).context.rax
     }
 
+    /// Whether a thread may be the next to make a system call: it can, and nobody of higher priority could.
+    #[must_use]
+    pub fn may_be_next(&self, thread: Ref<Thread>) -> bool {
+        let t = self.kernel.get(thread);
+        let others = || self.threads.iter().map(|other| self.kernel.get(*other));
+        t.runnable() && !others().any(|other| other.runnable() && other.priority > t.priority)
+    }
+
+    /// So much time passes; the timer interrupts if it is set to that.
+    pub fn tick(&mut self, ticks: u64) {
+        self.kernel.machine.now += ticks;
+        if self.kernel.cpu().programmed <= self.kernel.machine.now {
+            self.kernel.timer_interrupt();
+        }
+        self.kernel.settle();
+    }
+
     /// Let `thread` be the running one and touch memory that is not there.
     pub fn fault(&mut self, thread: Ref<Thread>) {
         self.run(thread);
@@ -224,6 +241,7 @@ impl World {
         if self.kernel.current() == Some(thread) {
             return;
         }
+        self.kernel.charge();
         if let Some(current) = self.kernel.cpu_mut().current.take() {
             self.kernel.enqueue(current, End::Front);
         }
@@ -231,6 +249,7 @@ impl World {
         let active = self.kernel.get(thread).vspace;
         let cpu = self.kernel.cpu_mut();
         (cpu.current, cpu.loaded, cpu.active) = (Some(thread), Some(thread), active);
+        self.kernel.start_account();
     }
 
     /// Forget what no thread will look at: registers and message pages of threads that do not wait to send (a program fills

@@ -5,7 +5,7 @@ use ukernel_abi::{Call, Error, MessageInfo, ObjectType, Rights};
 
 use super::check;
 use crate::checks::world::{FREE, TABLE, World};
-use crate::{Ref, State, Thread};
+use crate::{Content, Ref, State, Thread};
 
 const ENDPOINT: u64 = FREE;
 const REPLY: u64 = FREE + 1;
@@ -94,7 +94,7 @@ fn a_call_waits_while_nobody_receives() {
     world.kernel.get_mut(successor).context.r14 = REPLY + 5;
     world.call(successor, Call::Recv, ENDPOINT, MessageInfo::default(), &[]);
     check(&world);
-    assert!(matches!(world.kernel.get(client).state, State::Replying { fault: false, .. }));
+    assert!(matches!(world.kernel.get(client).state, State::Replying { content: Content::Own, .. }));
     assert_eq!((result(&world, successor), world.kernel.get(successor).context.words[0]), (0, 7));
 }
 

@@ -6,7 +6,9 @@ mod foreign;
 mod io_spaces;
 mod messages;
 mod random;
+mod refills;
 mod spaces;
+mod time;
 mod trace;
 
 use crate::checks::invariants;

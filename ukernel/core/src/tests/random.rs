@@ -7,7 +7,7 @@ use ukernel_abi::invoke::{attachment, cap_table, memory, sched_context, thread, 
 
 use super::check;
 use crate::checks::invariants;
-use crate::checks::step::Step;
+use crate::checks::step::{Step, TICK};
 use crate::checks::world::{FREE, World};
 
 const METHODS: &[u32] = &[
@@ -35,6 +35,11 @@ const METHODS: &[u32] = &[
     attachment::DETACH,
     sched_context::BIND,
     sched_context::UNBIND,
+    sched_context::CONFIGURE,
+    sched_context::CONSUMED,
+    sched_context::YIELD_TO,
+    thread::SET_TIMEOUT,
+    thread::SET_MAX_PRIORITY,
     timer::BIND,
     timer::ARM,
 ];
@@ -43,25 +48,23 @@ fn slot() -> impl Strategy<Value = u64> {
     prop_oneof![1 => 0..FREE, 4 => FREE..FREE + 16]
 }
 
+/// Nanoseconds of budgets and periods, and ticks that pass.
+fn times() -> impl Strategy<Value = u64> {
+    prop::sample::select(&[5, 10, 30, 10_000, 20_000, 50_000][..])
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let call = prop_oneof![3 => Just(Call::Invoke as u64), 2 => 0..13u64];
-    let word = prop_oneof![3 => slot(), 2 => 0..17u64, 1 => Just(4096u64), 1 => any::<u64>()];
+    let call = prop_oneof![3 => Just(Call::Invoke as u64), 2 => 0..13u64, 1 => Just(TICK)];
+    let word = prop_oneof![3 => slot(), 2 => 0..17u64, 1 => Just(4096u64), 2 => times(), 1 => any::<u64>()];
     let (caps, interrupted) = (prop_oneof![2 => Just(0u64), 1 => slot()], prop::bool::weighted(0.2));
     let words = (prop::array::uniform5(word), prop_oneof![4 => Just(5usize), 1 => 0..5usize]);
     let arguments = (words, slot(), slot(), caps.clone(), caps, interrupted);
     (0..3usize, call, slot(), prop::sample::select(METHODS), arguments).prop_map(
-        |(thread, call, cap, method, ((words, length), reply, endpoint, send_cap, receive_cap, interrupted))| Step {
-            thread,
-            call,
-            cap,
-            method,
-            words,
-            length,
-            reply,
-            endpoint,
-            send_cap,
-            receive_cap,
-            interrupted,
+        |(thread, call, cap, method, ((mut words, length), reply, endpoint, send_cap, receive_cap, interrupted))| {
+            if call == TICK {
+                words[0] %= 100;
+            }
+            Step { thread, call, cap, method, words, length, reply, endpoint, send_cap, receive_cap, interrupted }
         },
     )
 }
@@ -77,6 +80,10 @@ proptest! {
             let object = ukernel_abi::ObjectType::from_number(object).expect("a type");
             prop_assert_eq!(world.make(threads[0], object, size, FREE + slot), 0);
         }
+        world.give_time(threads[0], FREE + 9);
+        world.give_time(threads[1], FREE + 10);
+        world.give_thread(threads[2], FREE + 11);
+        world.give_thread(threads[0], FREE + 12);
         check(&world);
         for step in steps {
             let made = world.step(&step);

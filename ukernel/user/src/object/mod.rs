@@ -18,7 +18,7 @@ pub use io::{IoPorts, Irq, IrqControl, Log, MAX_LOG_BYTES, MAX_PORT_BYTES, MsiVe
 pub use io_space::{Access, IoControl, IoFault, IoMapping, IoSpace};
 pub use memory::{Attachment, Incomplete, MapRange, Memory, PageRange, VSpace};
 pub use notification::{Notification, Timer};
-pub use thread::{RegisterSnapshot, SchedContext, StartRegisters, Thread, Vcpu};
+pub use thread::{RegisterSnapshot, SchedContext, StartRegisters, Thread, TimeLimit, Vcpu};
 pub use untyped::{Retype, Untyped};
 
 use crate::ObjectType;

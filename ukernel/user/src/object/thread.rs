@@ -165,6 +165,22 @@ impl Cap<Thread> {
         invoke(self.slot(), thread::SET_NAME, &packed).map(drop)
     }
 
+    /// Sets the highest priority that this thread may give to any.
+    ///
+    /// # Errors
+    /// `InsufficientRights`: higher than the caller's own maximum.
+    pub fn set_max_priority(self, priority: u8) -> Result<(), Error> {
+        invoke(self.slot(), thread::SET_MAX_PRIORITY, &[priority.into()]).map(drop)
+    }
+
+    /// Sends a message with the capability's badge to `endpoint` when the thread's time is used up ([`Cap::NULL`]: to nobody).
+    ///
+    /// # Errors
+    /// Only those of every method.
+    pub fn set_timeout(self, endpoint: Cap<Endpoint>) -> Result<(), Error> {
+        invoke(self.slot(), thread::SET_TIMEOUT, &[endpoint.slot()]).map(drop)
+    }
+
     /// Makes a foreign thread trap now, or when it is to go on.
     ///
     /// # Errors
@@ -174,13 +190,51 @@ impl Cap<Thread> {
     }
 }
 
+/// A limit of processor time: see [`sched_context::CONFIGURE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeLimit {
+    /// So much may be used ...
+    pub budget_ns: u64,
+    /// ... in this time.
+    pub period_ns: u64,
+    /// In how many pieces it comes back at most.
+    pub refills: u64,
+    /// What timeout messages carry.
+    pub data: u64,
+}
+
 impl Cap<SchedContext> {
-    /// Sets budget and period; so far only 0 and 0, unlimited.
+    /// Limits the time, from now on.
     ///
     /// # Errors
-    /// `InvalidArgument`: anything else.
-    pub fn configure(self, budget_ns: u64, period_ns: u64) -> Result<(), Error> {
-        invoke(self.slot(), sched_context::CONFIGURE, &[budget_ns, period_ns]).map(drop)
+    /// `InvalidArgument`: see [`sched_context::CONFIGURE`].
+    pub fn configure(self, limit: &TimeLimit) -> Result<(), Error> {
+        let words = [limit.budget_ns, limit.period_ns, limit.refills, limit.data];
+        invoke(self.slot(), sched_context::CONFIGURE, &words).map(drop)
+    }
+
+    /// Takes all limits away.
+    ///
+    /// # Errors
+    /// Only those of every method.
+    pub fn unlimit(self) -> Result<(), Error> {
+        invoke(self.slot(), sched_context::CONFIGURE, &[0; 4]).map(drop)
+    }
+
+    /// Nanoseconds used since the last time somebody was told.
+    ///
+    /// # Errors
+    /// `InvalidState`: the time is unlimited, and not counted.
+    pub fn consumed(self) -> Result<u64, Error> {
+        invoke(self.slot(), sched_context::CONSUMED, &[]).map(|words| words[0])
+    }
+
+    /// Lets the thread that uses this time be the next of its priority.
+    ///
+    /// # Errors
+    /// `InvalidState`: no other thread that could run.
+    pub fn yield_to(self) -> Result<(), Error> {
+        invoke(self.slot(), sched_context::YIELD_TO, &[]).map(drop)
     }
 
     /// Gives the time to `thread`.

@@ -78,7 +78,6 @@ impl Probe {
         rt::memory::map_range(attachment, MapRange::new(place(), rights, 0, 1))?;
         let (thread, time) = (rt::object::create::<Thread>(0)?, rt::object::create::<SchedContext>(0)?);
         let (faults, reply) = (rt::object::create(0)?, rt::object::create(0)?);
-        time.configure(0, 0)?;
         time.bind(thread)?;
         thread.configure(rt::own::cap_table(), rt::own::vspace(), faults, Cap::NULL, 0)?;
         thread.set_priority(rt::thread::priority())?;

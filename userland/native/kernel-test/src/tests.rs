@@ -12,6 +12,7 @@ mod memory;
 mod messages;
 mod notifications;
 mod registers;
+mod time;
 mod traces;
 
 use crate::Outcome;
@@ -102,6 +103,16 @@ pub const ALL: &[(&str, Test)] = &[
     ("messages_are_traced", traces::messages_are_traced),
     ("vcpus_do_the_same_while_traced", traces::vcpus_do_the_same_while_traced),
     ("traces_end_with_their_memory", traces::traces_end_with_their_memory),
+    ("a_budget_limits_what_a_thread_uses", time::a_budget_limits_what_a_thread_uses),
+    ("a_refill_preempts_who_is_less_urgent", time::a_refill_preempts_who_is_less_urgent),
+    ("yielding_waits_for_the_next_refill", time::yielding_waits_for_the_next_refill),
+    ("a_timeout_reaches_the_handler", time::a_timeout_reaches_the_handler),
+    ("an_unresumed_timeout_stops_the_thread", time::an_unresumed_timeout_stops_the_thread),
+    ("passive_servers_use_their_callers_budget", time::passive_servers_use_their_callers_budget),
+    ("a_server_on_lent_time_keeps_its_priority", time::a_server_on_lent_time_keeps_its_priority),
+    ("limits_are_checked", time::limits_are_checked),
+    ("yield_to_runs_another_at_once", time::yield_to_runs_another_at_once),
+    ("priorities_are_given_up_to_the_maximum", time::priorities_are_given_up_to_the_maximum),
     ("writable_pages_are_not_executed", attacks::writable_pages_are_not_executed),
     ("memory_that_may_be_read_is_not_written", attacks::memory_that_may_be_read_is_not_written),
     ("a_stack_overflow_is_a_fault", attacks::a_stack_overflow_is_a_fault),

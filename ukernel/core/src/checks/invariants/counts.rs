@@ -40,7 +40,9 @@ fn object_of(cap: Cap) -> Option<u64> {
         Cap::Thread(thread) => thread.address(),
         Cap::VSpace(vspace) | Cap::ThreadVSpace { vspace, .. } => vspace.address(),
         Cap::VSpaceMaster { master, .. } => master.address(),
-        Cap::Endpoint { endpoint, .. } | Cap::ThreadFault { endpoint, .. } => endpoint.address(),
+        Cap::Endpoint { endpoint, .. } | Cap::ThreadFault { endpoint, .. } | Cap::ThreadTimeout { endpoint, .. } => {
+            endpoint.address()
+        }
         Cap::Reply(reply) => reply.address(),
         Cap::Notification { notification, .. }
         | Cap::IoFaultTarget { notification, .. }

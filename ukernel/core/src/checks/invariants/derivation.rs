@@ -81,9 +81,10 @@ fn derives(above: Cap, below: Cap) -> bool {
             b >= a && b.0 + n <= a.0 + m && r.contains(rights) && d == device
         }
         (IoPorts { first: a, last: z }, IoPorts { first, last }) => first >= a && last <= z,
-        (Endpoint { endpoint: a, badge: old, .. }, Cap::ThreadFault { endpoint: b, badge, .. }) => {
-            a == b && old == badge
-        }
+        (
+            Endpoint { endpoint: a, badge: old, .. },
+            Cap::ThreadFault { endpoint: b, badge, .. } | Cap::ThreadTimeout { endpoint: b, badge, .. },
+        ) => a == b && old == badge,
         (
             Notification { notification: a, .. },
             Cap::TimerTarget { notification: b, .. }

@@ -6,6 +6,7 @@ pub(super) mod derivation;
 pub(super) mod io_spaces;
 pub(super) mod queues;
 pub(super) mod spaces;
+pub(super) mod time;
 
 use super::Violation;
 use super::world::World;
@@ -21,5 +22,6 @@ pub fn check(world: &World) -> Result<(), Violation> {
     queues::check(kernel)?;
     bindings::check(kernel)?;
     io_spaces::check(kernel)?;
+    time::check(kernel)?;
     spaces::check(kernel)
 }

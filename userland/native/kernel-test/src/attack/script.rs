@@ -135,10 +135,6 @@ fn invocation(random: &mut Random, words: &mut [u64; 6]) -> (u64, u64) {
     if !random.once_in(8) {
         arguments(random, method, words);
     }
-    if method == thread::SET_PRIORITY {
-        // Nothing limits priorities yet: a thread above the handler's could keep it from running.
-        words[0] %= 100;
-    }
     (slot(random, object), MessageInfo::new(method, length as usize).0)
 }
 

@@ -28,6 +28,8 @@ const PORT_SLOT: u64 = FIRST_SLOT - 2;
 /// Bytes of memory that one attacker needs at most.
 pub const ARENA_BYTES: u64 = 1 << 20;
 const HIGHEST: u8 = 255;
+/// What it may give to threads: less than its handler's.
+const MOST_GIVEN: u8 = 99;
 const READ_WRITE: Rights = Rights::READ.or(Rights::WRITE);
 
 /// What an attacker gets that is not its own.
@@ -177,7 +179,10 @@ impl Target {
         self.thread.configure(self.table, self.vspace, self.faults, self.page, 0)?;
         self.thread.write_registers(&registers())?;
         self.thread.set_priority(HIGHEST)?;
+        // Whom it makes cannot keep its handler from running.
+        self.thread.set_max_priority(MOST_GIVEN)?;
         self.time.unbind()?;
+        self.time.unlimit()?;
         self.thread.resume()?;
         // It may be bound to some other time of its own.
         match self.time.bind(self.thread) {
