@@ -5,7 +5,7 @@ use interfaces::FsError;
 use crate::Result;
 use crate::bitmap::{self, Either};
 use crate::buffers::Kind;
-use crate::bytes::{high16, le16, le32, low16, put, put_le16, put_le32};
+use crate::bytes::{high16, le16, low16, put, put_le16, put_le32};
 use crate::checksum::crc32c;
 use crate::geometry::field;
 use crate::groups::{BLOCK_UNINIT, Count};
@@ -146,6 +146,13 @@ impl Volume {
         Ok(Place { block, first: number - in_block, index: in_block as usize, at })
     }
 
+    /// Blocks of inodes in a group's table from the one that starts with inode `first` on, and inodes in each.
+    pub(crate) fn inode_blocks_from(&self, first: u32) -> (u64, u32) {
+        let in_block = (self.geometry.block_bytes / self.geometry.inode_bytes) as u32;
+        let index = first.saturating_sub(1) % self.geometry.inodes_per_group;
+        (self.inode_table_blocks().saturating_sub(u64::from(index / in_block)), in_block)
+    }
+
     /// Group of an inode.
     pub(crate) fn group_of(&self, inode: u32) -> u32 {
         inode.saturating_sub(1) / self.geometry.inodes_per_group
@@ -241,8 +248,7 @@ impl Volume {
     }
 
     fn count_inodes(&mut self, change: i32) -> Result<()> {
-        let sb = self.superblock()?;
-        let free = le32(&sb, field::FREE_INODES).checked_add_signed(change).ok_or(FsError::Corrupt)?;
+        let free = self.superblock_field(field::FREE_INODES)?.checked_add_signed(change).ok_or(FsError::Corrupt)?;
         self.change_superblock(|sb| put_le32(sb, field::FREE_INODES, free))
     }
 }

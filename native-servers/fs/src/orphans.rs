@@ -64,7 +64,7 @@ impl Volume {
     /// Puts an inode on the list. Its record is to be put back by the caller.
     pub(crate) fn add_orphan(&mut self, inode: &mut Inode) -> Result<()> {
         self.know_orphans()?;
-        let first = le32(&self.superblock()?, field::LAST_ORPHAN);
+        let first = self.superblock_field(field::LAST_ORPHAN)?;
         inode.set_next_orphan(first);
         if first != 0 {
             self.orphans.set(first, inode.number);
@@ -111,7 +111,7 @@ impl Volume {
             return Ok(());
         }
         let mut list = BTreeMap::new();
-        let (mut before, mut at) = (0, le32(&self.superblock()?, field::LAST_ORPHAN));
+        let (mut before, mut at) = (0, self.superblock_field(field::LAST_ORPHAN)?);
         while at != 0 {
             if list.insert(at, before).is_some() {
                 return Err(FsError::Corrupt);
@@ -131,7 +131,7 @@ impl Volume {
 
     /// Finishes what was begun before a crash, and frees inodes without names if that is asked for.
     pub(crate) fn process_orphans(&mut self, orphans: Orphans) -> Result<()> {
-        let mut at = le32(&self.superblock()?, field::LAST_ORPHAN);
+        let mut at = self.superblock_field(field::LAST_ORPHAN)?;
         for _ in 0..self.geometry.inodes {
             if at == 0 {
                 return self.commit().map(drop);

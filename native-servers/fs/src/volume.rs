@@ -26,6 +26,9 @@ use crate::orphans::Chain;
 /// Most clean metadata buffers, in bytes.
 const BUFFER_BYTES: usize = 4 << 20;
 
+/// Bytes of inodes that are read at once: who asks for one asks for its neighbours.
+const INODES_AHEAD_BYTES: usize = 32 << 10;
+
 /// A mounted file system.
 pub(crate) struct Volume {
     pub(crate) disk: Arc<Disk>,
@@ -141,10 +144,31 @@ impl Volume {
         if block < self.geometry.first_data_block || block >= self.geometry.blocks {
             return Err(FsError::Corrupt);
         }
+        if let Kind::Inodes(first) = kind {
+            return self.read_inode_blocks(block, first);
+        }
         let mut data = alloc::vec![0; self.geometry.block_bytes];
         self.disk.read(self.address(block), &mut data)?;
         self.verify(&data, kind)?;
         self.buffers.insert_clean(block, data, kind);
+        Ok(())
+    }
+
+    /// Reads a block of inodes, from number `first` on, and some that follow it.
+    fn read_inode_blocks(&mut self, block: u64, first: u32) -> Result<()> {
+        let bytes = self.geometry.block_bytes;
+        let (left, in_block) = self.inode_blocks_from(first);
+        let count = left.min((INODES_AHEAD_BYTES / bytes) as u64).min(self.geometry.blocks - block).max(1);
+        let mut data = alloc::vec![0; count as usize * bytes];
+        self.disk.read(self.address(block), &mut data)?;
+        // The one that is wanted comes last: nothing that makes room is to take it.
+        for (index, part) in data.chunks_exact(bytes).enumerate().rev() {
+            let place = block + index as u64;
+            // What is here already may be newer than the disk.
+            if index == 0 || self.buffers.get(place).is_none() {
+                self.buffers.insert_clean(place, part.to_vec(), Kind::Inodes(first + index as u32 * in_block));
+            }
+        }
         Ok(())
     }
 
@@ -244,6 +268,12 @@ impl Volume {
         Ok(data.get(at..at + SUPERBLOCK_BYTES).ok_or(FsError::Corrupt)?.to_vec())
     }
 
+    /// One of its fields.
+    pub(crate) fn superblock_field(&mut self, at: usize) -> Result<u32> {
+        let (block, start) = self.geometry.superblock();
+        Ok(le32(&self.block(block, Kind::Superblock)?, start + at))
+    }
+
     /// Changes the superblock.
     pub(crate) fn change_superblock(&mut self, change: impl FnOnce(&mut [u8])) -> Result<()> {
         let (block, at) = self.geometry.superblock();
@@ -254,9 +284,9 @@ impl Volume {
 
     /// Free blocks of the whole file system.
     pub(crate) fn free_blocks(&mut self) -> Result<u64> {
-        let sb = self.superblock()?;
-        let high = if self.geometry.descriptor_bytes > 32 { le32(&sb, field::FREE_BLOCKS_HIGH) } else { 0 };
-        Ok(join(le32(&sb, field::FREE_BLOCKS_LOW), high))
+        let is_wide = self.geometry.descriptor_bytes > 32;
+        let high = if is_wide { self.superblock_field(field::FREE_BLOCKS_HIGH)? } else { 0 };
+        Ok(join(self.superblock_field(field::FREE_BLOCKS_LOW)?, high))
     }
 
     /// The number of the last change, as the superblock has it.

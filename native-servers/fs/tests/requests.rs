@@ -5,6 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use interfaces::FileSystem;
+use interfaces::file_system::Orphans;
 use support::client::{DIRECTORY, FILE, ROOT};
 use support::{Client, Disk, image};
 
@@ -46,4 +47,20 @@ fn two_thousand_small_files_take_little_more_than_a_request_each() {
     assert!(requests < 2500, "{requests} requests");
     client.fs.retire().expect("the disk works");
     image::check(&disk.bytes());
+}
+
+#[test]
+fn inodes_are_read_with_their_neighbours() {
+    let disk = Arc::new(Disk::new(image::make(64 << 10, &["-b", "4096", "-I", "256"])));
+    let mut client = Client::new(disk.clone());
+    let make = |index| client.create(ROOT, &format!("file-{index}"), FILE).expect("room").inode;
+    let inodes: Vec<_> = (0..2000).map(make).collect();
+    client.fs.retire().expect("the disk works");
+    let client = Client::begin(disk.clone(), Orphans::Free).expect("it is sound");
+    let start = disk.requests();
+    for inode in inodes {
+        assert_eq!(client.fs.attributes(inode).expect("it is there").inode, inode);
+    }
+    let requests = disk.requests() - start;
+    assert!(requests < 2000 / 16 / 4, "{requests} requests for 2,000 inodes of 256 bytes");
 }
