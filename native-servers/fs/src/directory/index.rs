@@ -14,7 +14,7 @@ use crate::inode::Inode;
 use crate::volume::Volume;
 
 /// Most names of all directories together.
-const MOST_NAMES: usize = 64 << 10;
+const MOST_NAMES: usize = 32 << 10;
 /// A directory of one block gets an index when it was searched so often.
 const SEARCHES: u32 = 4;
 /// Room of a block that was not looked at: any.
