@@ -1,12 +1,18 @@
 //! Services move and die while programs use the disk: nobody may notice, and the disk must be sound afterwards.
+//!
+//! While they die, the disk's writes are logged, and workers have steps made durable: these have to be on the disk itself, when
+//! it was left in good order as well as after power cuts between and behind the deaths.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use banyan::run::{Placement, Places};
-use demo::ground::Ground;
+use demo::ground::{Ground, LIMIT};
 use demo::load::{self, Clock, Loaded, Setup};
 use libtest_mimic::Trial;
+use power_cuts::cuts::Recording;
+use power_cuts::folder::Folder;
+use power_cuts::workers::{Running, Worker, workers};
 
 use crate::{shared, trial};
 
@@ -17,12 +23,16 @@ pub struct Amount {
     pub each: u64,
     /// Files in the archive that is unpacked.
     pub files: u32,
+    /// Power cuts, made of the log of the disk's writes.
+    pub cuts: u64,
     /// Where the random moments come from.
     pub seed: u64,
 }
 
 /// In a test.
-pub const SHORT: Amount = Amount { each: 20, files: 2000, seed: 1 };
+pub const SHORT: Amount = Amount { each: 20, files: 2000, cuts: 6, seed: 1 };
+/// Programs that have steps made durable meanwhile.
+const WORKERS: u64 = 2;
 
 /// The tests.
 pub fn tests() -> Vec<Trial> {
@@ -37,21 +47,17 @@ pub fn tests() -> Vec<Trial> {
 /// # Errors
 /// When a program, the supervisor or the disk complains.
 pub fn moves(amount: Amount) -> Result<String> {
-    let ground = ground()?;
-    let system = Loaded::start(&ground, setup(amount, Placement::Personality))?;
-    let unpacked = under_load(&system, amount, |number| {
+    let scene = Scene::start(amount, Placement::Personality)?;
+    let unpacked = scene.under_load(|number| {
         let (service, round) = (["fs", "block"][(number % 2) as usize], number / 2);
         let placement = ["native", "personality"][(round % 2) as usize];
-        load::request(&system.vm, &format!("migrate {service} {placement}"))
+        load::request(&scene.system.vm, &format!("migrate {service} {placement}"))
     })?;
-    let services = load::services(&system.vm)?;
+    let services = load::services(&scene.system.vm)?;
     ensure!(services.iter().all(|service| service.migrations == amount.each), "{services:?}");
-    system.check_disk(&ground)?;
     let pauses: Vec<_> = services.iter().map(|service| (service.name.as_str(), service.pauses_ns)).collect();
-    Ok(format!(
-        "{} moves of each, {unpacked} archives unpacked; longest, 99 % and middle pause in ns: {pauses:?}",
-        amount.each
-    ))
+    let what = format!("{} moves of each; longest, 99 % and middle pause in ns: {pauses:?}", amount.each);
+    Ok(format!("{what}; {}", scene.end(&unpacked)?))
 }
 
 /// Kills the native services `each` times in turn at random moments under load; what happened, in a line.
@@ -59,41 +65,72 @@ pub fn moves(amount: Amount) -> Result<String> {
 /// # Errors
 /// As [`moves`].
 pub fn deaths(amount: Amount) -> Result<String> {
-    let ground = ground()?;
-    let system = Loaded::start(&ground, setup(amount, Placement::Native))?;
-    let unpacked = under_load(&system, amount, |number| {
+    let scene = Scene::start(amount, Placement::Native)?;
+    let unpacked = scene.under_load(|number| {
         let task = ["fs", "block"][(number % 2) as usize];
         // While it is being made anew there is nothing to kill.
         let mut left = 200;
-        while let Err(error) = load::request(&system.vm, &format!("kill {task}")) {
+        while let Err(error) = load::request(&scene.system.vm, &format!("kill {task}")) {
             left -= 1;
             ensure!(left > 0, "{task} cannot be killed: {error:#}");
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
     })?;
-    let services = load::services(&system.vm)?;
+    let services = load::services(&scene.system.vm)?;
     ensure!(services.iter().all(|service| service.restarts + 1 >= amount.each), "{services:?}");
-    system.check_disk(&ground)?;
-    Ok(format!("{} deaths of each, {unpacked} archives unpacked", amount.each))
+    Ok(format!("{} deaths of each; {}", amount.each, scene.end(&unpacked)?))
 }
 
-fn setup(amount: Amount, placement: Placement) -> Setup<'static> {
-    Setup { files: amount.files, places: Places::all(placement), clock: Clock::Wall, options: &[] }
+/// A system under load, whose disk's writes are logged.
+struct Scene {
+    amount: Amount,
+    ground: Ground,
+    folder: Folder,
+    workers: Vec<Worker>,
+    system: Loaded,
 }
 
-fn ground() -> Result<Ground> {
-    shared::prepared()?;
-    Ground::new()
+/// What the load did.
+struct Done {
+    /// How often the archive was unpacked.
+    unpacked: usize,
+    /// The steps of each worker.
+    steps: Vec<u64>,
 }
 
-/// Does `what` twice `each` times while the load runs; how often the archive was unpacked.
-fn under_load(system: &Loaded, amount: Amount, what: impl FnMut(u64) -> Result<()>) -> Result<usize> {
-    std::thread::scope(|scope| {
-        let running = system.begin(scope);
-        let disturbed = load::disturb(amount.seed, 2 * amount.each, Duration::from_millis(400), what);
-        let ended = system.end(running);
-        disturbed.with_context(|| format!("the log:\n{}", system.log_end()))?;
-        ended
-    })
+impl Scene {
+    fn start(amount: Amount, placement: Placement) -> Result<Self> {
+        shared::prepared()?;
+        let (ground, folder) = (Ground::new()?, Folder::new()?);
+        let places = Places::all(placement);
+        let setup = Setup { files: amount.files, places, clock: Clock::Wall, options: &[] };
+        let prepare = |tree: &mut _, config: &mut _| folder.prepare(tree, config, &ground.tools.e2fs);
+        let system = Loaded::start_with(&ground, setup, prepare)?;
+        Ok(Self { amount, workers: workers(WORKERS, amount.seed), ground, folder, system })
+    }
+
+    /// Does `what` twice `each` times while the load runs and the workers work.
+    fn under_load(&self, what: impl FnMut(u64) -> Result<()>) -> Result<Done> {
+        std::thread::scope(|scope| {
+            let working = Running::begin(&self.system.vm, &self.workers, u64::MAX, LIMIT, scope);
+            let running = self.system.begin(scope);
+            let disturbed = load::disturb(self.amount.seed, 2 * self.amount.each, Duration::from_millis(400), what);
+            let ended = self.system.end(running);
+            let steps = working.end();
+            disturbed.with_context(|| format!("the log:\n{}", self.system.log_end()))?;
+            Ok(Done { unpacked: ended?, steps: steps.with_context(|| self.system.log_end())? })
+        })
+    }
+
+    /// Stops the system in order and looks for every promised step on its disk, and on the disks after power cuts.
+    fn end(self, done: &Done) -> Result<String> {
+        self.system.check_disk(&self.ground)?;
+        drop(self.system);
+        let recording = Recording::new(self.folder, self.ground.tools.e2fs, self.workers)?;
+        recording.check_end(&done.steps)?;
+        let found = recording.check(self.amount.cuts, self.amount.seed)?;
+        let Done { unpacked, steps } = done;
+        Ok(format!("{unpacked} archives unpacked, {steps:?} steps found on the disk; {found}"))
+    }
 }

@@ -24,7 +24,7 @@ pub struct Amount {
 }
 
 /// In a test.
-const SHORT: Amount = Amount { cuts: 20, steps: 200, seed: 1 };
+pub const SHORT: Amount = Amount { cuts: 20, steps: 200, seed: 1 };
 /// Programs that have work made durable, at the same time.
 const WORKERS: u64 = 3;
 /// Files that are unpacked and removed beside them, which nobody has made durable.

@@ -1,8 +1,10 @@
 //! `check`: what looks for mistakes and takes longer than a test may. Each part says what it did and found.
 
+mod services;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use banyan::progress::say;
 use kernel_model::{Limits, explore, scenarios};
 
@@ -12,7 +14,14 @@ use crate::cli;
 type Part = fn(cli::Length) -> Result<Result<String, String>>;
 
 /// All parts, by name.
-const PARTS: &[(&str, Part)] = &[("kernel model", kernel_model), ("kernel attack", kernel_attack)];
+const PARTS: [(&str, Part); 6] = [
+    ("kernel model", kernel_model),
+    ("kernel attack", kernel_attack),
+    ("file system", services::file_system),
+    ("moves", services::moves),
+    ("deaths", services::deaths),
+    ("power cuts", services::power_cuts),
+];
 
 /// Runs all parts; status 1 when one has found something.
 ///
@@ -20,9 +29,15 @@ const PARTS: &[(&str, Part)] = &[("kernel model", kernel_model), ("kernel attack
 /// When a part cannot run.
 pub fn run(check: &cli::Check) -> Result<i32> {
     let (mut done, mut found) = (Vec::new(), 0);
-    for (name, part) in PARTS {
+    let parts = PARTS.iter().filter(|(name, _)| check.part.as_ref().is_none_or(|part| name.contains(part.as_str())));
+    let parts: Vec<_> = parts.collect();
+    ensure!(!parts.is_empty(), "there is no such part: {}", PARTS.map(|(name, _)| name).join(", "));
+    for (name, part) in &parts {
         match part(check.length())? {
-            Ok(line) => done.push(format!("{name}: {line}")),
+            Ok(line) => {
+                println!("{name}: {line}");
+                done.push(format!("{name}: {line}"));
+            }
             Err(finding) => {
                 found += 1;
                 say(&format!("{name}: {finding}"));
@@ -30,7 +45,7 @@ pub fn run(check: &cli::Check) -> Result<i32> {
             }
         }
     }
-    println!("check: {}; {found} of {} found something", done.join("; "), PARTS.len());
+    println!("check: {}; {found} of {} found something", done.join("; "), parts.len());
     Ok(i32::from(found > 0))
 }
 
@@ -64,8 +79,12 @@ fn kernel_attack(length: cli::Length) -> Result<Result<String, String>> {
         cli::Length::Short => 300_000,
         cli::Length::Long => 10_000_000,
     };
-    // Another seed each time, which the report names.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seed = u64::from(now.subsec_nanos());
+    let seed = seed();
     Ok(harness::kernel_tests::attack(seed, calls).map_err(|error| format!("seed {seed}: {error:#}")))
+}
+
+/// Another one each time; the report names it.
+fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::from(now.subsec_nanos())
 }

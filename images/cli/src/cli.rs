@@ -60,6 +60,9 @@ pub struct Check {
     /// Many minutes instead of seconds
     #[arg(long)]
     pub long: bool,
+    /// Only the parts with this in their name
+    #[arg(long, value_name = "NAME")]
+    pub part: Option<String>,
 }
 
 impl Check {

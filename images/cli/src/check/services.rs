@@ -1,0 +1,73 @@
+//! Services that move, die and lose power, longer than in tests: several boots, each with a seed of its own.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use banyan::run::Placement;
+use banyan::workspace;
+use harness::{move_tests, power_tests};
+use power_cuts::cuts::Summary;
+
+use super::seed;
+use crate::cli::Length;
+
+/// Moves of each service in the long form, or deaths of both; in each boot so many of each.
+const LONG: u64 = 500;
+const EACH: u64 = 50;
+/// Power cuts of a recorded boot in the long form, and such boots; half of them have the services inside.
+const CUTS: u64 = 125;
+const BOOTS: u64 = 4;
+/// How many times more random runs the file system's own tests make.
+const FACTOR: u64 = 10;
+
+/// The file system's own random runs and power cuts, in memory.
+pub(super) fn file_system(length: Length) -> Result<Result<String, String>> {
+    let factor = if length == Length::Long { FACTOR } else { 1 };
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["test", "--quiet", "-p", "fs-server"]).current_dir(workspace::source());
+    let output = command.env("FS_TEST_FACTOR", factor.to_string()).output().context("cannot run cargo")?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(match output.status.success() {
+        true => Ok(format!("all tests, with {factor} times the random runs")),
+        false => Err(format!("{}{}", text(&output.stdout), text(&output.stderr))),
+    })
+}
+
+/// Both services move under load.
+pub(super) fn moves(length: Length) -> Result<Result<String, String>> {
+    Ok(boots(length, move_tests::moves))
+}
+
+/// Both services die under load.
+pub(super) fn deaths(length: Length) -> Result<Result<String, String>> {
+    Ok(boots(length, move_tests::deaths))
+}
+
+/// Boots as often as there is to do, with `what` in each.
+fn boots(length: Length, what: fn(move_tests::Amount) -> Result<String>) -> Result<String, String> {
+    let (each, count) = if length == Length::Long { (EACH, LONG / EACH) } else { (move_tests::SHORT.each, 1) };
+    let first = seed();
+    for seed in (first..).take(count as usize) {
+        let amount = move_tests::Amount { each, seed, ..move_tests::SHORT };
+        let line = what(amount).map_err(|error| format!("seed {seed}: {error:#}"))?;
+        println!("seed {seed}: {line}");
+    }
+    Ok(format!(
+        "{count} boots with {each} of each service, seeds from {first} on, every program and byte as it should be"
+    ))
+}
+
+/// The power fails while programs have work made durable.
+pub(super) fn power_cuts(length: Length) -> Result<Result<String, String>> {
+    let (boots, cuts) = if length == Length::Long { (BOOTS, CUTS) } else { (1, power_tests::SHORT.cuts) };
+    let (first, mut all) = (seed(), Summary::default());
+    for number in 0..boots {
+        let placement = if number % 2 == 0 { Placement::Native } else { Placement::Personality };
+        let amount = power_tests::Amount { cuts, seed: first + number, ..power_tests::SHORT };
+        match power_tests::cuts(amount, placement) {
+            Ok(summary) => all.add(summary),
+            Err(error) => return Ok(Err(format!("seed {}, {placement:?}: {error:#}", amount.seed))),
+        }
+    }
+    Ok(Ok(format!("{boots} boots, seeds from {first} on; {all}")))
+}
