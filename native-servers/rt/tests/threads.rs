@@ -124,3 +124,35 @@ fn a_once_cell_keeps_its_first_value() {
     assert_eq!(cell.set(2), Err(2));
     assert_eq!(*cell.get_or_init(|| 3), 1);
 }
+
+#[test]
+fn an_attempt_that_fails_leaves_a_readers_writers_lock_as_it_is() {
+    let lock = RwLock::new(0u64);
+    let writing = lock.write();
+    assert!(lock.try_read().is_none() && lock.try_write().is_none());
+    assert!(lock.try_read().is_none(), "the failed attempts let nobody in");
+    drop(writing);
+    let reading = lock.read();
+    assert!(lock.try_write().is_none());
+    assert!(lock.try_write_until(rt::time::now_ns() + 1_000_000).is_none());
+    let other = lock.try_read().expect("readers are not held back");
+    drop((reading, other));
+    assert!(lock.try_write_until(0).is_some());
+}
+
+#[test]
+fn a_patient_writer_gets_the_moment_without_readers() {
+    let lock = Arc::new(RwLock::new(0u64));
+    let reading = lock.read();
+    let writer = {
+        let lock = lock.clone();
+        std::thread::spawn(move || *lock.try_write_until(u64::MAX).expect("it waits for as long as it takes") += 1)
+    };
+    for _ in 0..100 {
+        // Whether the writer waits already or not.
+        drop(lock.read());
+    }
+    drop(reading);
+    writer.join().expect("it gets the lock");
+    assert_eq!(*lock.read(), 1);
+}

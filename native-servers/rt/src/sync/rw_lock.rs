@@ -8,7 +8,7 @@ use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::WaitList;
+use super::{WaitList, Woken};
 
 const WRITER: u32 = u32::MAX;
 
@@ -73,14 +73,36 @@ impl<T: ?Sized> RwLock<T> {
         RwLockWriteGuard { lock: self }
     }
 
+    /// Takes the lock for writing at a moment in which no thread has it, if there is one before the monotonic time `until_ns`.
+    /// In contrast to [`write`](Self::write) it lets readers in while it waits.
+    pub fn try_write_until(&self, until_ns: u64) -> Option<RwLockWriteGuard<'_, T>> {
+        while !self.enter_writer() {
+            let mut entered = false;
+            let must_wait = || {
+                entered = self.enter_writer();
+                !entered
+            };
+            self.sleeping.fetch_add(1, Ordering::SeqCst);
+            let woken = self.waiters.wait(must_wait, || (), Some(until_ns));
+            self.sleeping.fetch_sub(1, Ordering::SeqCst);
+            if entered {
+                break;
+            }
+            if woken == Woken::ByDeadline {
+                return None;
+            }
+        }
+        Some(RwLockWriteGuard { lock: self })
+    }
+
     /// Takes the lock for reading if that needs no wait.
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
-        self.enter_reader().then_some(RwLockReadGuard { lock: self })
+        self.enter_reader().then(|| RwLockReadGuard { lock: self })
     }
 
     /// Takes the lock for writing if that needs no wait.
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
-        self.enter_writer().then_some(RwLockWriteGuard { lock: self })
+        self.enter_writer().then(|| RwLockWriteGuard { lock: self })
     }
 
     /// The data, where exclusive access to the lock proves that nobody has it.
