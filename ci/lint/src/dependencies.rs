@@ -59,6 +59,8 @@ const RULES: &[(&str, &[&str])] = &[
             "userland/legacy",
         ],
     ),
+    // Made of tests: of whoever reads untrusted bytes.
+    ("ci/fuzz", &["", "native-servers/", "personality/", "images/", "ci/", "userland/legacy"]),
     (
         "ci/",
         &[

@@ -2,10 +2,12 @@
 
 mod services;
 
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use banyan::progress::say;
+use banyan::workspace;
 use kernel_model::{Limits, explore, scenarios};
 
 use crate::cli;
@@ -14,9 +16,10 @@ use crate::cli;
 type Part = fn(cli::Length) -> Result<Result<String, String>>;
 
 /// All parts, by name.
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("kernel model", kernel_model),
     ("kernel attack", kernel_attack),
+    ("parsers", parsers),
     ("file system", services::file_system),
     ("moves", services::moves),
     ("deaths", services::deaths),
@@ -81,6 +84,23 @@ fn kernel_attack(length: cli::Length) -> Result<Result<String, String>> {
     };
     let seed = seed();
     Ok(harness::kernel_tests::attack(seed, calls).map_err(|error| format!("seed {seed}: {error:#}")))
+}
+
+/// Damaged input for every parser. A program of its own, so that this one need not be linked with all that has one.
+fn parsers(length: cli::Length) -> Result<Result<String, String>> {
+    let (seed, times) = match length {
+        cli::Length::Short => (seed(), "x1"),
+        cli::Length::Long => (seed(), "x50"),
+    };
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["run", "-q", "-p", "fuzz", "--", "all", &seed.to_string(), times]).current_dir(workspace::source());
+    let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    Ok(match text.lines().last() {
+        Some(last) if output.status.success() => Ok(last.into()),
+        _ => Err(format!("seed {seed}: {}", output.status)),
+    })
 }
 
 /// Another one each time; the report names it.

@@ -49,6 +49,14 @@ pub struct Returned {
     pub(crate) cap_count: usize,
 }
 
+impl Returned {
+    /// An answer of so many words, which are in the buffer, and no capabilities.
+    #[must_use]
+    pub const fn new(label: u32, words: usize) -> Self {
+        Self { label, words, caps: [0; MAX_CAPS], cap_count: 0 }
+    }
+}
+
 /// A way to a server: an endpoint, or a [`Loopback`](crate::Loopback).
 pub trait Transport {
     /// Sends the request that `words` and `request` describe and waits for the answer, which replaces `words`; up to

@@ -25,7 +25,7 @@ mod shared;
 pub mod wire;
 
 pub use answer::{Answer, Caller, PendingReply};
-pub use client::{Failure, Transport, call};
+pub use client::{Failure, Returned, Transport, call};
 pub use loopback::Loopback;
 pub use pool::{Pool, PoolSize};
 pub use server::{Dispatch, EVENT, Outcome, Request, Response, Server, dispatch_one};

@@ -6,7 +6,7 @@
 pub mod cpio;
 mod default;
 mod directory;
-mod tape;
+pub mod tape;
 mod tree;
 
 pub use tree::{Content, Kind, Node, Tree};

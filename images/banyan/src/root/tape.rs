@@ -23,7 +23,7 @@ const MAGIC_AT: usize = 257;
 ///
 /// # Errors
 /// When it is none, is cut short, or has what a root may not have.
-pub(super) fn tree(path: &Path) -> Result<Tree> {
+pub fn tree(path: &Path) -> Result<Tree> {
     let mut file = File::open(path).context("cannot be read")?;
     check_beginning(&mut file)?;
     let mut archive = Archive::new(BufReader::new(file));

@@ -10,8 +10,10 @@ pub(super) const MOST_BYTES: usize = MAX_PAYLOAD;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
+pub struct Frame {
+    /// What it is, and of which session.
     pub header: Header,
+    /// What it carries.
     pub payload: Vec<u8>,
 }
 
@@ -33,8 +35,11 @@ impl Frame {
         to.write_all(&bytes)
     }
 
-    /// Reads a frame; `None` at an end between two frames, an error of kind `InvalidData` for what is no frame.
-    pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
+    /// Reads a frame; `None` at an end between two frames.
+    ///
+    /// # Errors
+    /// The reader's, and one of kind `InvalidData` for what is no frame.
+    pub fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
         let mut bytes = [0; HEADER_BYTES];
         let first = from.read(&mut bytes)?;
         if first == 0 {

@@ -8,13 +8,13 @@
 pub mod channel;
 pub mod control;
 pub mod exec;
-mod frame;
+pub mod frame;
 pub mod interactive;
 mod log;
 mod placement;
 mod qemu;
 mod terminal;
-mod trace;
+pub mod trace;
 mod vm;
 
 pub use channel::{End, Event, Output, Session, Status, Stop, Stream};

@@ -50,12 +50,24 @@ fn offset(address: u64, memory_bytes: u64) -> u64 {
 /// When the log names no ring, or there is none at that place.
 pub(super) fn export(log: &str, ram: &Path, memory_bytes: u64, to: &Path) -> Result<(usize, u64)> {
     let place = find(log).context("the system did not say where its trace is")?;
-    let mut ring = vec![0; place.bytes as usize];
     let file = File::open(ram).with_context(|| format!("cannot read {}", ram.display()))?;
+    // Whatever the log says: no more than there is.
+    if place.bytes > file.metadata().context("cannot read the memory")?.len() {
+        bail!("the trace is larger than the memory");
+    }
+    let mut ring = vec![0; usize::try_from(place.bytes)?];
     file.read_exact_at(&mut ring, offset(place.address, memory_bytes)).context("the trace is not in the memory")?;
     let (events, lost) = events(&ring)?;
     std::fs::write(to, chrome(&events, place.tsc_hz)).with_context(|| format!("cannot write {}", to.display()))?;
     Ok((events.len(), lost))
+}
+
+/// The picture of a ring's events, whatever its bytes.
+///
+/// # Errors
+/// When it is no ring.
+pub fn picture(ring: &[u8], tsc_hz: u64) -> Result<String> {
+    Ok(chrome(&events(ring)?.0, tsc_hz))
 }
 
 /// The events of a ring, oldest first, and the number of those that were overwritten.
