@@ -58,7 +58,7 @@ fn run(disk: &Path) -> Result<()> {
 }
 
 /// Checks the disk as e2fsck does.
-fn is_clean(disk: &Path) -> Result<()> {
+pub(crate) fn is_clean(disk: &Path) -> Result<()> {
     let places = ["/usr/sbin/e2fsck", "/sbin/e2fsck"].map(PathBuf::from);
     let program = places.into_iter().find(|place| place.exists()).unwrap_or_else(|| "e2fsck".into());
     let output = Command::new(program).arg("-fn").arg(disk).output().context("e2fsck does not run")?;

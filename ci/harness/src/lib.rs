@@ -16,6 +16,7 @@ pub mod demo_tests;
 pub mod disk_tests;
 pub mod hostile_tests;
 pub mod injection_tests;
+pub mod iommu_tests;
 pub mod kernel_tests;
 mod machine;
 pub mod move_tests;
@@ -41,6 +42,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(abuse::tests());
     tests.extend(crash_tests::tests());
     tests.extend(disk_tests::tests());
+    tests.extend(iommu_tests::tests());
     tests.extend(terminal_tests::tests());
     tests.extend(tool_tests::tests());
     tests.extend(demo_tests::tests());

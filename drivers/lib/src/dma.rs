@@ -5,6 +5,7 @@
 //!
 //! Invariant: an access lies inside the memory, or it panics: offsets are always our own, never the device's.
 
+use crate::io_space::{DmaSpace, Reached};
 use alloc::sync::Arc;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -18,7 +19,14 @@ pub struct Dma {
     bytes: usize,
     physical: u64,
     /// What it is a part of, unless it is there for good.
-    whole: Option<Arc<Shared>>,
+    whole: Option<Arc<Whole>>,
+}
+
+/// All of the memory; the device loses it before it is used for something else.
+#[derive(Debug)]
+struct Whole {
+    _reached: Reached,
+    _memory: Shared,
 }
 
 // SAFETY: the memory belongs to no thread, and there is one `Dma` for each part of it. It is not `Sync`: byte copies are not atomic.
@@ -34,16 +42,17 @@ impl Dma {
         Self { base, bytes, physical, whole: None }
     }
 
-    /// Zeroed memory of the task's own, of at least `bytes` bytes, at a page boundary. It is used again once all parts of
-    /// it are dropped: not before the device was reset.
+    /// Zeroed memory of the task's own, of at least `bytes` bytes, at a page boundary, for a device that reaches memory by
+    /// `space`. It is used again once all parts of it are dropped: not before the device was reset.
     ///
     /// # Errors
-    /// As [`Shared::allocate`].
-    pub fn allocate(bytes: usize) -> Result<Self, Error> {
+    /// As [`Shared::allocate`] and [`DmaSpace::reach`].
+    pub fn allocate(bytes: usize, space: &DmaSpace) -> Result<Self, Error> {
         let memory = Shared::allocate(bytes as u64)?;
-        let (bytes, physical) = (memory.window().bytes(), memory.physical()?);
+        let reached = space.reach(memory.memory())?;
+        let (bytes, physical) = (memory.window().bytes(), reached.address());
         let base = NonNull::new(memory.window().address()).ok_or(Error::InvalidArgument)?;
-        Ok(Self { base, bytes, physical, whole: Some(Arc::new(memory)) })
+        Ok(Self { base, bytes, physical, whole: Some(Arc::new(Whole { _reached: reached, _memory: memory })) })
     }
 
     /// Its size.
@@ -51,7 +60,7 @@ impl Dma {
         self.bytes
     }
 
-    /// Where a device finds the byte at `offset`.
+    /// Where the device finds the byte at `offset`.
     pub fn physical(&self, offset: usize) -> u64 {
         assert!(offset <= self.bytes, "offset {offset:#x} outside of the DMA memory");
         self.physical + offset as u64

@@ -14,6 +14,7 @@ extern crate alloc;
 pub mod dma;
 #[cfg(not(target_os = "none"))]
 pub mod fake;
+pub mod io_space;
 #[expect(unsafe_code, reason = "device registers are raw memory")]
 pub mod mmio;
 pub mod pci;

@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use driver_lib::dma::Dma;
+use driver_lib::io_space::DmaSpace;
 use driver_lib::virtio::queue::Access;
 use driver_lib::virtio::{self, Buffer, Error, Queue, Transport};
 use interfaces::BlockError;
@@ -78,14 +79,14 @@ pub struct Device<T> {
 }
 
 impl<T: Transport> Device<T> {
-    /// Resets the device and sets it up; its queue interrupts with `vector`.
+    /// Resets the device, which reaches memory by `space`, and sets it up; its queue interrupts with `vector`.
     ///
     /// # Errors
     /// The device cannot be used; or there is no memory: [`Error::NoQueue`].
-    pub fn start(mut transport: T, vector: u16) -> Result<Self, Error> {
-        let features = virtio::negotiate(&mut transport, WANTED)?;
+    pub fn start(mut transport: T, vector: u16, space: &DmaSpace) -> Result<Self, Error> {
+        let features = virtio::negotiate(&mut transport, WANTED, space)?;
         let limits = Limits::read(&mut transport, features)?;
-        let memory = |bytes| Dma::allocate(bytes).map_err(|_| Error::NoQueue(QUEUE));
+        let memory = |bytes| Dma::allocate(bytes, space).map_err(|_| Error::NoQueue(QUEUE));
         let queue = Queue::new(QUEUE, limits.descriptors, memory(Queue::bytes(limits.descriptors))?);
         let places = memory(usize::from(limits.requests()) * PLACE_BYTES)?;
         if !transport.enable_queue(&queue, vector) {

@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 
+use driver_lib::io_space::DmaSpace;
 use driver_lib::mmio::Mmio;
 use driver_lib::virtio;
 use driver_lib::virtio::pci::{self, PciTransport};
@@ -111,8 +112,9 @@ fn start(bus: &impl PciBus, injection: Injection) -> Result<(Arc<Disk<Transport>
     bus.enable().map_err(Failure::Bus)?;
     let transport = pci::open(bus).map_err(Failure::Device)?;
     let line = Line::bind(bus)?;
-    let device = Device::start(transport, VECTOR).map_err(Failure::Device)?;
-    let disk = Arc::new(Disk::new(device, injection));
+    let space = DmaSpace::of(bus).map_err(Failure::Bus)?;
+    let device = Device::start(transport, VECTOR, &space).map_err(Failure::Device)?;
+    let disk = Arc::new(Disk::new(device, space, injection));
     match Interrupts::start(line, disk.clone()) {
         Ok(interrupts) => Ok((disk, interrupts)),
         Err(error) => {

@@ -10,6 +10,7 @@ use crate::control::{self, Event, Message};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use driver_lib::dma::Dma;
+use driver_lib::io_space::DmaSpace;
 use driver_lib::virtio::{self, Error, Queue, Transport};
 
 /// `VIRTIO_CONSOLE_F_MULTIPORT`.
@@ -36,6 +37,15 @@ const CONTROL_SEND: u16 = 3;
 pub const DMA_BYTES: usize = RINGS_BYTES * 2 * (MAX_PORTS as usize + 1)
     + 2 * CONTROL_BUFFERS * CONTROL_BUFFER_BYTES
     + 2 * DATA_BUFFERS * DATA_BUFFER_BYTES;
+
+/// Memory for the device: zeroed and of at least [`DMA_BYTES`], and how the device reaches it.
+#[derive(Debug)]
+pub struct Memory {
+    /// How it is reached.
+    pub space: DmaSpace,
+    /// The memory.
+    pub dma: Dma,
+}
 
 /// Queue numbers of a port: receive, send (5.3.2).
 fn queues_of(port: u16) -> [u16; 2] {
@@ -83,13 +93,13 @@ pub struct Console<T> {
 }
 
 impl<T: Transport> Console<T> {
-    /// Start the device, with all interrupts on `vector`, and look for the port called `name`. `memory` is zeroed and
-    /// of at least [`DMA_BYTES`].
+    /// Start the device, with all interrupts on `vector`, and look for the port called `name`.
     ///
     /// # Errors
     /// Those of [`virtio::negotiate`]; [`Error::FeaturesRefused`] without multiport; [`Error::NoQueue`].
-    pub fn start(mut transport: T, memory: Dma, vector: u16, name: &[u8]) -> Result<Self, Error> {
-        if virtio::negotiate(&mut transport, FEATURE_MULTIPORT)? & FEATURE_MULTIPORT == 0 {
+    pub fn start(mut transport: T, memory: Memory, vector: u16, name: &[u8]) -> Result<Self, Error> {
+        let Memory { space, dma: memory } = memory;
+        if virtio::negotiate(&mut transport, FEATURE_MULTIPORT, &space)? & FEATURE_MULTIPORT == 0 {
             transport.write_status(virtio::status::FAILED);
             return Err(Error::FeaturesRefused);
         }

@@ -2,11 +2,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use driver_lib::dma::Dma;
+use driver_lib::io_space::DmaSpace;
 use driver_lib::virtio::pci;
 use interfaces::{HostLinkDispatcher, PciBus, PciBusClient};
 use ipc::Server;
 use ukernel_user::{Cap, Irq};
-use virtio_serial_driver::device::{Console, DMA_BYTES};
+use virtio_serial_driver::device::{Console, DMA_BYTES, Memory};
 use virtio_serial_driver::server::LinkServer;
 
 /// The port that the host tool is at.
@@ -32,7 +33,9 @@ fn main(env: &rt::Env) {
     };
     let event = server.event(0).expect("there is a free slot");
     irq.bind(event).expect("the interrupt was issued");
-    let memory = Dma::allocate(DMA_BYTES).expect("the manifest grants memory for DMA");
+    let space = DmaSpace::of(&bus).expect("the pci server says how the device reaches memory");
+    let dma = Dma::allocate(DMA_BYTES, &space).expect("the manifest grants memory for DMA");
+    let memory = Memory { space, dma };
     let console = match Console::start(transport, memory, VECTOR, PORT_NAME) {
         Ok(console) => console,
         Err(error) => panic!("the virtio console does not start: {error:?}"),

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use banyan::disk::{Disk, Storage};
 use banyan::root::Root;
-use banyan::run::{Config, Mode, OnCrash, Placement, Places, interactive};
+use banyan::run::{Config, Iommu, Mode, OnCrash, Placement, Places, interactive};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -206,6 +206,9 @@ pub struct Run {
     /// Processors of the machine
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=32))]
     pub smp: u8,
+    /// Put devices behind an IOMMU (Intel VT-d): they reach what their drivers map for them
+    #[arg(long)]
+    pub iommu: bool,
     /// End with status 124 after this time
     #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
@@ -269,6 +272,7 @@ impl Run {
         };
         config.memory_bytes = self.mem;
         config.cpus = self.smp;
+        config.iommu = if self.iommu { Iommu::Present } else { Iommu::Absent };
         config.count_instructions = self.icount;
         config.debugger = self.gdb;
         config.strace = self.strace;

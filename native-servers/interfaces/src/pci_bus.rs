@@ -7,7 +7,8 @@
 //! A device has one holder at a time: the driver that was first to ask for a range, an interrupt, or for the device to be
 //! enabled. Others are refused until it gives the device back ([`PciBus::release`]), or the supervisor takes it away from a
 //! driver that died ([`PciBus::evict`]). Either way the device is reset, and what was handed out of it is revoked, before
-//! the call is answered: from then on the driver reaches the device no more, and the device no memory.
+//! the call is answered: from then on the driver reaches the device no more, and the device no memory. Where the machine
+//! has an IOMMU that is so even if the device does not finish its reset.
 
 use ipc::Capability;
 
@@ -30,6 +31,8 @@ ipc::errors! {
         Refused = 7,
         /// The device did not finish its reset. It is kept from memory, and nobody gets it any more.
         NoReset = 8,
+        /// The machine has no IOMMU: the device reaches all memory, by physical addresses.
+        NoIoSpace = 9,
     }
 }
 
@@ -87,5 +90,7 @@ ipc::interface! {
         /// For the supervisor: releases the device that the driver with badge `driver` holds, if it does, because that driver
         /// has died. To be answered before its memory is used again: its device may be writing there.
         7 => fn evict(&self, driver: u64) -> Result<(), PciError>;
+        /// The device's `IoSpace`: it reaches only what is mapped there. Nothing is mapped when a driver gets it.
+        8 => fn io_space(&self) -> Result<Capability, PciError>;
     }
 }

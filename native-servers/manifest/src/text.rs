@@ -15,7 +15,7 @@
 //! start = "boot"                  # or "demand": when somebody asks the supervisor for it
 //! fpu = false
 //! log = true
-//! irq_control = false
+//! irq_control = false             # and, where there is an IOMMU, devices' IoSpaces
 //! boot_options = false
 //! serves = ["serial"]
 //! calls = [{ endpoint = "system", badge = 1 }]

@@ -7,20 +7,26 @@ use driver_lib::mmio::Mmio;
 use ipc::Capability;
 use rt::env::MemoryGrant;
 use rt::memory::Owned;
-use ukernel_user::object::Memory;
+use ukernel_user::object::{IoControl, IoSpace, Memory};
 use ukernel_user::{Cap, Irq, IrqControl, Rights};
 
 /// The right to issue interrupts, and the device memory that functions' ranges lie in.
 #[derive(Debug)]
 pub struct Kernel {
     control: Cap<IrqControl>,
+    /// None where the machine has no IOMMU.
+    io_control: Option<Cap<IoControl>>,
     devices: Vec<MemoryGrant>,
 }
 
 impl Kernel {
     /// The platform with these grants.
-    pub fn new(control: Cap<IrqControl>, devices: impl Iterator<Item = MemoryGrant>) -> Self {
-        Self { control, devices: devices.collect() }
+    pub fn new(
+        control: Cap<IrqControl>,
+        io_control: Option<Cap<IoControl>>,
+        devices: impl Iterator<Item = MemoryGrant>,
+    ) -> Self {
+        Self { control, io_control, devices: devices.collect() }
     }
 
     fn part(&self, range: Range) -> Option<Cap<Memory>> {
@@ -54,6 +60,19 @@ impl Platform for Kernel {
         let vector = self.control.issue_msi(irq, source).inspect_err(|_| rt::object::recycle(irq));
         let vector = vector.inspect_err(|error| log::error!("issuing an interrupt: {error:?}")).ok()?;
         Some((Capability(irq.slot()), Message { address: vector.address, data: vector.data }))
+    }
+
+    fn io_space(&mut self, source: u16) -> Option<Capability> {
+        let control = self.io_control?;
+        let space = rt::object::create::<IoSpace>(0).ok()?;
+        let bound = control.bind(space, source).inspect_err(|_| rt::object::recycle(space));
+        bound.inspect_err(|error| log::error!("an IoSpace for {source:#x}: {error:?}")).ok()?;
+        Some(Capability(space.slot()))
+    }
+
+    fn clear(&mut self, space: Capability) -> bool {
+        let cleared = Cap::<IoSpace>::new(space.0).clear();
+        cleared.inspect_err(|error| log::error!("clearing {space:?}: {error:?}")).is_ok()
     }
 
     fn revoke(&mut self, capability: Capability) -> bool {

@@ -13,7 +13,7 @@ fn main(env: &rt::Env) {
     let ports = GrantedPorts(env.ports("config").expect("the manifest grants the ports").ports);
     let control = env.irq_control().expect("the manifest grants the right to issue interrupts");
     let endpoint = env.served("pci").expect("the manifest grants the endpoint to serve");
-    let pci = PciServer::new(ports, Kernel::new(control, env.devices("")));
+    let pci = PciServer::new(ports, Kernel::new(control, env.io_control(), env.devices("")));
     for function in pci.functions() {
         let (place, identity) = (function.address, function.identity);
         log::info!("{place} {:04x}:{:04x} class {:06x}", identity.vendor, identity.device, identity.class);

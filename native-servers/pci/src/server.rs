@@ -26,6 +26,10 @@ pub trait Platform {
     fn memory(&mut self, range: Range) -> Option<Capability>;
     /// A new message-signalled interrupt of the function with this source number.
     fn interrupt(&mut self, source: u16) -> Option<(Capability, Message)>;
+    /// A new IoSpace for the function with this source number; `None`: there is no IOMMU, or the kernel refused.
+    fn io_space(&mut self, source: u16) -> Option<Capability>;
+    /// Let the device of an IoSpace reach nothing; whether that worked.
+    fn clear(&mut self, space: Capability) -> bool;
     /// Delete all that was derived from a capability; whether it is gone.
     fn revoke(&mut self, capability: Capability) -> bool;
     /// Let an interrupt signal nobody; whether that worked.
@@ -39,6 +43,7 @@ struct Entry<R> {
     table: Option<Table<R>>,
     bars: [Option<Capability>; MAX_BARS],
     vectors: Vec<Vector>,
+    space: Option<Capability>,
     /// The registers by which it is reset, and the common block's offset in them.
     common: Option<(R, usize)>,
     state: State,
@@ -131,6 +136,14 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
         Ok(Bar { memory, page_offset: page_offset as u32, bytes: range.bytes })
     }
 
+    fn space(&mut self, badge: u64) -> Result<Capability, PciError> {
+        let (entry, _, platform) = self.claim(badge)?;
+        if entry.space.is_none() {
+            entry.space = platform.io_space(entry.function.source());
+        }
+        entry.space.ok_or(PciError::NoIoSpace)
+    }
+
     fn start(&mut self, badge: u64) -> Result<(), PciError> {
         let (entry, ports, platform) = self.claim(badge)?;
         entry.function.enable_memory(ports);
@@ -190,7 +203,7 @@ fn holder_of(badge: u64) -> u8 {
 impl<R: Registers> Entry<R> {
     fn new(function: Function) -> Self {
         let (bars, vectors) = ([None; MAX_BARS], Vec::new());
-        Self { function, table: None, bars, vectors, common: None, state: State::Free }
+        Self { function, table: None, bars, vectors, space: None, common: None, state: State::Free }
     }
 
     /// Resets the function and revokes what was handed out of it. It is reset first: what it was writing to memory must have
@@ -206,15 +219,17 @@ impl<R: Registers> Entry<R> {
         if let Some(table) = &self.table {
             table.mask_all();
         }
-        let mut revoked = true;
+        // From here on it reaches no memory, whether it was reset or not.
+        let cut_off = self.space.is_some_and(|space| platform.clear(space));
+        let mut revoked = cut_off || self.space.is_none();
         for vector in &self.vectors {
             revoked &= platform.revoke(vector.irq) && platform.unbind(vector.irq);
         }
-        for bar in self.bars.iter().flatten() {
+        for bar in self.bars.iter().chain([&self.space]).flatten() {
             revoked &= platform.revoke(*bar);
         }
         self.state = if was_reset && revoked { State::Free } else { State::Broken };
-        match (was_reset, revoked) {
+        match (was_reset || cut_off, revoked) {
             (false, _) => Err(PciError::NoReset),
             (_, false) => Err(PciError::Failed),
             _ => Ok(()),
@@ -271,6 +286,10 @@ impl<P: PortIo, L: Platform> PciBusHandler for PciServer<P, L> {
 
     fn release(&mut self, caller: Caller<'_, Reply<()>>) -> Answer<Reply<()>> {
         self.give_up(caller.badge()).into()
+    }
+
+    fn io_space(&mut self, caller: Caller<'_, Reply<Capability>>) -> Answer<Reply<Capability>> {
+        self.space(caller.badge()).into()
     }
 
     fn evict(&mut self, caller: Caller<'_, Reply<()>>, driver: u64) -> Answer<Reply<()>> {

@@ -258,5 +258,5 @@ fn prepare(parts: &Parts, task: &Task, layout: &Layout) -> Result<(), Error> {
 /// How many grants a task has, RAM and what it receives from aside.
 fn grants(task: &Task) -> usize {
     let ranges = task.ports.len() + task.irqs.len() + task.devices.len() + task.data.len();
-    usize::from(task.irq_control) + ranges + task.calls.len()
+    2 * usize::from(task.irq_control) + ranges + task.calls.len()
 }

@@ -10,6 +10,7 @@ use rt::start_info::{StartInfo, kind};
 use ukernel_abi::PAGE_BYTES;
 use ukernel_abi::boot::slot;
 use ukernel_abi::invoke::irq_control;
+use ukernel_user::object::IoControl;
 use ukernel_user::{Cap, CapTable, Endpoint, Error, IoPorts, Irq, IrqControl, Memory, Rights, Untyped};
 
 use crate::archive::Archive;
@@ -40,6 +41,7 @@ pub mod own_slot {
 const PORTS: Cap<IoPorts> = Cap::new(slot::IO_PORTS);
 const ARCHIVE: Cap<Memory> = Cap::new(slot::ARCHIVE);
 const IRQ_CONTROL: Cap<IrqControl> = Cap::new(slot::IRQ_CONTROL);
+const IO_CONTROL: Cap<IoControl> = Cap::new(slot::IO_CONTROL);
 
 /// Endpoints by name, each without a badge.
 pub type Endpoints = BTreeMap<String, Cap<Endpoint>>;
@@ -113,6 +115,11 @@ impl<'a> Granter<'a> {
         if task.irq_control {
             let made = rt::cap::copy(IRQ_CONTROL, Rights::ALL);
             self.give("irq_control", kind::IRQ_CONTROL, made, [0; 3])?;
+            // Where the machine has an IOMMU.
+            if IO_CONTROL.stray_fault().is_ok() {
+                let made = rt::cap::copy(IO_CONTROL, Rights::ALL);
+                self.give("io_control", kind::IO_CONTROL, made, [0; 3])?;
+            }
         }
         self.grant_ram(task)
     }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use ukernel_user::object::IoControl;
 use ukernel_user::{Cap, Endpoint, Error, IoPorts, Irq, IrqControl, Memory, Rights};
 
 use crate::memory::Mapping;
@@ -158,6 +159,12 @@ impl Env {
     /// It is not granted.
     pub fn irq_control(&self) -> Result<Cap<IrqControl>, NotGranted> {
         self.grant(kind::IRQ_CONTROL, "interrupt control", "irq_control").map(|grant| Cap::new(grant.slot))
+    }
+
+    /// The right to give devices their IoSpaces: with that to issue interrupts, where the machine has an IOMMU.
+    #[must_use]
+    pub fn io_control(&self) -> Option<Cap<IoControl>> {
+        self.grant(kind::IO_CONTROL, "IOMMU control", "io_control").map(|grant| Cap::new(grant.slot)).ok()
     }
 
     /// An entry of the boot archive.

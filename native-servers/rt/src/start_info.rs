@@ -26,6 +26,8 @@ pub mod kind {
     pub const IRQ_CONTROL: u64 = 7;
     /// Device memory; extra 0: bytes, extra 1: physical address.
     pub const DEVICE: u64 = 8;
+    /// The right to give devices their IoSpaces.
+    pub const IO_CONTROL: u64 = 9;
 }
 
 /// A capability that the manifest grants, by name.

@@ -11,6 +11,7 @@ pub mod fake;
 pub mod pci;
 pub mod queue;
 
+use crate::io_space::DmaSpace;
 pub use queue::{Buffer, Queue, Used};
 
 /// Why a virtio device cannot be used, or can no longer be.
@@ -22,6 +23,8 @@ pub enum Error {
     NoReset,
     /// The device is not a modern one.
     NotModern,
+    /// The device would go past the IOMMU, with addresses that mean nothing there.
+    NotIsolated,
     /// The device refuses the features we need.
     FeaturesRefused,
     /// The device has no queue of this number, or refuses our vector for it.
@@ -56,6 +59,10 @@ pub mod status {
 
 /// Feature bit: the device conforms to version 1 of the specification.
 pub const FEATURE_VERSION_1: u64 = 1 << 32;
+
+/// Feature bit `VIRTIO_F_ACCESS_PLATFORM`: the device reaches memory as the platform lets it, by the IOMMU where there is one.
+/// One without it goes past any IOMMU.
+pub const FEATURE_ACCESS_PLATFORM: u64 = 1 << 33;
 
 /// What a driver asks of its device. Methods touch hardware; values returned are the device's and hostile.
 pub trait Transport {
@@ -92,12 +99,13 @@ pub fn reset(transport: &mut impl Transport) -> Result<(), Error> {
     if is_done { Ok(()) } else { Err(Error::NoReset) }
 }
 
-/// Reset the device and agree on `wanted` of its features, with `FEATURE_VERSION_1`. What it lacks of them is missing in
-/// the result. The driver then sets its queues up and calls [`start`].
+/// Reset the device and agree on `wanted` of its features, with `FEATURE_VERSION_1` and `FEATURE_ACCESS_PLATFORM`. What it
+/// lacks of them is missing in the result. `space` is how it is to reach memory. The driver then sets its queues up and calls
+/// [`start`].
 ///
 /// # Errors
-/// [`Error::NoReset`], [`Error::NotModern`], [`Error::FeaturesRefused`].
-pub fn negotiate(transport: &mut impl Transport, wanted: u64) -> Result<u64, Error> {
+/// [`Error::NoReset`], [`Error::NotModern`], [`Error::FeaturesRefused`]; [`Error::NotIsolated`].
+pub fn negotiate(transport: &mut impl Transport, wanted: u64, space: &DmaSpace) -> Result<u64, Error> {
     reset(transport)?;
     transport.write_status(status::ACKNOWLEDGE);
     transport.write_status(status::ACKNOWLEDGE | status::DRIVER);
@@ -106,7 +114,11 @@ pub fn negotiate(transport: &mut impl Transport, wanted: u64) -> Result<u64, Err
         transport.write_status(status::FAILED);
         return Err(Error::NotModern);
     }
-    let agreed = offered & (wanted | FEATURE_VERSION_1);
+    if space.is_isolated() && offered & FEATURE_ACCESS_PLATFORM == 0 {
+        transport.write_status(status::FAILED);
+        return Err(Error::NotIsolated);
+    }
+    let agreed = offered & (wanted | FEATURE_VERSION_1 | FEATURE_ACCESS_PLATFORM);
     transport.write_features(agreed);
     transport.write_status(status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK);
     if transport.read_status() & status::FEATURES_OK == 0 {
@@ -129,15 +141,22 @@ mod tests {
     #[test]
     fn features_are_those_that_both_know() {
         let mut device = FakeTransport::new(FEATURE_VERSION_1 | 0b110, &[]);
-        assert_eq!(negotiate(&mut device, 0b011), Ok(FEATURE_VERSION_1 | 0b010));
+        assert_eq!(negotiate(&mut device, 0b011, &DmaSpace::physical()), Ok(FEATURE_VERSION_1 | 0b010));
         start(&mut device);
         assert_eq!(device.read_status(), 15);
     }
 
     #[test]
+    fn a_device_that_may_be_behind_an_iommu_is_told_that_it_is() {
+        let mut device = FakeTransport::new(FEATURE_VERSION_1 | FEATURE_ACCESS_PLATFORM, &[]);
+        let agreed = negotiate(&mut device, 0, &DmaSpace::physical());
+        assert_eq!(agreed, Ok(FEATURE_VERSION_1 | FEATURE_ACCESS_PLATFORM));
+    }
+
+    #[test]
     fn a_legacy_device_is_refused() {
         let mut device = FakeTransport::new(0b110, &[]);
-        assert_eq!(negotiate(&mut device, 0b010), Err(Error::NotModern));
+        assert_eq!(negotiate(&mut device, 0b010, &DmaSpace::physical()), Err(Error::NotModern));
         assert_eq!(device.read_status(), status::FAILED);
     }
 
@@ -145,6 +164,6 @@ mod tests {
     fn a_device_that_refuses_the_features_is_given_up() {
         let mut device = FakeTransport::new(FEATURE_VERSION_1, &[]);
         device.refuses_features = true;
-        assert_eq!(negotiate(&mut device, 0), Err(Error::FeaturesRefused));
+        assert_eq!(negotiate(&mut device, 0, &DmaSpace::physical()), Err(Error::FeaturesRefused));
     }
 }

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use driver_lib::dma::Dma;
+use driver_lib::io_space::DmaSpace;
 use driver_lib::virtio::fake::FakeQueue;
 use driver_lib::virtio::queue::Access;
 use driver_lib::virtio::{Buffer, FEATURE_VERSION_1, Queue, Transport};
@@ -126,9 +127,9 @@ pub(super) fn disk(features: u64, segments: [u32; 2], manners: Manners) -> (Arc<
     let features = FEATURE_VERSION_1 | features | limits;
     let config = [SECTORS as u32, 0, segments[0], segments[1]];
     let registers = Registers { state: state.clone(), features, config, notify };
-    let device = Device::start(registers, 0).expect("the device is usable");
+    let device = Device::start(registers, 0, &DmaSpace::physical()).expect("the device is usable");
     state.lock().expect("no panic").manners = manners;
-    let disk = Arc::new(Disk::new(device, Injection::NONE));
+    let disk = Arc::new(Disk::new(device, DmaSpace::physical(), Injection::NONE));
     let (theirs, interrupted) = (state.clone(), Arc::downgrade(&disk));
     thread::spawn(move || run(&theirs, &notified, &interrupted));
     (disk, state)

@@ -10,6 +10,7 @@ mod regions;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use driver_lib::io_space::DmaSpace;
 use driver_lib::virtio::{Error, Transport};
 use interfaces::BlockError;
 use interfaces::block_device::{BlockInfo, SECTOR_BYTES};
@@ -79,8 +80,8 @@ impl Stage {
 }
 
 impl<T: Transport + Send> Disk<T> {
-    /// A disk that is `device`.
-    pub fn new(device: Device<T>, injection: Injection) -> Self {
+    /// A disk that is `device`, which reaches memory by `space`.
+    pub fn new(device: Device<T>, space: DmaSpace, injection: Injection) -> Self {
         let limits = device.limits();
         // Later starts have later times, and fewer regions are attached than nanoseconds go by: so neither incarnations nor
         // numbers of regions are ever used again.
@@ -88,7 +89,7 @@ impl<T: Transport + Send> Disk<T> {
         let places = usize::from(limits.requests());
         let inner = Inner {
             device: Some(device),
-            regions: Regions::new(incarnation),
+            regions: Regions::new(incarnation, space),
             places: (0..places).map(|_| Place::Free).collect(),
             free: (0..limits.requests()).rev().collect(),
             stage: Stage::Open,

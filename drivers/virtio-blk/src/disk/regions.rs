@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
+use driver_lib::io_space::{DmaSpace, Reached};
 use interfaces::BlockError;
 use rt::Error;
 use rt::memory::Owned;
@@ -14,6 +15,8 @@ const PAGE: u64 = 4096;
 /// The regions.
 #[derive(Debug)]
 pub(super) struct Regions {
+    /// How the device reaches them.
+    space: DmaSpace,
     last: u64,
     by_number: BTreeMap<u64, Region>,
 }
@@ -22,7 +25,7 @@ pub(super) struct Regions {
 #[derive(Debug)]
 struct Region {
     badge: u64,
-    physical: u64,
+    reached: Reached,
     bytes: u64,
     /// Requests under way; the region is kept until there are none.
     requests: usize,
@@ -33,9 +36,9 @@ struct Region {
 }
 
 impl Regions {
-    /// None yet; they get numbers from `first` on.
-    pub(super) const fn new(first: u64) -> Self {
-        Self { last: first, by_number: BTreeMap::new() }
+    /// None yet; they get numbers from `first` on, and the device reaches them by `space`.
+    pub(super) const fn new(first: u64, space: DmaSpace) -> Self {
+        Self { space, last: first, by_number: BTreeMap::new() }
     }
 
     /// Makes the first `bytes` of the memory in `slot` a region of the client with this badge.
@@ -49,14 +52,15 @@ impl Regions {
             return Err(BlockError::Busy);
         }
         let memory = Owned::copy_of(slot).map_err(reason)?;
-        let (physical, size) = memory.physical().map_err(reason)?;
+        let size = memory.bytes().map_err(reason)?;
         if bytes > size || bytes == 0 {
             return Err(BlockError::OutOfRange);
         }
         // The device asks nobody for rights: who may not write this memory must not have it written by a disk either.
         drop(memory.map(PAGE.min(size)).map_err(reason)?);
+        let reached = self.space.reach(memory.memory()).map_err(reason)?;
         self.last += 1;
-        let region = Region { badge, physical, bytes, requests: 0, ends: false, _memory: memory };
+        let region = Region { badge, reached, bytes, requests: 0, ends: false, _memory: memory };
         self.by_number.insert(self.last, region);
         Ok(self.last)
     }
@@ -75,7 +79,7 @@ impl Regions {
             return Err(BlockError::NoRegion);
         }
         let is_inside = at.checked_add(bytes.into()).is_some_and(|end| end <= region.bytes);
-        let physical = region.physical.checked_add(at).filter(|_| is_inside).ok_or(BlockError::OutOfRange)?;
+        let physical = region.reached.address().checked_add(at).filter(|_| is_inside).ok_or(BlockError::OutOfRange)?;
         region.requests += 1;
         Ok(physical)
     }

@@ -50,7 +50,8 @@ fn start() -> (Console<FakeTransport>, Host) {
     let memory = Dma::fake(DMA_BYTES, 0x4000_0000);
     let view = memory.device_view();
     let transport = FakeTransport::new(FEATURE_VERSION_1 | FEATURE_MULTIPORT, &[0, 31]);
-    let console = Console::start(transport, memory, 3, NAME).expect("the device is in order");
+    let console = Console::start(transport, Memory { space: DmaSpace::physical(), dma: memory }, 3, NAME)
+        .expect("the device is in order");
     let queues = console.transport.queues.iter().map(|&(index, size, physical, vector)| {
         assert_eq!(vector, 3);
         let (_, rings) = view.device_view().split((physical - view.physical(0)) as usize);
@@ -141,6 +142,7 @@ fn a_device_that_lies_about_ports_and_floods_is_survived() {
 #[test]
 fn a_device_without_ports_is_refused() {
     let transport = FakeTransport::new(FEATURE_VERSION_1, &[]);
-    let result = Console::start(transport, Dma::fake(DMA_BYTES, 0), 0, NAME);
+    let memory = Memory { space: DmaSpace::physical(), dma: Dma::fake(DMA_BYTES, 0) };
+    let result = Console::start(transport, memory, 0, NAME);
     assert_eq!(result.map(|_| ()), Err(Error::FeaturesRefused));
 }

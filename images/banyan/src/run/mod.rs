@@ -62,6 +62,8 @@ pub struct Config {
     pub memory_bytes: u64,
     /// Processors of the machine, 1 to 32.
     pub cpus: u8,
+    /// Whether devices are behind an IOMMU.
+    pub iommu: Iommu,
     /// Let `rdtsc` count instructions (one a "nanosecond"), repeatably.
     pub count_instructions: bool,
     /// Stop before the first instruction until a debugger comes to port 1234.
@@ -82,6 +84,15 @@ pub struct Config {
     pub emulator: Vec<OsString>,
 }
 
+/// Whether the machine has an IOMMU (Intel VT-d).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Iommu {
+    /// Devices reach all memory.
+    Absent,
+    /// Devices reach what the kernel maps for them.
+    Present,
+}
+
 impl Config {
     /// The default system with the default root, in `mode`.
     pub fn new(mode: Mode) -> Self {
@@ -93,6 +104,7 @@ impl Config {
             on_crash: OnCrash::Halt,
             memory_bytes: 512 << 20,
             cpus: 1,
+            iommu: Iommu::Absent,
             count_instructions: false,
             debugger: false,
             strace: false,

@@ -4,7 +4,7 @@
 //! (the channel) and standard output (the serial line): no names in the file system, no descriptors to inherit by
 //! accident.
 
-use super::{Config, End};
+use super::{Config, End, Iommu};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
@@ -37,6 +37,10 @@ pub(super) fn arguments(config: &Config, files: &Files) -> Vec<OsString> {
     add(&format!("-smp {}", config.cpus));
     add("-M q35 -accel tcg -nodefaults -no-reboot -no-user-config -display none -vga none");
     add(if config.count_instructions { "-icount shift=0,sleep=off -cpu max,-erms,-fsrm" } else { "-cpu max" });
+    if config.iommu == Iommu::Present {
+        // Virtio devices go past it unless they are told not to.
+        add("-device intel-iommu,intremap=on -global virtio-device.iommu_platform=on");
+    }
     add(&format!("-m {}K", config.memory_bytes >> 10));
     add("-chardev socket,id=channel,fd=0 -chardev socket,id=serial,fd=1 -serial chardev:serial");
     add("-device virtio-serial-pci,disable-legacy=on,max_ports=2,vectors=8");
@@ -116,6 +120,9 @@ mod tests {
     fn counting_instructions_changes_the_clock_and_the_cpu() {
         let mut config = Config::new(Mode::Exec);
         assert!(line(&config).contains("-cpu max -m 524288K") && line(&config).contains("-smp 1 "));
+        assert!(!line(&config).contains("iommu"));
+        config.iommu = Iommu::Present;
+        assert!(line(&config).contains("-device intel-iommu,intremap=on -global virtio-device.iommu_platform=on -m "));
         config.cpus = 4;
         assert!(line(&config).contains("-smp 4 "));
         config.count_instructions = true;

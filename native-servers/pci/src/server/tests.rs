@@ -39,6 +39,8 @@ struct Fake {
     table: Shared,
     common: Shared,
     next: u64,
+    has_iommu: bool,
+    cleared: Vec<u64>,
     revoked: Vec<u64>,
     unbound: Vec<u64>,
 }
@@ -65,6 +67,14 @@ impl Platform for Fake {
     fn interrupt(&mut self, _source: u16) -> Option<(Capability, Message)> {
         Some((self.next(), Message { address: 0xfee0_0000, data: 0x40 }))
     }
+    fn io_space(&mut self, source: u16) -> Option<Capability> {
+        assert_eq!(source, 0x10);
+        self.has_iommu.then(|| self.next())
+    }
+    fn clear(&mut self, space: Capability) -> bool {
+        self.cleared.push(space.0);
+        true
+    }
     fn revoke(&mut self, capability: Capability) -> bool {
         self.revoked.push(capability.0);
         true
@@ -88,7 +98,8 @@ fn server() -> (PciServer<FakeBus, Fake>, Shared) {
     let mut bus = FakeBus::default();
     bus.add(0, 2, 0, function);
     let [table, common] = [0, 1].map(|_| Shared(Rc::new(FakeRegisters::new(0x1000))));
-    let platform = Fake { table: table.clone(), common, next: 100, revoked: Vec::new(), unbound: Vec::new() };
+    let (cleared, revoked, unbound) = (Vec::new(), Vec::new(), Vec::new());
+    let platform = Fake { table: table.clone(), common, next: 100, has_iommu: false, cleared, revoked, unbound };
     (PciServer::new(bus, platform), table)
 }
 
@@ -209,5 +220,34 @@ fn a_device_that_does_not_finish_its_reset_is_nobodys() {
     assert_eq!(server.give_up(DRIVER), Err(PciError::NoReset));
     assert_eq!(server.ports.functions[0].1.read_config(4) & 4, 0, "it is cut off all the same");
     assert_eq!(server.platform.revoked.len(), 2);
+    assert_eq!([DRIVER, OTHER].map(|badge| server.start(badge)), [Err(PciError::NoReset); 2]);
+}
+
+#[test]
+fn without_an_iommu_there_is_no_io_space() {
+    let (mut server, _) = server();
+    assert_eq!(server.space(DRIVER), Err(PciError::NoIoSpace));
+}
+
+#[test]
+fn an_io_space_is_cleared_before_the_next_driver_has_it() {
+    let (mut server, _) = server();
+    server.platform.has_iommu = true;
+    let space = server.space(DRIVER).expect("there is an IOMMU");
+    assert_eq!((server.space(DRIVER), server.space(OTHER)), (Ok(space), Err(PciError::Held)));
+    assert_eq!(server.give_up(DRIVER), Ok(()));
+    assert_eq!((&server.platform.cleared, &server.platform.revoked), (&Vec::from([space.0]), &Vec::from([space.0])));
+    assert_eq!(server.space(OTHER), Ok(space), "the next holder costs nothing");
+}
+
+#[test]
+fn behind_an_iommu_a_dead_drivers_memory_is_safe_whatever_the_device_does() {
+    let (mut server, _) = server();
+    server.platform.has_iommu = true;
+    take_all(&mut server, DRIVER);
+    let space = server.space(DRIVER).expect("there is an IOMMU");
+    server.entries[0].common = Some((Shared(Rc::new(FakeRegisters::new(8))), 0));
+    assert_eq!(server.take_away(SUPERVISOR, DRIVER), Ok(()));
+    assert_eq!(server.platform.cleared, [space.0]);
     assert_eq!([DRIVER, OTHER].map(|badge| server.start(badge)), [Err(PciError::NoReset); 2]);
 }

@@ -21,7 +21,7 @@ use addresses::Addresses;
 
 #[cfg(target_os = "linux")]
 pub use shared::count;
-pub use shared::{Owned, Shared, Window};
+pub use shared::{Owned, Shared, Window, physical};
 
 const PAGE: u64 = ukernel_abi::PAGE_BYTES;
 /// Page-table pages given to the VSpace when it has none left.

@@ -21,6 +21,14 @@ pub fn count() -> usize {
     os::count()
 }
 
+/// Physical address (for a device) and bytes of a memory.
+///
+/// # Errors
+/// `InvalidCapability`: it is no memory, or was revoked. `InsufficientRights`: the capability lacks `PHYSICAL`.
+pub fn physical(memory: Cap<Memory>) -> Result<(u64, u64), Error> {
+    os::physical(memory)
+}
+
 /// The task's own capability to memory; deleted when this is dropped.
 #[derive(Debug)]
 pub struct Owned(Cap<Memory>);
