@@ -270,6 +270,7 @@ impl ProcessSource for Source {
             ("kernel_faults", faults),
             ("cr3_writes", cr3_writes),
             ("kernel_entries", kernel_entries),
+            ("idle_ticks", rt::own::log().idle().unwrap_or_default()),
             ("exception_ipc_traps", crate::puppet::trap_count()),
             ("frames_total", frames.total),
             ("frames_free", frames.free),

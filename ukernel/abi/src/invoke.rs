@@ -364,6 +364,11 @@ pub mod log {
     /// each is followed by one change back.
     /// Errors: none.
     pub const COUNTERS: u32 = 0xd02;
+    /// How long processors had nobody to run since boot: `w0` in ticks of the time-stamp counter, all processors together. A
+    /// processor is halted then; where an emulator's clock counts instructions, the clock jumps meanwhile, and the clock less
+    /// this is what was executed.
+    /// Errors: none.
+    pub const IDLE: u32 = 0xd03;
 }
 
 /// `Trace`.

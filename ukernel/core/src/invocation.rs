@@ -584,6 +584,9 @@ impl<M: Machine> Kernel<M> {
             let entries = c.calls + c.interrupts + c.faults + self.machine.fast_entries();
             return Ok(self.give(&call, &[c.calls, c.switches, c.interrupts, c.faults, root_writes, entries]));
         }
+        if call.method == log::IDLE {
+            return Ok(self.give(&call, &[self.counters.idle]));
+        }
         let [bytes] = self.args(&call)?;
         if call.method != log::WRITE {
             return Err(Error::InvalidMethod);

@@ -17,6 +17,8 @@ pub struct Counters {
     pub interrupts: u64,
     /// Faults.
     pub faults: u64,
+    /// Ticks of the time-stamp counter that processors were halted.
+    pub idle: u64,
 }
 
 #[derive(Clone)]

@@ -210,6 +210,11 @@ impl<M: Machine> Kernel<M> {
         self.cpu().current
     }
 
+    /// This processor was halted from `start` on, as time-stamp, for want of a thread.
+    pub fn was_idle(&mut self, start: u64) {
+        self.counters.idle += self.machine.now().saturating_sub(start);
+    }
+
     fn pick(&mut self, highest: i32) {
         self.cpu_mut().current =
             usize::try_from(highest).ok().and_then(|priority| self.cpu().run_queues.queues[priority].head);

@@ -63,7 +63,9 @@ fn handle(act: impl FnOnce(&mut Kernel<Hardware>)) {
         if kernel.settle().is_some() {
             return;
         }
+        let start = kernel.machine.now();
         entry::idle();
+        global::kernel().was_idle(start);
     }
 }
 

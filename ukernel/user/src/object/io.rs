@@ -169,6 +169,14 @@ impl Cap<Log> {
         invoke(self.slot(), log::COUNTERS, &[])
     }
 
+    /// How long nobody could run since boot, in ticks of the time-stamp counter.
+    ///
+    /// # Errors
+    /// Only those of every method.
+    pub fn idle(self) -> Result<u64, Error> {
+        invoke(self.slot(), log::IDLE, &[]).map(|words| words[0])
+    }
+
     /// Appends a line; what is past [`MAX_LOG_BYTES`] is cut off.
     ///
     /// # Errors
