@@ -86,6 +86,14 @@ impl BlockDevice for FileDisk {
     fn flush(&self) -> Result<(), BlockError> {
         Ok(())
     }
+
+    fn end_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
+    }
+
+    fn admit_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
+    }
 }
 
 /// Starts on an image as after a boot, reads what is in these folders of its root (`None`: there is no such folder), and

@@ -13,6 +13,9 @@ use ipc::Capability;
 /// Bytes of a sector: the unit of addresses and lengths on the disk (virtio 1.2, 5.2.2).
 pub const SECTOR_BYTES: u64 = 512;
 
+/// The badge of the supervisor: the first that a manifest cannot give.
+pub const SUPERVISOR: u64 = 1 << 62;
+
 ipc::errors! {
     /// Why a request failed.
     pub enum BlockError {
@@ -28,6 +31,8 @@ ipc::errors! {
         Busy = 5,
         /// The service is being moved, or has stopped; it does not serve from here any more.
         Stopped = 6,
+        /// Not for this caller.
+        Refused = 7,
     }
 }
 
@@ -62,5 +67,11 @@ ipc::interface! {
         5 => fn write(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError>;
         /// Makes all writes that were answered before durable.
         6 => fn flush(&self) -> Result<(), BlockError>;
+        /// For the supervisor alone ([`SUPERVISOR`]): the client with this badge has died. Its regions end, and the answer comes
+        /// when no request of it is under way any more: the device reaches into none of its memory. What still arrives from it
+        /// fails with [`BlockError::Stopped`], until [`admit_client`](Self::admit_client).
+        7 => fn end_client(&self, badge: u64) -> Result<(), BlockError>;
+        /// For the supervisor alone: everything of the dead client is gone, and whoever has this badge now is another one.
+        8 => fn admit_client(&self, badge: u64) -> Result<(), BlockError>;
     }
 }

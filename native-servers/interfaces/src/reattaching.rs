@@ -131,4 +131,12 @@ impl<T: BlockDevice> BlockDevice for Reattaching<T> {
     fn flush(&self) -> Result<(), BlockError> {
         self.persist(|| self.device.flush())
     }
+
+    fn end_client(&self, badge: u64) -> Result<(), BlockError> {
+        self.persist(|| self.device.end_client(badge))
+    }
+
+    fn admit_client(&self, badge: u64) -> Result<(), BlockError> {
+        self.persist(|| self.device.admit_client(badge))
+    }
 }

@@ -78,6 +78,14 @@ impl BlockDevice for Disk {
     fn flush(&self) -> Result<(), BlockError> {
         self.state().map(drop)
     }
+
+    fn end_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
+    }
+
+    fn admit_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
+    }
 }
 
 fn first_byte(shared: &Shared) -> u8 {

@@ -37,6 +37,8 @@ pub enum Done {
     Ended(usize),
     /// The task runs, or could not be made.
     Made(usize, Result<(), ()>),
+    /// A driver let go of this dead task, by the number of the parting.
+    Parted(usize, u64),
 }
 
 /// What both threads use.
@@ -64,6 +66,11 @@ impl Shared {
     /// Sets when the service wants to be woken, or that it does not; the keeper is to be unparked.
     pub fn set_alarm(&self, at_ns: Option<u64>) {
         self.jobs.lock().alarm_ns = at_ns;
+    }
+
+    /// Notes something done; the service is to be told.
+    pub fn note_done(&self, done: Done) {
+        self.jobs.lock().done.push(done);
     }
 
     /// Takes what was done since the last time.

@@ -7,6 +7,7 @@
 //! * [`space`], [`grants`], [`create`]: a task's address space, its capabilities, and the order of it all
 //! * [`made`], [`service`], [`switch`], [`fault`]: what goes on afterwards, on the first thread
 //! * [`keeper`], [`devices`]: ending tasks and making them anew, on the second
+//! * [`parting`]: having drivers inside other tasks let go of dead clients, on the third
 //!
 //! Invariant: what a task has hangs under capabilities of its nest, so that it can be taken back as a whole.
 #![no_std]
@@ -24,6 +25,7 @@ pub mod grants;
 pub mod keeper;
 pub mod made;
 pub mod nest;
+pub mod parting;
 pub mod plan;
 pub mod service;
 pub mod space;

@@ -17,6 +17,7 @@ use root_task::boot_options;
 use root_task::create::Maker;
 use root_task::devices::Devices;
 use root_task::keeper::{Keeper, Shared};
+use root_task::parting::{Parter, Questions};
 use root_task::service::{RootService, WAITING};
 use root_task::supply::Supply;
 use root_task::switch::Switch;
@@ -24,7 +25,7 @@ use supervisor::Supervisor;
 use ukernel_abi::boot::slot;
 use ukernel_user::{Cap, Endpoint};
 
-/// Bytes of the keeper's stack.
+/// Bytes of a thread's stack.
 const STACK_BYTES: usize = 64 << 10;
 /// The server's event that says that the keeper has news.
 const NEWS: u32 = 0;
@@ -55,6 +56,9 @@ fn run(switch: Switch) -> Result<(), String> {
     let kills = kills.map_err(|problem| format!("the boot options: {problem}"))?;
     let supervisor = Supervisor::new(maker.manifest.clone());
     let devices = Devices::new(&maker);
+    let (parter, questions) = (Parter::new(&maker), Arc::new(Questions::default()));
+    let (asked, told) = (questions.clone(), shared.clone());
+    rt::thread::spawn("parter", STACK_BYTES, move || parter.run(&asked, &told, news)).map_err(refused)?;
     let keeper = Keeper { maker, devices, shared: shared.clone(), news };
     let keeper = rt::thread::spawn("keeper", STACK_BYTES, || keeper.run()).map_err(refused)?;
     log::info!("{} tasks start", started.len());
@@ -62,7 +66,7 @@ fn run(switch: Switch) -> Result<(), String> {
         let task = shared.made(*number).ok_or("a task that was made is gone")?;
         task.start().map_err(|error| format!("task \"{}\" does not start: {error:?}", task.name))?;
     }
-    let mut service = RootService::new(supervisor, started, switch, (shared, keeper.thread().clone()));
+    let mut service = RootService::new(supervisor, started, switch, (shared, keeper.thread().clone(), questions));
     service.kill_later(&kills);
     let error = server.run(&mut service);
     Err(format!("the root task's endpoint failed: {error:?}"))

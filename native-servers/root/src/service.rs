@@ -18,6 +18,7 @@ use supervisor::{Order, Supervisor};
 
 use crate::fault::{FAULT_BADGE, Fault, SUPERVISOR_BADGE};
 use crate::keeper::{Done, Job, Shared};
+use crate::parting::{Question, Questions};
 use crate::switch::Switch;
 
 /// Requests that may wait for a task's start or end.
@@ -34,6 +35,7 @@ pub struct RootService {
     system: SystemDispatcher<Switch>,
     shared: Arc<Shared>,
     keeper: ThreadHandle,
+    questions: Arc<Questions>,
     /// Tasks to kill, and when: what the boot options say.
     kills: Vec<(u64, usize)>,
 }
@@ -45,10 +47,11 @@ impl RootService {
         supervisor: Supervisor<PendingReply<Answered>>,
         started: impl IntoIterator<Item = usize>,
         switch: Switch,
-        (shared, keeper): (Arc<Shared>, ThreadHandle),
+        (shared, keeper, questions): (Arc<Shared>, ThreadHandle, Arc<Questions>),
     ) -> Self {
         let requests = SupervisorDispatcher(Requests(supervisor));
-        let mut service = Self { requests, system: SystemDispatcher(switch), shared, keeper, kills: Vec::new() };
+        let system = SystemDispatcher(switch);
+        let mut service = Self { requests, system, shared, keeper, questions, kills: Vec::new() };
         service.supervisor().started(started);
         service.carry_out();
         service
@@ -90,6 +93,8 @@ impl RootService {
         for order in self.supervisor().take_orders() {
             match order {
                 Order::Stop(number) => self.stop(number),
+                Order::Part(number, parting) => self.questions.ask(Question::Part(number, parting)),
+                Order::Admit(number) => self.questions.ask(Question::Admit(number)),
                 Order::End(number) => self.shared.ask(Job::End(number)),
                 Order::Make(number) => self.shared.ask(Job::Make(number)),
                 Order::Answer(ticket, result) => ticket.complete(result),
@@ -182,7 +187,8 @@ impl Dispatch for RootService {
         for done in self.shared.take_done() {
             match done {
                 Done::Ended(number) => self.supervisor().ended(number, now_ns()),
-                Done::Made(number, result) => self.supervisor().made(number, result),
+                Done::Made(number, result) => self.supervisor().made(number, result, now_ns()),
+                Done::Parted(number, parting) => self.supervisor().parted(number, parting),
             }
         }
         self.supervisor().tick(now_ns());

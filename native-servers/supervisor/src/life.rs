@@ -63,13 +63,35 @@ pub struct Life {
     pub restarts: u32,
     /// Whether its next making follows a death.
     pub is_restart: bool,
+    /// The driver of another task, which it was a client of, is to let go of it first.
+    pub parting: Option<Parting>,
+    /// That driver takes no client with its badge.
+    pub is_barred: bool,
+}
+
+/// A dead client whose driver is asked to let go of its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parting {
+    /// Its number.
+    pub number: u64,
+    /// The task that has the driver.
+    pub host: usize,
+    /// When that task is taken for dead: monotonic time.
+    pub until_ns: u64,
 }
 
 impl Life {
     /// A task that is not there.
     #[must_use]
     pub fn new() -> Self {
-        Self { phase: Phase::Absent, deaths: Deaths::default(), restarts: 0, is_restart: false }
+        Self {
+            phase: Phase::Absent,
+            deaths: Deaths::default(),
+            restarts: 0,
+            is_restart: false,
+            parting: None,
+            is_barred: false,
+        }
     }
 
     /// Its state as the contract has it.

@@ -3,6 +3,7 @@
 //! `T` is a ticket: the right to answer a request that takes long.
 
 mod companions;
+mod parting;
 
 use alloc::vec::Vec;
 
@@ -20,6 +21,11 @@ type Refusal = SupervisorError;
 pub enum Order<T> {
     /// Now: stop all threads of this task.
     Stop(usize),
+    /// Have the disk's driver, which another task has, end this dead one as a client, then tell by [`Supervisor::parted`] with
+    /// this number. Nothing waits for that meanwhile.
+    Part(usize, u64),
+    /// Have the driver take clients with this task's badge again.
+    Admit(usize),
     /// Take back everything that this task had (its devices first), then tell by [`Supervisor::ended`]. Later orders wait.
     End(usize),
     /// Make and start this task, then tell by [`Supervisor::made`].
@@ -46,6 +52,8 @@ pub struct Supervisor<T> {
     lives: Vec<Life>,
     /// By service, where each runs.
     placements: Vec<Placement>,
+    /// The last number of a parting.
+    partings: u64,
     /// Who waits for a task's start or stop.
     waiting: Vec<(usize, T)>,
     orders: Vec<Order<T>>,
@@ -58,6 +66,7 @@ impl<T> Supervisor<T> {
         Self {
             lives: manifest.tasks.iter().map(|_| Life::new()).collect(),
             placements: manifest.services.iter().map(|service| service.placement).collect(),
+            partings: 0,
             waiting: Vec::new(),
             orders: Vec::new(),
             manifest,
@@ -191,13 +200,17 @@ impl<T> Supervisor<T> {
             return true;
         }
         self.end_companions(task, now_ns);
-        self.end(task, after);
+        self.part(task, after, now_ns);
+        self.end_parting_from(task);
         true
     }
 
     /// Everything was taken back from a task.
     pub fn ended(&mut self, task: usize, now_ns: u64) {
         let Some(Phase::Ending(after)) = self.phase(task) else { return };
+        if core::mem::take(&mut self.lives[task].is_barred) {
+            self.orders.push(Order::Admit(task));
+        }
         match after {
             After::Absent => {
                 self.set(task, Phase::Absent);
@@ -216,7 +229,7 @@ impl<T> Supervisor<T> {
     }
 
     /// A task was made and runs, or could not be made (then nothing is left of it).
-    pub fn made(&mut self, task: usize, success: Result<(), ()>) {
+    pub fn made(&mut self, task: usize, success: Result<(), ()>, now_ns: u64) {
         let Some(Phase::Making { then }) = self.phase(task) else { return };
         if success.is_err() {
             self.set(task, Phase::Dead);
@@ -237,13 +250,14 @@ impl<T> Supervisor<T> {
             Some(after) => {
                 self.answer(task, Err(Refusal::Failed));
                 self.orders.push(Order::Stop(task));
-                self.end(task, after);
+                self.part(task, after, now_ns);
             }
         }
     }
 
-    /// Time went on: makes the tasks whose pause is over.
+    /// Time went on: makes the tasks whose pause is over, and ends whoever does not let a dead client go.
     pub fn tick(&mut self, now_ns: u64) {
+        self.end_patience(now_ns);
         for task in 0..self.lives.len() {
             if matches!(self.lives[task].phase, Phase::Pausing { until_ns } if until_ns <= now_ns) {
                 self.make(task);
@@ -256,7 +270,7 @@ impl<T> Supervisor<T> {
     pub fn next_tick(&self) -> Option<u64> {
         let times = self.lives.iter().filter_map(|life| match life.phase {
             Phase::Pausing { until_ns } => Some(until_ns),
-            _ => None,
+            _ => life.parting.map(|parting| parting.until_ns),
         });
         times.min()
     }

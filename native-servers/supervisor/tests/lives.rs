@@ -83,8 +83,8 @@ fn started(places: &str) -> (Supervisor<u32>, Orders) {
 fn native() -> Supervisor<u32> {
     let (mut supervisor, orders) = started("all:native");
     assert_eq!(orders, [Order::Make(BLOCK), Order::Make(FS)]);
-    supervisor.made(BLOCK, Ok(()));
-    supervisor.made(FS, Ok(()));
+    supervisor.made(BLOCK, Ok(()), 0);
+    supervisor.made(FS, Ok(()), 0);
     assert_eq!(supervisor.take_orders(), []);
     supervisor
 }
@@ -101,7 +101,7 @@ fn services_are_described() {
     assert_eq!((block.name.as_str(), block.placement, block.state), ("block", Place::Personality, TaskState::Absent));
     assert_eq!((fs.name.as_str(), fs.placement, fs.state), ("fs", Place::Native, TaskState::Absent));
     assert_eq!(supervisor.service(2), None);
-    supervisor.made(FS, Ok(()));
+    supervisor.made(FS, Ok(()), 0);
     assert_eq!(state(&supervisor, 1), TaskState::Running);
     supervisor.placed(LINUX, "fs", Placement::Personality).expect("allowed");
     assert_eq!(supervisor.service(1).expect("there").placement, Place::Personality);
@@ -114,7 +114,7 @@ fn starting_and_stopping_is_answered_when_it_is_done() {
     assert_eq!(supervisor.take_orders(), [Order::Make(FS)]);
     assert_eq!(supervisor.start(LINUX, "fs", 2), Err((SupervisorError::State, 2)));
     assert_eq!(supervisor.stop(LINUX, "fs", 3), Err((SupervisorError::State, 3)));
-    supervisor.made(FS, Ok(()));
+    supervisor.made(FS, Ok(()), 0);
     assert_eq!(supervisor.take_orders(), [Order::Answer(1, Ok(()))]);
     supervisor.stop(LINUX, "fs", 4).expect("allowed");
     assert_eq!(supervisor.take_orders(), [Order::Stop(FS), Order::End(FS)]);
@@ -128,11 +128,11 @@ fn starting_and_stopping_is_answered_when_it_is_done() {
 fn what_cannot_be_made_is_an_error_and_can_be_tried_again() {
     let (mut supervisor, _) = started("");
     supervisor.start(LINUX, "block", 1).expect("allowed");
-    supervisor.made(BLOCK, Err(()));
+    supervisor.made(BLOCK, Err(()), 0);
     assert_eq!(supervisor.take_orders(), [Order::Make(BLOCK), Order::Answer(1, Err(SupervisorError::Failed))]);
     assert_eq!(state(&supervisor, 0), TaskState::Dead);
     supervisor.start(LINUX, "block", 2).expect("allowed");
-    supervisor.made(BLOCK, Ok(()));
+    supervisor.made(BLOCK, Ok(()), 0);
     assert_eq!(supervisor.take_orders(), [Order::Make(BLOCK), Order::Answer(2, Ok(()))]);
 }
 
@@ -176,7 +176,7 @@ fn a_dead_driver_is_made_again_after_its_pause() {
         }
         assert_eq!(supervisor.take_orders(), [Order::Make(BLOCK)]);
         assert_eq!(supervisor.next_tick(), None);
-        supervisor.made(BLOCK, Ok(()));
+        supervisor.made(BLOCK, Ok(()), 0);
         assert_eq!(state(&supervisor, 0), TaskState::Running);
     }
     assert_eq!(supervisor.service(0).expect("there").restarts, 4);
@@ -190,7 +190,7 @@ fn a_task_that_dies_while_it_starts_counts_and_is_given_up() {
     for death in 1..=TOO_MANY {
         assert!(supervisor.died(BLOCK, Death::Fault, 0));
         assert!(!supervisor.died(BLOCK, Death::Fault, 0));
-        supervisor.made(BLOCK, Ok(()));
+        supervisor.made(BLOCK, Ok(()), 0);
         let mut orders = supervisor.take_orders();
         if death == 1 {
             assert_eq!(orders.remove(1), Order::Answer(1, Err(SupervisorError::Failed)));
@@ -216,7 +216,7 @@ fn kills_are_not_held_against_a_task() {
     for _ in 0..1000 {
         supervisor.kill(LINUX, "block", 5).expect("allowed");
         supervisor.ended(BLOCK, 5);
-        supervisor.made(BLOCK, Ok(()));
+        supervisor.made(BLOCK, Ok(()), 0);
         assert_eq!(supervisor.take_orders(), [Order::Stop(BLOCK), Order::End(BLOCK), Order::Make(BLOCK)]);
     }
     assert_eq!(supervisor.service(0).expect("there").restarts, 1000);
@@ -232,10 +232,10 @@ fn a_driver_that_writes_into_a_dying_tasks_memory_ends_first() {
     supervisor.ended(FS, 0);
     assert_eq!(supervisor.take_orders(), [Order::Make(BLOCK), Order::Make(FS)]);
     // While it is being made it has done nothing yet, but it may have by the time it is there.
-    supervisor.made(FS, Ok(()));
+    supervisor.made(FS, Ok(()), 0);
     supervisor.kill(LINUX, "fs", 0).expect("allowed");
     assert_eq!(supervisor.take_orders(), [Order::Stop(FS), Order::Stop(BLOCK), Order::End(FS)]);
-    supervisor.made(BLOCK, Ok(()));
+    supervisor.made(BLOCK, Ok(()), 0);
     assert_eq!(supervisor.take_orders(), [Order::Stop(BLOCK), Order::End(BLOCK)]);
 }
 
@@ -245,7 +245,7 @@ fn stopping_an_ended_pause_or_a_given_up_task_is_done_at_once() {
     for now in [0, 1] {
         supervisor.died(BLOCK, Death::Fault, now);
         supervisor.ended(BLOCK, now);
-        supervisor.made(BLOCK, Ok(()));
+        supervisor.made(BLOCK, Ok(()), 0);
     }
     supervisor.take_orders();
     assert_eq!(supervisor.next_tick(), Some(1 + SECOND / 100));
@@ -259,9 +259,9 @@ fn stopping_an_ended_pause_or_a_given_up_task_is_done_at_once() {
 #[test]
 fn the_personality_takes_its_services_with_it() {
     let (mut supervisor, _) = started("fs:native");
-    supervisor.made(FS, Ok(()));
+    supervisor.made(FS, Ok(()), 0);
     supervisor.start(LINUX, "block", 1).expect("allowed");
-    supervisor.made(BLOCK, Ok(()));
+    supervisor.made(BLOCK, Ok(()), 0);
     supervisor.placed(LINUX, "block", Placement::Native).expect("allowed");
     supervisor.take_orders();
     assert!(supervisor.died(LINUX, Death::Fault, 0));
@@ -291,7 +291,7 @@ fn what_was_under_way_when_the_personality_died_comes_out_as_at_boot() {
     supervisor.start(LINUX, "fs", 1).expect("allowed");
     supervisor.died(LINUX, Death::Fault, 0);
     supervisor.take_orders();
-    supervisor.made(FS, Ok(()));
+    supervisor.made(FS, Ok(()), 0);
     let orders = supervisor.take_orders();
     assert_eq!(orders, [Order::Answer(1, Err(SupervisorError::Failed)), Order::Stop(FS), Order::End(FS)]);
     supervisor.ended(FS, 0);
@@ -307,7 +307,7 @@ fn the_system_halts_with_what_is_essential() {
     for _ in 1..TOO_MANY {
         assert!(supervisor.died(LINUX, Death::Fault, 0));
         supervisor.ended(LINUX, 2 * SECOND);
-        supervisor.made(LINUX, Ok(()));
+        supervisor.made(LINUX, Ok(()), 0);
         let halts = supervisor.take_orders().contains(&Order::Halt(LINUX));
         assert!(!halts, "it is made anew");
     }
@@ -315,4 +315,72 @@ fn the_system_halts_with_what_is_essential() {
     assert!(supervisor.take_orders().contains(&Order::Halt(LINUX)), "it died too often");
     assert!(supervisor.died(STRANGER, Death::Fault, 0));
     assert_eq!(supervisor.take_orders(), [Order::Stop(STRANGER), Order::End(STRANGER)], "nobody needs it");
+}
+
+/// The system with `block` inside `linux`, and `fs` native and running.
+fn fs_native() -> Supervisor<u32> {
+    let (mut supervisor, _) = started("fs:native");
+    supervisor.made(FS, Ok(()), 0);
+    supervisor.take_orders();
+    supervisor
+}
+
+#[test]
+fn a_dead_client_of_a_driver_inside_another_task_is_let_go_of_before_its_memory_is_taken_back() {
+    let mut supervisor = fs_native();
+    assert!(supervisor.died(FS, Death::Killed, 5));
+    assert_eq!(supervisor.take_orders(), [Order::Stop(FS), Order::Part(FS, 1)]);
+    assert_eq!(state(&supervisor, 1), TaskState::Restarting);
+    supervisor.parted(FS, 7);
+    assert_eq!(supervisor.take_orders(), [], "that is the answer to something else");
+    supervisor.parted(FS, 1);
+    assert_eq!(supervisor.take_orders(), [Order::End(FS)]);
+    supervisor.parted(FS, 1);
+    assert_eq!(supervisor.take_orders(), [], "once");
+    supervisor.ended(FS, 6);
+    assert_eq!(supervisor.take_orders(), [Order::Admit(FS), Order::Make(FS)]);
+    // It dies at its first instruction, before it is said that it was made.
+    assert!(supervisor.died(FS, Death::Killed, 7));
+    supervisor.made(FS, Ok(()), 8);
+    assert_eq!(supervisor.take_orders(), [Order::Stop(FS), Order::Stop(FS), Order::Part(FS, 2)]);
+}
+
+#[test]
+fn a_task_that_does_not_let_go_of_a_dead_client_is_ended_first() {
+    let mut supervisor = fs_native();
+    supervisor.died(FS, Death::Killed, 5);
+    supervisor.take_orders();
+    let until = supervisor.next_tick().expect("somebody is waited for");
+    supervisor.tick(until - 1);
+    assert_eq!(supervisor.take_orders(), []);
+    supervisor.tick(until);
+    assert_eq!(supervisor.take_orders(), [Order::Stop(LINUX), Order::End(LINUX), Order::End(FS)]);
+    // The answer of a task that is gone.
+    supervisor.parted(FS, 1);
+    assert_eq!(supervisor.take_orders(), []);
+    supervisor.ended(LINUX, until);
+    supervisor.ended(FS, until);
+    assert_eq!(supervisor.take_orders(), [Order::Make(LINUX), Order::Make(FS)]);
+    assert_eq!(supervisor.next_tick(), None);
+}
+
+#[test]
+fn nobody_waits_for_a_task_that_died_itself() {
+    let mut supervisor = fs_native();
+    supervisor.died(FS, Death::Killed, 5);
+    supervisor.died(LINUX, Death::Fault, 6);
+    let orders = supervisor.take_orders();
+    assert_eq!(orders, [Order::Stop(FS), Order::Part(FS, 1), Order::Stop(LINUX), Order::End(LINUX), Order::End(FS)]);
+    assert_eq!(supervisor.next_tick(), None);
+}
+
+#[test]
+fn a_client_that_is_stopped_and_one_of_a_native_driver_are_not_parted() {
+    let mut supervisor = fs_native();
+    supervisor.stop(LINUX, "fs", 1).expect("allowed");
+    assert_eq!(supervisor.take_orders(), [Order::Stop(FS), Order::End(FS)], "it has retired");
+    let mut supervisor = native();
+    supervisor.died(FS, Death::Killed, 5);
+    let orders = supervisor.take_orders();
+    assert!(orders.contains(&Order::End(BLOCK)) && !orders.iter().any(|order| matches!(order, Order::Part(..))));
 }

@@ -155,4 +155,12 @@ impl BlockDevice for Inside {
     fn flush(&self) -> core::result::Result<(), BlockError> {
         self.client.flush()
     }
+
+    fn end_client(&self, badge: u64) -> core::result::Result<(), BlockError> {
+        self.client.end_client(badge)
+    }
+
+    fn admit_client(&self, badge: u64) -> core::result::Result<(), BlockError> {
+        self.client.admit_client(badge)
+    }
 }

@@ -422,4 +422,12 @@ impl BlockDevice for Nowhere {
     fn flush(&self) -> Result<(), BlockError> {
         Err(BlockError::Device)
     }
+
+    fn end_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Device)
+    }
+
+    fn admit_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Device)
+    }
 }

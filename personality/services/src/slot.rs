@@ -87,6 +87,8 @@ pass_on! { BlockDevice for Slot<dyn BlockDevice>, BlockError:
     fn read(region: u64, at: u64, sector: u64, bytes: u32) -> ();
     fn write(region: u64, at: u64, sector: u64, bytes: u32) -> ();
     fn flush() -> ();
+    fn end_client(badge: u64) -> ();
+    fn admit_client(badge: u64) -> ();
 }
 
 pass_on! { BlockDevice for DiskHandle, BlockError:
@@ -96,6 +98,8 @@ pass_on! { BlockDevice for DiskHandle, BlockError:
     fn read(region: u64, at: u64, sector: u64, bytes: u32) -> ();
     fn write(region: u64, at: u64, sector: u64, bytes: u32) -> ();
     fn flush() -> ();
+    fn end_client(badge: u64) -> ();
+    fn admit_client(badge: u64) -> ();
 }
 
 pass_on! { FileSystem for Slot<dyn FileSystem>, FsError:

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use driver_lib::virtio::Transport;
-use interfaces::block_device::BlockInfo;
+use interfaces::block_device::{BlockInfo, SUPERVISOR};
 use interfaces::{BlockDevice, BlockError};
 use ipc::Capability;
 
@@ -29,6 +29,12 @@ pub struct DiskClient<T> {
 impl<T> Clone for DiskClient<T> {
     fn clone(&self) -> Self {
         Self { disk: self.disk.clone(), badge: self.badge }
+    }
+}
+
+impl<T> DiskClient<T> {
+    fn require_supervisor(&self) -> Result<(), BlockError> {
+        if self.badge == SUPERVISOR { Ok(()) } else { Err(BlockError::Refused) }
     }
 }
 
@@ -63,5 +69,16 @@ impl<T: Transport + Send> BlockDevice for DiskClient<T> {
             return Ok(());
         }
         self.disk.perform(inner, Request { kind: Kind::Flush, sector: 0, physical: 0, bytes: 0 })
+    }
+
+    fn end_client(&self, badge: u64) -> Result<(), BlockError> {
+        self.require_supervisor()?;
+        self.disk.end_client(badge)
+    }
+
+    fn admit_client(&self, badge: u64) -> Result<(), BlockError> {
+        self.require_supervisor()?;
+        self.disk.inner.lock().regions.admit(badge);
+        Ok(())
     }
 }

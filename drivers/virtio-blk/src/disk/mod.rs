@@ -67,6 +67,8 @@ enum Stage {
     Closing,
     /// The device broke its rules.
     Broken,
+    /// It did, and was not reset: nobody knows what it still does.
+    Loose,
 }
 
 impl Stage {
@@ -74,7 +76,7 @@ impl Stage {
         match self {
             Self::Open => Ok(()),
             Self::Closing => Err(BlockError::Stopped),
-            Self::Broken => Err(BlockError::Device),
+            Self::Broken | Self::Loose => Err(BlockError::Device),
         }
     }
 }
@@ -141,6 +143,7 @@ impl<T: Transport + Send> Disk<T> {
         log::error!("the disk is given up: {error:?}");
         inner.stage = Stage::Broken;
         if let Err(error) = self.cut_off(inner, BlockError::Device) {
+            inner.stage = Stage::Loose;
             log::error!("it may still be reaching memory: {error:?}");
         }
     }
@@ -245,6 +248,19 @@ impl<T: Transport + Send> Disk<T> {
             inner = self.idle.wait(inner);
         }
         Ok(())
+    }
+
+    /// Ends all regions of the client with this badge and bars it; returns when the device reaches into none of its memory.
+    ///
+    /// # Errors
+    /// [`BlockError::Device`]: nobody knows that.
+    fn end_client(&self, badge: u64) -> Result<(), BlockError> {
+        let mut inner = self.inner.lock();
+        inner.regions.bar(badge);
+        while !inner.regions.remove_all(badge) {
+            inner = self.idle.wait(inner);
+        }
+        if inner.stage == Stage::Loose { Err(BlockError::Device) } else { Ok(()) }
     }
 
     /// The disk as the client with this badge sees it.

@@ -1,6 +1,6 @@
 //! Clients' memory, which the device reads and writes.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use driver_lib::io_space::{DmaSpace, Reached};
 use interfaces::BlockError;
@@ -18,6 +18,8 @@ pub(super) struct Regions {
     /// How the device reaches them.
     space: DmaSpace,
     last: u64,
+    /// Clients that died: they get no regions.
+    barred: BTreeSet<u64>,
     by_number: BTreeMap<u64, Region>,
 }
 
@@ -38,15 +40,18 @@ struct Region {
 impl Regions {
     /// None yet; they get numbers from `first` on, and the device reaches them by `space`.
     pub(super) const fn new(first: u64, space: DmaSpace) -> Self {
-        Self { space, last: first, by_number: BTreeMap::new() }
+        Self { space, last: first, barred: BTreeSet::new(), by_number: BTreeMap::new() }
     }
 
     /// Makes the first `bytes` of the memory in `slot` a region of the client with this badge.
     ///
     /// # Errors
     /// [`BlockError::OutOfRange`]: it is not so large, or no memory that may be read and written and that has an address.
-    /// [`BlockError::Busy`]: there are too many.
+    /// [`BlockError::Busy`]: there are too many. [`BlockError::Stopped`]: the client is barred.
     pub(super) fn attach(&mut self, badge: u64, slot: u64, bytes: u64) -> Result<u64, BlockError> {
+        if self.barred.contains(&badge) {
+            return Err(BlockError::Stopped);
+        }
         let of_one = self.by_number.values().filter(|region| region.badge == badge).count();
         if of_one >= MOST_OF_ONE || self.by_number.len() >= MOST {
             return Err(BlockError::Busy);
@@ -107,6 +112,24 @@ impl Regions {
             self.by_number.remove(&number);
         }
         is_free
+    }
+
+    /// Bars a client, and lets no new requests of it begin.
+    pub(super) fn bar(&mut self, badge: u64) {
+        self.barred.insert(badge);
+        let its = self.by_number.values_mut().filter(|region| region.badge == badge);
+        its.for_each(|region| region.ends = true);
+    }
+
+    /// Removes the regions of a barred client of which no request is under way; whether none is left.
+    pub(super) fn remove_all(&mut self, badge: u64) -> bool {
+        self.by_number.retain(|_, region| region.badge != badge || region.requests > 0);
+        self.by_number.values().all(|region| region.badge != badge)
+    }
+
+    /// Bars a client no longer.
+    pub(super) fn admit(&mut self, badge: u64) {
+        self.barred.remove(&badge);
     }
 
     /// Removes all, when the device touches none of them any more.

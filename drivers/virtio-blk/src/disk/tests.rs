@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use std::sync::Mutex;
 use std::thread;
 
+use interfaces::block_device::SUPERVISOR;
 use interfaces::{BlockDevice, BlockError};
 use ipc::Capability;
 use rt::memory::{Shared, count};
@@ -48,6 +49,44 @@ fn sectors_are_read_and_written_where_they_belong() {
     assert_eq!((client.flush(), device.lock().expect("no panic").flushes), (Ok(()), 1));
     let info = client.info().expect("it is open");
     assert_eq!((info.sectors, info.max_bytes, info.read_only), (SECTORS, 1 << 20, false));
+}
+
+#[test]
+fn a_dead_client_is_ended_when_its_requests_are_and_stays_out_until_it_is_admitted() {
+    let _alone = ALONE.lock();
+    let (disk, device) = disk(FLUSH, [0, 0], Manners::Good);
+    device.lock().expect("no panic").hold = 2;
+    let (dead, other) =
+        (Shared::allocate(REGION_BYTES).expect("memory"), Shared::allocate(REGION_BYTES).expect("memory"));
+    let regions = [attach(&disk.client(1), &dead), attach(&disk.client(2), &other)];
+    let supervisor = disk.client(SUPERVISOR);
+    assert_eq!(disk.client(1).end_client(2), Err(BlockError::Refused));
+    assert_eq!(disk.client(1).admit_client(1), Err(BlockError::Refused));
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| disk.client(1).read(regions[0], 0, 7, 512));
+        while device.lock().expect("no panic").taken < 1 {
+            std::thread::yield_now();
+        }
+        let ending = scope.spawn(|| supervisor.end_client(1));
+        // Barred at once: what comes now is not begun. (The device holds the request until there are two.)
+        while disk.client(1).attach(Capability(dead.memory().slot()), 512) != Err(BlockError::Stopped) {
+            std::thread::yield_now();
+        }
+        assert_eq!(disk.client(1).read(regions[0], 0, 8, 512), Err(BlockError::NoRegion));
+        assert!(!ending.is_finished() && !reader.is_finished(), "a request is under way");
+        assert_eq!(disk.client(2).read(regions[1], 0, 9, 512), Ok(()), "others go on");
+        assert_eq!(ending.join().expect("no panic"), Ok(()));
+        dead.window().copy_in(0, &[0xab; 512]).expect("inside");
+        assert_eq!(reader.join().expect("no panic"), Ok(()), "it was done before");
+    });
+    device.lock().expect("no panic").hold = 1;
+    assert_eq!(disk.client(2).read(regions[1], 0, 10, 512), Ok(()));
+    assert_eq!(bytes_of(&dead, 0, 512), [0xab; 512], "nothing was written to the memory after the answer");
+    assert_eq!(supervisor.end_client(1), Ok(()), "once more does no harm");
+    assert_eq!(supervisor.admit_client(1), Ok(()));
+    let again = attach(&disk.client(1), &dead);
+    assert_eq!(disk.client(1).read(again, 0, 5, 512), Ok(()));
+    assert_eq!(disk.client(1).read(regions[0], 0, 5, 512), Err(BlockError::NoRegion), "that one is gone");
 }
 
 #[test]

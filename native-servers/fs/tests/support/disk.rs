@@ -184,4 +184,12 @@ impl BlockDevice for Disk {
         }
         Ok(())
     }
+
+    fn end_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
+    }
+
+    fn admit_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
+    }
 }

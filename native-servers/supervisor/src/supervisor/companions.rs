@@ -58,7 +58,7 @@ impl<T> Supervisor<T> {
     }
 
     /// Whether the task drives a device on PCI.
-    fn has_device(&self, task: usize) -> bool {
+    pub(super) fn has_device(&self, task: usize) -> bool {
         self.manifest.tasks[task].calls.iter().any(|call| call.endpoint == manifest::PCI_ENDPOINT)
     }
 }

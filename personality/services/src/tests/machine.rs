@@ -155,6 +155,14 @@ impl BlockDevice for Disk {
     fn flush(&self) -> Result<(), BlockError> {
         self.read(0, 0, 0, 0)
     }
+
+    fn end_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
+    }
+
+    fn admit_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
+    }
 }
 
 impl LocalDisk for Disk {
@@ -210,6 +218,14 @@ impl BlockDevice for NativeDisk {
 
     fn flush(&self) -> Result<(), BlockError> {
         self.require().map(drop)
+    }
+
+    fn end_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
+    }
+
+    fn admit_client(&self, _: u64) -> Result<(), BlockError> {
+        Err(BlockError::Refused)
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use interfaces::block_device::SUPERVISOR;
 use interfaces::pci_bus::badge;
 use interfaces::{BlockDevice, BlockError, PciBus, PciError, Reattaching};
 use ipc::Capability;
@@ -23,13 +24,14 @@ use crate::{Buses, bench};
 type Test = fn(&Buses) -> Result<(), String>;
 
 /// All of them, in order.
-pub const TESTS: [(&str, Test); 9] = [
+pub const TESTS: [(&str, Test); 10] = [
     ("a_disk_is_opened_and_told_of", a_disk_is_opened_and_told_of),
     ("threads_find_what_they_wrote", threads_find_what_they_wrote),
     ("a_shutdown_ends_what_is_under_way", a_shutdown_ends_what_is_under_way),
     ("what_was_handed_out_is_gone_when_the_device_is_given_back", what_was_handed_out_is_gone),
     ("two_drivers_take_turns", two_drivers_take_turns),
     ("an_evicted_device_writes_nothing_any_more", an_evicted_device_writes_nothing),
+    ("a_dead_clients_memory_is_written_no_more", a_dead_clients_memory_is_written_no_more),
     ("clients_notice_nothing_while_the_service_starts_again", clients_notice_nothing),
     ("a_thousand_starts_leave_nothing_behind", a_thousand_starts_leave_nothing_behind),
     ("requests_are_measured", requests_are_measured),
@@ -188,6 +190,57 @@ fn an_evicted_device_writes_nothing(buses: &Buses) -> Result<(), String> {
         memory.window().copy_out(page * 4096, &mut found).map_err(touching)?;
         if found != POISON {
             return Err(format!("page {page} was written after the device was taken away"));
+        }
+    }
+    Ok(())
+}
+
+/// A client dies with reads under way, the driver goes on, and what was the client's memory is used again.
+fn a_dead_clients_memory_is_written_no_more(buses: &Buses) -> Result<(), String> {
+    const POISON: [u8; 4096] = [0x5a; 4096];
+    let [bus, _] = buses.slow;
+    let memory = Arc::new(Shared::allocate(4 * 4096).map_err(|error| format!("memory: {error:?}"))?);
+    let slot = Capability(memory.memory().slot());
+    let driver = open(bus)?;
+    let failed = |error: BlockError| format!("the disk: {error}");
+    let region = driver.client(1).attach(slot, 4 * 4096).map_err(failed)?;
+    let asked = Arc::new(AtomicU64::new(0));
+    let mut readers = Threads::new();
+    for number in 0..4 {
+        let (device, asked) = (driver.client(1), asked.clone());
+        readers.start(move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            match device.read(region, number * 4096, number * 8, 4096) {
+                // Those that came too late.
+                Ok(()) | Err(BlockError::NoRegion) => Ok(()),
+                Err(error) => Err(format!("reading: {error}")),
+            }
+        })?;
+    }
+    while asked.load(Ordering::SeqCst) < 4 {
+        thread::yield_now();
+    }
+    thread::sleep_until(rt::time::now_ns() + MILLISECOND);
+    let supervisor = driver.client(SUPERVISOR);
+    supervisor.end_client(1).map_err(failed)?;
+    let touching = |error: Error| format!("touching memory: {error:?}");
+    (0..4).try_for_each(|page| memory.window().copy_in(page * 4096, &POISON)).map_err(touching)?;
+    if driver.client(1).attach(slot, 4096) != Err(BlockError::Stopped) {
+        return Err("a dead client got a region".into());
+    }
+    // Another client's requests take longer than anything that the device could still be doing.
+    let mut client = Client::new(driver.client(2), 0)?;
+    client.compare_all()?;
+    drop(client);
+    readers.join()?;
+    supervisor.admit_client(1).map_err(failed)?;
+    driver.client(1).attach(slot, 4096).map_err(failed)?;
+    shut_down(driver)?;
+    for page in 0..4 {
+        let mut found = [0; 4096];
+        memory.window().copy_out(page * 4096, &mut found).map_err(touching)?;
+        if found != POISON {
+            return Err(format!("page {page} was written after the client's end"));
         }
     }
     Ok(())
