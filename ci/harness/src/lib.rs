@@ -12,6 +12,7 @@ pub mod block_tests;
 pub mod cases;
 pub mod compare;
 pub mod crash_tests;
+pub mod debugger_tests;
 pub mod demo_tests;
 pub mod disk_tests;
 pub mod hostile_tests;
@@ -45,6 +46,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(iommu_tests::tests());
     tests.extend(terminal_tests::tests());
     tests.extend(tool_tests::tests());
+    tests.extend(debugger_tests::tests());
     tests.extend(demo_tests::tests());
     tests.extend(move_tests::tests());
     tests.extend(power_tests::tests());

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
 use crate::{shared, tool, trial};
@@ -28,6 +28,7 @@ pub fn tests() -> Vec<Trial> {
         }),
         trial("tool: ctl runs a command in a running system", ctl),
         trial("tool: ctl without a running system says so", ctl_nobody),
+        trial("tool: top shows the threads of a running system", top),
         trial("tool: --trace shows threads, methods and arrows", trace),
         trial("tool: --root of a folder", root_folder),
         trial("tool: --root that is missing", || refused("/no/such/root", "/no/such/root")),
@@ -107,6 +108,35 @@ fn ctl() -> Result<()> {
     let output = running.wait_with_output()?;
     check(&answer, "FROM OUTSIDE\n", 5)?;
     check(&output, "end\n", 0)
+}
+
+fn top() -> Result<()> {
+    shared::prepared()?;
+    let mut command = Command::new(tool::path()?);
+    command.args(["run", "--exec", "cat; echo end"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = command.spawn()?;
+    let line = ["top", "--once", "--instance", &running.id().to_string()];
+    let mut answer = tool::run(&line, b"")?;
+    // The system listens when it is built.
+    let deadline = Instant::now() + shared::LIMIT;
+    while answer.status.code() == Some(125) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(100));
+        answer = tool::run(&line, b"")?;
+    }
+    drop(running.stdin.take());
+    let output = running.wait_with_output()?;
+    check(&output, "end\n", 0)?;
+    let (text, errors) = (String::from_utf8_lossy(&answer.stdout), String::from_utf8_lossy(&answer.stderr));
+    ensure!(answer.status.success(), "{}\n{text}{errors}", answer.status);
+    // Names of the manifest's tasks; the channel has carried this very request.
+    for name in ["root", "host-channel", "virtio-serial", "personality", "pci"] {
+        ensure!(text.lines().any(|line| line.contains(name)), "there is no {name:?} in:\n{text}");
+    }
+    let busy = text.lines().find(|line| line.contains("host-channel")).context("it was just there")?;
+    let messages: u64 = busy.split_whitespace().last().context("there is a last column")?.parse()?;
+    ensure!(messages > 0, "host-channel received no message:\n{text}");
+    ensure!(text.starts_with("up ") && !text.contains("\x1b"), "{text}");
+    Ok(())
 }
 
 fn ctl_nobody() -> Result<()> {

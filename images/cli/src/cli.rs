@@ -32,6 +32,8 @@ pub enum Word {
     Bench(Bench),
     /// Command a system that is running
     Ctl(Ctl),
+    /// Show the threads of a system that is running
+    Top(Top),
     /// Look for mistakes, longer than a test may take
     Check(Check),
     /// Show and explain something, ending in a table of what was measured
@@ -96,6 +98,17 @@ pub struct Demo {
     /// Name all demonstrations
     #[arg(long)]
     pub list: bool,
+}
+
+/// Which running system to watch, and how long.
+#[derive(Args, Debug)]
+pub struct Top {
+    /// The process of the tool that runs it (without: the one that was started last)
+    #[arg(long, value_name = "ID")]
+    pub instance: Option<u32>,
+    /// Show one table and end
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// Which running system, and what it shall do.

@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod ctl;
 mod subject;
+mod top;
 
 use anyhow::{Context, Result};
 use banyan::disk::{Disk, Storage};
@@ -12,6 +13,7 @@ use banyan::run::control::Control;
 use banyan::run::exec::Done;
 use banyan::run::interactive::Leave;
 use banyan::run::{End, Vm, exec, interactive};
+use banyan::workspace;
 use clap::Parser;
 use demo::stage::{Pace, Stage};
 use std::io::stdout;
@@ -29,6 +31,7 @@ fn main() {
         Some(cli::Word::Bench(bench)) => measure(bench),
         Some(cli::Word::Check(check)) => check::run(check),
         Some(cli::Word::Ctl(ctl)) => ctl::run(ctl),
+        Some(cli::Word::Top(top)) => top::run(top),
         Some(cli::Word::Demo(demo)) => show(demo),
         Some(cli::Word::Report(what)) => write_report(what),
         Some(cli::Word::Run(run)) => start(run),
@@ -91,10 +94,14 @@ const POWER_OFF: Duration = Duration::from_secs(30);
 
 fn start(run: &cli::Run) -> Result<i32> {
     let config = run.config()?;
-    if run.gdb {
-        say("the machine waits for a debugger: gdb -ex 'target remote :1234'");
-    }
     let mut vm = Vm::start(&config)?;
+    if run.gdb {
+        let list = workspace::own("debug")?.join("programs.tsv");
+        vm.write_programs(&list)?;
+        say(
+            "the machine waits for a debugger: gdb -x ci/debug/banyan.py -ex 'banyan kernel' -ex 'target remote :1234'",
+        );
+    }
     let _control = listen(&vm);
     let Some(command) = &run.exec else {
         say("Ctrl-A x leaves");

@@ -1,10 +1,14 @@
 //! The machine as a whole; served by the root task.
 
+use alloc::string::String;
+
 ipc::errors! {
-    /// Why the machine's state was not changed.
+    /// Why the machine's state was not changed, or what was asked for is not there.
     pub enum SystemError {
         /// The hardware did not do it.
         Failed = 2,
+        /// There is no such thread.
+        Unknown = 3,
     }
 }
 
@@ -20,10 +24,42 @@ ipc::numbered! {
     }
 }
 
+ipc::numbered! {
+    /// What a thread is doing.
+    pub enum ThreadState {
+        /// Nothing: not started, or suspended.
+        Stopped = 1,
+        /// It runs or could run.
+        Ready = 2,
+        /// It waits for a message, an answer or a signal.
+        Blocked = 3,
+    }
+}
+
+ipc::record! {
+    /// A thread of any task, as the kernel sees it.
+    pub struct ThreadInfo {
+        /// Its number, of all threads ever made.
+        pub number: u32,
+        /// What its maker calls it.
+        pub name: String,
+        /// What it is doing.
+        pub state: ThreadState,
+        /// Its priority.
+        pub priority: u32,
+        /// Microseconds that it ran; a sample, exact in the long run.
+        pub busy_us: u64,
+        /// Messages and answers that it received.
+        pub messages: u64,
+    }
+}
+
 ipc::interface! {
-    /// Switches the machine off.
+    /// Switches the machine off, and watches it.
     pub trait System(client SystemClient, handler SystemHandler, dispatcher SystemDispatcher) = 1 {
         /// Stops the machine; returns only where that failed.
         1 => fn stop(&self, reason: StopReason) -> Result<(), SystemError>;
+        /// The thread with the lowest number from `first` on; [`SystemError::Unknown`] after the last.
+        2 => fn thread(&self, first: u32) -> Result<ThreadInfo, SystemError>;
     }
 }

@@ -1,9 +1,13 @@
-//! The machine's switch.
+//! The machine's switch, and the window on its threads.
 
-use interfaces::system::StopReason;
+use alloc::string::String;
+
+use interfaces::system::{StopReason, ThreadInfo, ThreadState};
 use interfaces::{SystemError, SystemHandler};
 use ipc::{Answer, Caller};
-use ukernel_user::{Cap, Error, IoPorts};
+use ukernel_abi::boot::slot;
+use ukernel_user::object::ThreadWork;
+use ukernel_user::{Cap, Error, IoPorts, Trace};
 
 /// QEMU's `isa-debug-exit`: ends the emulator with status value * 2 + 1.
 const DEBUG_EXIT_PORT: u16 = 0xf4;
@@ -53,5 +57,50 @@ impl SystemHandler for Switch {
     fn stop(&mut self, _: Caller<'_, Result<(), SystemError>>, reason: StopReason) -> Answer<Result<(), SystemError>> {
         Self::stop(self, reason);
         Answer::Now(Err(SystemError::Failed))
+    }
+
+    fn thread(
+        &mut self,
+        _: Caller<'_, Result<ThreadInfo, SystemError>>,
+        first: u32,
+    ) -> Answer<Result<ThreadInfo, SystemError>> {
+        let found = Cap::<Trace>::new(slot::TRACE).thread(first).map_err(|error| match error {
+            Error::InvalidArgument => SystemError::Unknown,
+            _ => SystemError::Failed,
+        });
+        Answer::Now(found.map(|thread| describe(&thread, rt::time::tsc_hz())))
+    }
+}
+
+/// What the kernel says of a thread, in everybody's units.
+fn describe(thread: &ThreadWork, tsc_hz: u64) -> ThreadInfo {
+    let name = thread.name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let state = match thread.state {
+        0 => ThreadState::Stopped,
+        1 => ThreadState::Ready,
+        _ => ThreadState::Blocked,
+    };
+    ThreadInfo {
+        number: thread.number,
+        name: String::from_utf8_lossy(name).into_owned(),
+        state,
+        priority: thread.priority.into(),
+        busy_us: (u128::from(thread.ticks) * 1_000_000 / u128::from(tsc_hz.max(1))) as u64,
+        messages: thread.messages,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_described_in_everybodys_units() {
+        let mut name = [0; 24];
+        name[..2].copy_from_slice(b"fs");
+        let thread = ThreadWork { number: 7, priority: 9, state: 2, ticks: 5_000_000_000, messages: 3, name };
+        let info = describe(&thread, 2_000_000_000);
+        assert_eq!((info.name.as_str(), info.busy_us, info.priority), ("fs", 2_500_000, 9));
+        assert!(matches!(info.state, ThreadState::Blocked));
     }
 }

@@ -33,6 +33,7 @@ mod session;
 mod snapshot;
 mod start;
 mod trace;
+mod watch;
 mod world;
 
 #[cfg(not(target_os = "linux"))]

@@ -22,6 +22,11 @@ pub(crate) fn set(system: SystemClient, host: HostChannelClient) {
     assert!(POWER.set(Power { system, host }).is_ok(), "set once");
 }
 
+/// Who serves the machine as a whole, once that is known.
+pub(crate) fn system() -> Option<&'static SystemClient> {
+    POWER.get().map(|power| &power.system)
+}
+
 /// Leaves the disk clean, tells the host and stops the machine; returns only where that failed.
 pub(crate) fn stop(reason: StopReason) {
     let Some(power) = POWER.get() else { return };

@@ -17,7 +17,7 @@ use vfs::{Capability, Namespace, OpenFile, Path};
 use crate::load::{self, Load};
 use crate::seats::Seats;
 use crate::snapshot::{place, resources};
-use crate::{current, disk};
+use crate::{current, disk, watch};
 
 /// Most bytes of arguments, environment or auxiliary vector that are shown.
 const STRINGS_LIMIT: u64 = 1 << 20;
@@ -285,6 +285,10 @@ impl ProcessSource for Source {
 
     fn services(&self) -> String {
         disk::services().map_or_else(|| "no service: the root is in memory\n".into(), |services| services.table())
+    }
+
+    fn native_threads(&self) -> String {
+        watch::table()
     }
 
     fn command_services(&self, line: &str) -> Result<()> {

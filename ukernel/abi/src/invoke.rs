@@ -380,4 +380,11 @@ pub mod trace {
     /// Stop.
     /// Errors: none.
     pub const STOP: u32 = 0xe02;
+    /// The thread with the lowest number from `w0` on: `w0` = its number (bits 0 to 31), priority (32 to 39) and state (40 on: 0
+    /// stopped, 1 ready, 2 blocked), `w1` ticks of the time-stamp counter that it ran (as timer interrupts found it), `w2` messages and
+    /// answers that it received, `w3` to `w5` its name.
+    /// Errors: InvalidArgument (there is none).
+    pub const THREAD: u32 = 0xe03;
+    /// Words of that answer.
+    pub const THREAD_WORDS: usize = 6;
 }

@@ -31,6 +31,8 @@ pub struct Cpu {
     pub(crate) quantum_end: u64,
     /// The time-stamp that the timer interrupt is set to.
     pub(crate) programmed: u64,
+    /// When it was looked last who runs.
+    pub(crate) sampled: u64,
     /// Timers that were armed here, earliest first.
     pub(crate) timers: Option<Ref<Timer>>,
     /// The account of limited time that is used here.
@@ -50,6 +52,7 @@ impl Cpu {
             active: None,
             quantum_end: 0,
             programmed: u64::MAX,
+            sampled: 0,
             timers: None,
             account: Account::new(),
             run_queues: RunQueues::new(),

@@ -218,6 +218,7 @@ impl<M: Machine> Kernel<M> {
         }
         let target = self.get_mut(to);
         (target.context.rsi, target.context.rdi, target.context.rax) = (info, badge, 0);
+        target.work.messages += 1;
         target.state = State::Ready;
     }
 }

@@ -83,7 +83,9 @@ impl<M: Machine> Kernel<M> {
                 self.machine.set_word(page, index, *word);
             }
         }
-        let target = &mut self.get_mut(to).context;
+        let target = self.get_mut(to);
+        target.work.messages += 1;
+        let target = &mut target.context;
         target.words.copy_from_slice(&words[..MESSAGE_REGISTERS]);
         let info = MessageInfo::new(fault::FOREIGN, length);
         (target.rsi, target.rdi, target.rax) = (info.0, badge, 0);

@@ -572,6 +572,11 @@ impl<M: Machine> Kernel<M> {
                 self.start_trace(source)?;
             }
             trace::STOP => self.stop_trace(),
+            trace::THREAD => {
+                let [first] = self.args(&call)?;
+                let found = self.watch_thread(first)?;
+                return Ok(self.give(&call, &found));
+            }
             _ => return Err(Error::InvalidMethod),
         }
         Ok(Outcome::Done)

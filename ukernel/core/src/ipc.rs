@@ -246,7 +246,9 @@ impl<M: Machine> Kernel<M> {
         if kind.content == Content::Own && (length > REGISTER_WORDS || info.caps() > 0) {
             (length, caps) = self.deliver_page(from, to, info, kind.grant);
         }
-        let target = &mut self.get_mut(to).context;
+        let target = self.get_mut(to);
+        target.work.messages += 1;
+        let target = &mut target.context;
         for (target, word) in target.words.iter_mut().zip(words).take(length) {
             *target = word;
         }

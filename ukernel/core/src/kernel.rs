@@ -40,6 +40,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) trace_slot: Option<SlotRef>,
     /// How many threads were made: numbers them in traces.
     pub(crate) threads_made: u32,
+    /// All threads, the newest first.
+    pub(crate) threads: Option<Ref<Thread>>,
     /// Counters.
     pub counters: Counters,
 }
@@ -56,6 +58,7 @@ impl<M: Machine> Kernel<M> {
             ring: None,
             trace_slot: None,
             threads_made: 0,
+            threads: None,
             counters: Counters::default(),
         }
     }

@@ -41,6 +41,7 @@ mod timer;
 mod trace;
 mod vcpu;
 mod vspace;
+mod watch;
 
 pub use attachment::Attachment;
 pub use boot::BootPlan;
@@ -57,7 +58,7 @@ pub use kernel::{Counters, Kernel};
 pub use machine::{LineMask, Machine, Object, PhysAddr, Ref, RemoteCall};
 pub use notification::Notification;
 pub use page_table::Leaf;
-pub use thread::{Content, Fpu, State, Thread};
+pub use thread::{Content, Fpu, State, Thread, Work};
 pub use timer::Timer;
 pub use trace::CAN_TRACE;
 pub use vcpu::Vcpu;

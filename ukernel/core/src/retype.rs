@@ -144,6 +144,7 @@ impl<M: Machine> Kernel<M> {
         for index in 0..THREAD_SLOTS {
             self.machine.create(at.offset(SLOTS_OFFSET + index * SLOT_BYTES), Slot::default());
         }
+        self.list_thread(thread);
         thread
     }
 

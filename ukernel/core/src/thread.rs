@@ -144,6 +144,19 @@ pub struct Thread {
     /// For traces: which thread it is of all that were made, and what its maker calls it.
     pub(crate) number: u32,
     pub(crate) name: [u64; 3],
+    /// For whoever watches: links in the list of all threads, and what this one has done.
+    pub(crate) all_next: Option<Ref<Thread>>,
+    pub(crate) all_previous: Option<Ref<Thread>>,
+    pub(crate) work: Work,
+}
+
+/// What a thread has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Ticks of the time-stamp counter that it ran, as timer interrupts found it running: a sample, exact in the long run.
+    pub ticks: u64,
+    /// Messages and answers that it received.
+    pub messages: u64,
 }
 
 impl Object for Thread {}
@@ -185,6 +198,9 @@ impl Thread {
             fault_words: [0; ukernel_abi::fault::WORDS],
             number,
             name: [0; 3],
+            all_next: None,
+            all_previous: None,
+            work: Work::default(),
         }
     }
 

@@ -200,5 +200,6 @@ impl<M: Machine> Kernel<M> {
             self.cpu_mut().loaded = None;
         }
         self.machine.forget(thread);
+        self.unlist_thread(thread);
     }
 }

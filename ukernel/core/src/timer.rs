@@ -94,6 +94,7 @@ impl<M: Machine> Kernel<M> {
     pub fn timer_interrupt(&mut self) {
         self.counters.interrupts += 1;
         self.trace(|k| Event::new(Kind::Timer, k.cpu().current));
+        self.sample(self.machine.now());
         self.charge();
         let now = self.machine.now();
         self.take_refills(now);

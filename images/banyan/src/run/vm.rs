@@ -115,6 +115,18 @@ impl Vm {
         Ok(vm)
     }
 
+    /// Writes the list of the system's programs for a debugger, one a line: name, ELF file, load address.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_programs(&self, path: &Path) -> Result<()> {
+        let row = |binary: &crate::symbols::Binary| {
+            format!("{}\t{}\t{:#x}\n", binary.name, binary.elf.display(), binary.base)
+        };
+        let text: String = self.image.binaries.iter().map(row).collect();
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
     /// Waits until the system takes commands.
     ///
     /// # Errors

@@ -57,6 +57,15 @@ pub fn ensure() -> Result<Tools> {
     Ok(tools)
 }
 
+/// Finds gdb, which only `run --gdb` and its test need, or installs it.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn debugger() -> Result<PathBuf> {
+    apt::install(if find_program("gdb").is_some() { &[] } else { &["gdb"] }, || find_program("gdb").is_some())?;
+    find_program("gdb").context("what was just installed is gone again")
+}
+
 /// The tools that packages bring.
 struct Found {
     rust: Rust,

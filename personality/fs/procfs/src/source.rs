@@ -429,7 +429,10 @@ pub trait ProcessSource: Send + Sync {
     /// The table of the services that have two homes, as text.
     fn services(&self) -> String;
 
-    /// Does what a line says that was written there.
+    /// The table of all threads of the machine, of whatever task.
+    fn native_threads(&self) -> String;
+
+    /// Does what a line says that was written to `banyan/services`.
     ///
     /// # Errors
     /// `EINVAL` if it is no command, `ENOENT` for an unknown service or task, `EALREADY` if it is in that state, `EPERM`,

@@ -202,6 +202,11 @@ pub(crate) fn services(source: &dyn ProcessSource) -> Vec<u8> {
     source.services().into_bytes()
 }
 
+/// `banyan/threads`: all threads of the machine.
+pub(crate) fn native_threads(source: &dyn ProcessSource) -> Vec<u8> {
+    source.native_threads().into_bytes()
+}
+
 /// Moves a service, or makes a task die.
 pub(crate) fn command_services(source: &dyn ProcessSource, text: &[u8]) -> linux_abi::Result<()> {
     let line = core::str::from_utf8(text).map_err(|_| linux_abi::Errno::EINVAL)?;

@@ -167,6 +167,9 @@ impl ProcessSource for Made {
     fn services(&self) -> String {
         "service placement\n".into()
     }
+    fn native_threads(&self) -> String {
+        "uptime_us 7\n".into()
+    }
     fn command_services(&self, line: &str) -> Result<()> {
         if line == "kill fs\n" { Ok(()) } else { Err(Errno::EINVAL) }
     }
@@ -328,6 +331,7 @@ fn a_process_chooses_how_its_traps_arrive() {
     let file = find(&root, "banyan/services").and_then(|inode| inode.open(OpenFlags::RDWR)).expect("it opens");
     let write = |text: &[u8]| file.write(0, &mut SliceSource::new(text), OpenFlags::RDWR);
     assert_eq!((write(b"kill fs\n"), write(b"\xff"), write(b"x")), (Ok(8), Err(Errno::EINVAL), Err(Errno::EINVAL)));
+    assert_eq!(text(&root, "banyan/threads"), "uptime_us 7\n");
     let counters = find(&root, "banyan/counters").and_then(|inode| inode.open(OpenFlags::RDWR));
     assert_eq!(counters.err(), Some(Errno::EACCES));
 }

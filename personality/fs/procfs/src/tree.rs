@@ -91,6 +91,7 @@ pub(crate) static SYSTEM_FILES: &[SystemFile] = &[
         show: system::services,
         store: Some(system::command_services),
     },
+    SystemFile { path: "banyan/threads", permissions: 0o400, show: system::native_threads, store: None },
     SystemFile {
         path: "banyan/trap",
         permissions: 0o666,

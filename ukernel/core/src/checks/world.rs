@@ -296,11 +296,13 @@ impl World {
 impl Kernel<Simulation> {
     /// Become a copy.
     fn copy_from(&mut self, other: &Self) {
-        let Self { machine, vectors, stale, dead_tables, ring, trace_slot, threads_made, counters, io_spaces } = other;
+        let Self { machine, vectors, stale, dead_tables, ring, trace_slot, threads_made, threads, counters, io_spaces } =
+            other;
         self.machine.copy_from(machine);
         (self.vectors, self.dead_tables, self.counters) = (*vectors, *dead_tables, *counters);
         self.stale = *stale;
         (self.ring, self.trace_slot, self.threads_made) = (*ring, *trace_slot, *threads_made);
         self.io_spaces.clone_from(io_spaces);
+        self.threads = *threads;
     }
 }

@@ -10,6 +10,7 @@ mod refills;
 mod spaces;
 mod time;
 mod trace;
+mod watch;
 
 use crate::checks::invariants;
 use crate::checks::world::World;

@@ -26,6 +26,23 @@ pub enum Log {}
 #[derive(Debug)]
 pub enum Trace {}
 
+/// What a thread is and has done, as the holder of the right to trace sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadWork {
+    /// Its number, of all threads ever made.
+    pub number: u32,
+    /// Its priority.
+    pub priority: u8,
+    /// 0 stopped, 1 ready, 2 blocked.
+    pub state: u8,
+    /// Ticks of the time-stamp counter that it ran, sampled.
+    pub ticks: u64,
+    /// Messages and answers that it received.
+    pub messages: u64,
+    /// Its name: UTF-8, filled with zeros.
+    pub name: [u8; 24],
+}
+
 /// What to program into a device for a message-signalled interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MsiVector {
@@ -154,6 +171,20 @@ impl Cap<Trace> {
     /// Only those of every method.
     pub fn stop(self) -> Result<(), Error> {
         invoke(self.slot(), trace::STOP, &[]).map(drop)
+    }
+
+    /// The thread with the lowest number from `first` on.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: there is none.
+    pub fn thread(self, first: u32) -> Result<ThreadWork, Error> {
+        let [what, ticks, messages, name @ ..] = invoke(self.slot(), trace::THREAD, &[first.into()])?;
+        let mut bytes = [0; 24];
+        for (place, word) in bytes.chunks_exact_mut(8).zip(name) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        let (priority, state) = ((what >> 32) as u8, (what >> 40) as u8);
+        Ok(ThreadWork { number: what as u32, priority, state, ticks, messages, name: bytes })
     }
 }
 

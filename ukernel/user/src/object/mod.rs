@@ -14,7 +14,7 @@ mod untyped;
 
 pub use cap_table::CapTable;
 pub use endpoint::{Endpoint, Reply};
-pub use io::{IoPorts, Irq, IrqControl, Log, MAX_LOG_BYTES, MAX_PORT_BYTES, MsiVector, Trace};
+pub use io::{IoPorts, Irq, IrqControl, Log, MAX_LOG_BYTES, MAX_PORT_BYTES, MsiVector, ThreadWork, Trace};
 pub use io_space::{Access, IoControl, IoFault, IoMapping, IoSpace};
 pub use memory::{Attachment, Incomplete, MapRange, Memory, PageRange, VSpace};
 pub use notification::{Notification, Timer};
