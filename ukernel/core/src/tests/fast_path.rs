@@ -201,7 +201,8 @@ fn fast_and_general_paths_do_the_same() {
         Ok(())
     });
     assert_eq!(result, Ok(()));
-    assert!(total.get().iter().all(|count| *count > 100), "the fast path is hardly tested: {:?}", total.get());
+    // Random cases: about 150, 115 and 580, seldom a third less.
+    assert!(total.get().iter().all(|count| *count > 25), "the fast path is hardly tested: {:?}", total.get());
 }
 
 /// Call, answer and receive: all lengths take the fast path, also the longest.
