@@ -4,7 +4,7 @@ use core::fmt;
 
 use ukernel_abi::Error;
 use ukernel_abi::message::MAX_CAPS;
-use ukernel_user::message::{load_words, received_caps, set_receive_caps, set_send_caps};
+use ukernel_user::message::{load_words, set_receive_caps, set_send_caps};
 use ukernel_user::{Cap, Endpoint, MessageInfo, slots};
 
 use crate::status;
@@ -74,7 +74,6 @@ impl Transport for Cap<Endpoint> {
         let registers = load_words(&words[..request.words]);
         let info = MessageInfo::new(label, request.words).with_caps(request.cap_count);
         let result = self.call(info, &registers);
-        let arrived = if caps == 0 { 0 } else { received_caps().min(caps) };
         let incoming = match result {
             Ok(incoming) => incoming,
             Err(error) => {
@@ -83,6 +82,7 @@ impl Transport for Cap<Endpoint> {
             }
         };
         let words = incoming.read_words(words);
+        let arrived = incoming.info.caps().min(caps);
         Ok(Returned { label: incoming.info.label(), words, caps: receive.keep(arrived), cap_count: arrived })
     }
 }

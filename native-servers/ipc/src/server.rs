@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use ukernel_abi::Error;
 use ukernel_abi::message::{MAX_CAPS, MAX_WORDS};
-use ukernel_user::message::{Registers, load_words, received_caps, set_receive_caps, set_send_caps};
+use ukernel_user::message::{Registers, load_words, set_receive_caps, set_send_caps};
 use ukernel_user::{Cap, Endpoint, MessageInfo, Notification, Reply, Rights, slots};
 
 use crate::answer::{Answer, Caller, Origin, ReplyPool};
@@ -206,7 +206,7 @@ pub(crate) fn serve<D: Dispatch>(
         } else {
             endpoint.receive(reply)?
         };
-        let arrived = receive.arrived();
+        let arrived = incoming.info.caps().min(receive.wanted);
         if incoming.badge & EVENT != 0 {
             service.notified(incoming.badge & !EVENT);
             continue;
@@ -247,10 +247,6 @@ impl ReceiveSlots {
             *slot = slots::allocate().unwrap_or(0);
         }
         set_receive_caps(&self.slots);
-    }
-
-    fn arrived(&self) -> usize {
-        if self.wanted == 0 { 0 } else { received_caps().min(self.wanted) }
     }
 
     /// Leaves the first `taken` of the `arrived` capabilities to the handler and deletes the others.

@@ -49,12 +49,10 @@ pub struct MessagePage {
     /// Slots of the capabilities to send.
     pub send_caps: [u64; MAX_CAPS],
     /// Empty slots that are to take the capabilities of the next message received. A capability for which the slot
-    /// is 0 or occupied is dropped.
+    /// is 0 or occupied is dropped, as are all after it; the message's header says how many arrived.
     pub receive_caps: [u64; MAX_CAPS],
-    /// Number of capabilities that arrived with the last message, in `receive_caps` order.
-    pub received: u64,
     /// Not used.
-    pub reserved: [u64; 23],
+    pub reserved: [u64; 24],
 }
 
 const _: () = assert!(size_of::<MessagePage>() == 4096);

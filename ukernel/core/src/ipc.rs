@@ -67,7 +67,6 @@ pub(crate) enum Blocking {
 /// Index of a field of the message page, in words.
 const SEND_CAPS_WORD: usize = core::mem::offset_of!(MessagePage, send_caps) / 8;
 const RECEIVE_CAPS_WORD: usize = core::mem::offset_of!(MessagePage, receive_caps) / 8;
-const RECEIVED_WORD: usize = core::mem::offset_of!(MessagePage, received) / 8;
 
 impl<M: Machine> Kernel<M> {
     /// Send a message; the sender may be the running thread or (for a fault) one that has just stopped being it.
@@ -284,7 +283,6 @@ impl<M: Machine> Kernel<M> {
         let mut caps = 0;
         if info.caps() > 0 && grant {
             caps = self.deliver_caps((from, source), (to, target), info.caps());
-            self.machine.set_word(target, RECEIVED_WORD, caps as u64);
         }
         (info.length(), caps)
     }

@@ -64,12 +64,6 @@ pub fn set_receive_caps(slots: &[u64; MAX_CAPS]) {
     syscall::write_receive_caps(slots);
 }
 
-/// How many capabilities came with the last message received.
-#[must_use]
-pub fn received_caps() -> usize {
-    syscall::received_caps()
-}
-
 /// Words collected for an invocation.
 pub(crate) struct Arguments {
     registers: Registers,

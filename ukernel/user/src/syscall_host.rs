@@ -36,7 +36,3 @@ pub(crate) fn read_word(_: usize) -> u64 {
 pub(crate) fn write_send_caps(_: &[u64]) {}
 
 pub(crate) fn write_receive_caps(_: &[u64; MAX_CAPS]) {}
-
-pub(crate) fn received_caps() -> usize {
-    0
-}

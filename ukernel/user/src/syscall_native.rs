@@ -120,11 +120,6 @@ pub(crate) fn write_receive_caps(slots: &[u64; MAX_CAPS]) {
     page().receive_caps = *slots;
 }
 
-/// Number of capabilities that came with the last message.
-pub(crate) fn received_caps() -> usize {
-    usize::try_from(page().received).unwrap_or(0).min(MAX_CAPS)
-}
-
 /// A short borrow of the message page; no two are alive at a time, as none leaves the functions above.
 #[inline]
 fn page() -> &'static mut MessagePage {
