@@ -4,7 +4,7 @@ use ukernel_abi::{Error, PAGE_BYTES, Rights};
 
 use crate::thread::{SendKind, ThreadSlot, slot_of};
 use crate::vcpu::user_address;
-use crate::{Cap, Content, Fpu, Kernel, Machine, Ref, SlotRef, State, Thread};
+use crate::{Cap, Content, Endpoint, Fpu, Kernel, Machine, Ref, SlotRef, State, Thread};
 
 impl<M: Machine> Kernel<M> {
     /// The thread's capability space.
@@ -61,36 +61,38 @@ impl<M: Machine> Kernel<M> {
 
     /// Where the thread's faults go.
     pub(crate) fn set_fault_endpoint(&mut self, thread: Ref<Thread>, source: Option<SlotRef>) -> Result<(), Error> {
-        let slot = slot_of(thread, ThreadSlot::Fault);
-        let Some(source) = source else {
-            self.clear(slot);
-            return Ok(());
-        };
-        let Cap::Endpoint { endpoint, badge, rights } = self.cap(source) else { return Err(Error::InvalidCapability) };
-        if !rights.contains(Rights::SEND) {
-            return Err(Error::InsufficientRights);
-        }
-        self.clear(slot);
-        self.insert_child(source, slot, Cap::ThreadFault { thread, endpoint, badge });
-        self.get_mut(thread).fault_endpoint = Some((endpoint, badge));
+        let cap = |endpoint, badge| Cap::ThreadFault { thread, endpoint, badge };
+        let handler = self.set_handler(slot_of(thread, ThreadSlot::Fault), source, cap)?;
+        self.get_mut(thread).fault_endpoint = handler;
         Ok(())
     }
 
     /// Where messages go that the thread's time is used up.
     pub(crate) fn set_timeout_endpoint(&mut self, thread: Ref<Thread>, source: Option<SlotRef>) -> Result<(), Error> {
-        let slot = slot_of(thread, ThreadSlot::Timeout);
+        let cap = |endpoint, badge| Cap::ThreadTimeout { thread, endpoint, badge };
+        let handler = self.set_handler(slot_of(thread, ThreadSlot::Timeout), source, cap)?;
+        self.get_mut(thread).timeout_endpoint = handler;
+        Ok(())
+    }
+
+    /// Puts what `cap` makes of the endpoint in `source`, or nothing, into a thread's slot; the endpoint and its badge.
+    fn set_handler(
+        &mut self,
+        slot: SlotRef,
+        source: Option<SlotRef>,
+        cap: impl FnOnce(Ref<Endpoint>, u64) -> Cap,
+    ) -> Result<Option<(Ref<Endpoint>, u64)>, Error> {
         let Some(source) = source else {
             self.clear(slot);
-            return Ok(());
+            return Ok(None);
         };
         let Cap::Endpoint { endpoint, badge, rights } = self.cap(source) else { return Err(Error::InvalidCapability) };
         if !rights.contains(Rights::SEND) {
             return Err(Error::InsufficientRights);
         }
         self.clear(slot);
-        self.insert_child(source, slot, Cap::ThreadTimeout { thread, endpoint, badge });
-        self.get_mut(thread).timeout_endpoint = Some((endpoint, badge));
-        Ok(())
+        self.insert_child(source, slot, cap(endpoint, badge));
+        Ok(Some((endpoint, badge)))
     }
 
     /// `WRITE_REGISTERS`: `[rip, rsp, rdi, rsi, fs base]`.
