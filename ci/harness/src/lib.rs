@@ -21,6 +21,7 @@ pub mod iommu_tests;
 pub mod kernel_tests;
 mod machine;
 pub mod move_tests;
+pub mod perfetto;
 pub mod power_tests;
 pub mod shared;
 mod suite;
@@ -29,6 +30,7 @@ pub mod terminal;
 pub mod terminal_tests;
 pub mod tool;
 pub mod tool_tests;
+pub mod trace_rules;
 pub mod trap_tests;
 pub mod workshop;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
-use crate::{shared, tool, trial};
+use crate::{shared, tool, trace_rules, trial};
 
 /// The tests.
 pub fn tests() -> Vec<Trial> {
@@ -163,13 +163,9 @@ fn trace() -> Result<()> {
     {
         ensure!(text.contains(&format!("\"name\":\"{name}\"")), "there is no {name:?} in the trace");
     }
-    let numbers = |phase: &str| -> Vec<&str> {
-        let lines = text.lines().filter(|line| line.contains(&format!("\"ph\":\"{phase}\"")));
-        lines.filter_map(|line| line.split_once("\"id\":")?.1.split(',').next()).collect()
-    };
-    let (begun, ended) = (numbers("s"), numbers("f"));
-    ensure!(begun.len() >= 20 && ended.len() + 10 >= begun.len(), "{} arrows, {} ends", begun.len(), ended.len());
-    ensure!(ended.iter().all(|number| begun.contains(number)), "an arrow ends that did not begin");
+    let drawn = trace_rules::check(&text)?;
+    ensure!(drawn.arrows >= 20 && drawn.arrows + 10 >= drawn.begun, "{drawn:?}");
+    ensure!(drawn.tracks.iter().any(|track| track == "processor 0"), "{drawn:?}");
     Ok(())
 }
 

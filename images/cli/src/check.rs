@@ -16,10 +16,11 @@ use crate::cli;
 type Part = fn(cli::Length) -> Result<Result<String, String>>;
 
 /// All parts, by name.
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("kernel model", kernel_model),
     ("kernel attack", kernel_attack),
     ("parsers", parsers),
+    ("trace", trace),
     ("file system", services::file_system),
     ("moves", services::moves),
     ("deaths", services::deaths),
@@ -84,6 +85,12 @@ fn kernel_attack(length: cli::Length) -> Result<Result<String, String>> {
     };
     let seed = seed();
     Ok(harness::kernel_tests::attack(seed, calls).map_err(|error| format!("seed {seed}: {error:#}")))
+}
+
+/// Perfetto loads a trace.
+fn trace(_: cli::Length) -> Result<Result<String, String>> {
+    let tool = std::env::current_exe().context("where is this program?")?;
+    Ok(harness::perfetto::check(&tool).map_err(|error| format!("{error:#}")))
 }
 
 /// Damaged input for every parser. A program of its own, so that this one need not be linked with all that has one.

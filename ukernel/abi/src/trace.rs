@@ -11,6 +11,9 @@ pub const RECORD_BYTES: u64 = 64;
 pub const RECORD_WORDS: usize = 8;
 /// Bytes of a thread's name.
 pub const NAME_BYTES: usize = 24;
+/// Where the processor's number begins in the word that it shares with `object`.
+const CPU_SHIFT: u32 = 56;
+const OBJECT_MASK: u64 = (1 << CPU_SHIFT) - 1;
 
 /// Words of the header.
 pub mod header {
@@ -90,8 +93,10 @@ pub struct Record {
     pub other: u32,
     /// As the kind says.
     pub value: u64,
-    /// What names the endpoint or notification, or 0.
+    /// What names the endpoint or notification, or 0: below 2^56.
     pub object: u64,
+    /// Number of the processor on which it happened.
+    pub cpu: u8,
     /// Name of `thread`: UTF-8, filled with zeros.
     pub name: [u64; NAME_BYTES / 8],
 }
@@ -104,13 +109,14 @@ impl Record {
             self.kind as u64 | (self.detail as u64) << 8 | (self.length as u64) << 16 | (self.label as u64) << 32;
         let threads = self.thread as u64 | (self.other as u64) << 32;
         let [first, second, third] = self.name;
-        [self.time, what, threads, self.value, self.object, first, second, third]
+        let place = self.object & OBJECT_MASK | (self.cpu as u64) << CPU_SHIFT;
+        [self.time, what, threads, self.value, place, first, second, third]
     }
 
     /// The event in these words of a ring. `None`: that is none.
     #[must_use]
     pub const fn from_words(words: &[u64; RECORD_WORDS]) -> Option<Self> {
-        let [time, what, threads, value, object, first, second, third] = *words;
+        let [time, what, threads, value, place, first, second, third] = *words;
         let Some(kind) = Kind::from_number(what as u8) else { return None };
         Some(Self {
             time,
@@ -121,7 +127,8 @@ impl Record {
             thread: threads as u32,
             other: (threads >> 32) as u32,
             value,
-            object,
+            object: place & OBJECT_MASK,
+            cpu: (place >> CPU_SHIFT) as u8,
             name: [first, second, third],
         })
     }

@@ -78,6 +78,7 @@ impl<M: Machine> Kernel<M> {
             other: number(event.other),
             value: event.value,
             object: event.object,
+            cpu: self.cpu().index,
             name: event.thread.map_or([0; 3], |thread| self.get(thread).name),
         };
         // The header is in front.

@@ -25,6 +25,7 @@ fn good() -> Vec<u8> {
         other: (number as u32 + 1) % 3,
         value: number,
         object: 7,
+        cpu: number as u8 % 4,
         name: [u64::from_le_bytes(*b"threads\0"), 0, 0],
     };
     let records = (0..RECORDS).flat_map(|number| record(number).to_words());

@@ -9,11 +9,13 @@ mod busybox;
 mod e2fs;
 pub mod environment;
 mod linker;
+mod perfetto;
 mod qemu;
 mod rust;
 mod stamp;
 
 pub use e2fs::E2fs;
+pub use perfetto::Perfetto;
 pub use rust::Rust;
 
 use anyhow::{Context, Result};
