@@ -11,7 +11,7 @@ use bench::Tracing;
 use bench::baseline::Baseline;
 use libtest_mimic::Trial;
 
-use crate::machine::{Bench, LIMIT};
+use crate::machine::{Bench, LIMIT, Pace};
 use crate::suite::{self, Suite};
 use crate::trial;
 
@@ -22,11 +22,17 @@ static SUITE: Suite = Suite::new("kernel", PREFIX, SOURCE, || run(tests_bench("k
 /// An IOMMU, and a device that does what it is told, behind it.
 const DEVICES: [&str; 4] = ["-device", "intel-iommu,intremap=on", "-device", "edu,dma_mask=0xffffffff"];
 
+/// The tests with several processors, which run at once.
+const PROCESSORS_SOURCE: &str = include_str!("../../../userland/native/kernel-test/src/tests/processors.rs");
+static PROCESSORS: Suite = Suite::new("kernel, several processors", PREFIX, PROCESSORS_SOURCE, || {
+    run(tests_bench("kernel-processors")?.paced(Pace::Free(4)), "processors=1\n", LIMIT)
+});
+
 /// The tests.
 #[must_use]
 pub fn tests() -> Vec<Trial> {
     let ceilings = trial("kernel: what has a ceiling is below it", ceilings);
-    SUITE.trials().into_iter().chain([ceilings]).collect()
+    [&SUITE, &PROCESSORS].into_iter().flat_map(Suite::trials).chain([ceilings]).collect()
 }
 
 /// Everything was measured, in a few rounds, and what has a ceiling is below it.

@@ -1,6 +1,7 @@
 //! Bare machines for suites of tests: an image, a log, and what else the suite wants plugged in.
 //!
-//! They count instructions, so that a run repeats exactly and what it measures means something. When the machine has
+//! They count instructions, so that a run repeats exactly and what it measures means something, unless they are to have
+//! several processors that run at once. When the machine has
 //! stopped its log is read and its files are removed.
 
 use std::fs;
@@ -17,12 +18,22 @@ use crate::suite::end;
 /// How long a suite may take; it takes seconds.
 pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
+/// How many processors a machine has, and how they run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// One, and the clock counts its instructions.
+    Counted,
+    /// So many, each for itself and as fast as it can.
+    Free(u8),
+}
+
 /// Where a suite's files are.
 pub(crate) struct Bench {
     /// What was found on the host.
     pub tools: setup::Tools,
     /// The programs.
     pub programs: build::Programs,
+    pace: Pace,
     folder: PathBuf,
     files: Vec<PathBuf>,
 }
@@ -44,7 +55,13 @@ impl Bench {
         let _lock = workspace::lock()?;
         let tools = setup::ensure()?;
         let programs = build(&tools)?;
-        Ok(Self { tools, programs, folder: workspace::own(name)?, files: Vec::new() })
+        Ok(Self { tools, programs, pace: Pace::Counted, folder: workspace::own(name)?, files: Vec::new() })
+    }
+
+    /// The same, for a machine that runs like this.
+    pub(crate) fn paced(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
     }
 
     /// The path of a file of this run, which goes with it.
@@ -60,7 +77,7 @@ impl Bench {
     /// When the machine does not stop in time.
     pub(crate) fn log_of(&mut self, image: &image::Image, arguments: &[String], limit: Duration) -> Result<String> {
         let log = self.file("log");
-        let mut command = machine(&self.tools, image, &log);
+        let mut command = machine(&self.tools, image, &log, self.pace);
         command.args(arguments);
         let ended = emulate(command, limit);
         let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
@@ -79,8 +96,8 @@ impl Drop for Bench {
     }
 }
 
-/// QEMU with `image`, counting instructions, and what it writes to its debug console in `log`.
-fn machine(tools: &setup::Tools, image: &image::Image, log: &Path) -> Command {
+/// QEMU with `image`, and what it writes to its debug console in `log`.
+fn machine(tools: &setup::Tools, image: &image::Image, log: &Path, pace: Pace) -> Command {
     let mut command = match &tools.setpriv {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
@@ -89,8 +106,12 @@ fn machine(tools: &setup::Tools, image: &image::Image, log: &Path) -> Command {
         }
         None => Command::new(&tools.qemu),
     };
-    command.args("-M q35 -accel tcg -smp 1 -nodefaults -no-reboot -no-user-config -display none -vga none".split(' '));
-    command.args("-cpu max,-erms,-fsrm -icount shift=0,sleep=off -m 512M".split(' '));
+    command.args("-M q35 -nodefaults -no-reboot -no-user-config -display none -vga none".split(' '));
+    command.args("-cpu max,-erms,-fsrm -m 512M".split(' '));
+    match pace {
+        Pace::Counted => command.args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", "1"]),
+        Pace::Free(cpus) => command.args(["-accel", "tcg,thread=multi", "-smp"]).arg(cpus.to_string()),
+    };
     command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-debugcon"]);
     command.arg(format!("file:{}", doubled(log)));
     command.arg("-kernel").arg(&image.loader).arg("-initrd").arg(&image.archive);

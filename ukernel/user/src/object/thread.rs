@@ -245,6 +245,14 @@ impl Cap<SchedContext> {
         invoke(self.slot(), sched_context::BIND, &[thread.slot()]).map(drop)
     }
 
+    /// Makes it time of another processor; whoever uses it runs there from now on.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: there is none with this number.
+    pub fn set_cpu(self, cpu: u64) -> Result<(), Error> {
+        invoke(self.slot(), sched_context::SET_CPU, &[cpu]).map(drop)
+    }
+
     /// Takes the time back.
     ///
     /// # Errors

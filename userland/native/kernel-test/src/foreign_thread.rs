@@ -3,7 +3,7 @@
 use ukernel_abi::vcpu::{REGISTER_WORDS, State, TRAP_WORDS};
 use ukernel_abi::{Error, MessageInfo, PAGE_BYTES, Rights, fault};
 use ukernel_user::message::{Incoming, load_words};
-use ukernel_user::{Cap, Endpoint, Memory, Reply, SchedContext, Thread, VSpace};
+use ukernel_user::{Cap, Endpoint, Memory, Reply, Thread, VSpace};
 
 use crate::master::MASTER_STATE;
 use crate::world::World;
@@ -54,7 +54,7 @@ impl ForeignThread {
         thread.configure(world.table, space, traps, Cap::NULL, 0)?;
         thread.make_foreign(serves)?;
         thread.set_priority(100)?;
-        world.make::<SchedContext>()?.bind(thread)?;
+        world.time()?.bind(thread)?;
         Ok(Self { thread, endpoint, reply, start: address })
     }
 

@@ -19,7 +19,7 @@ mod tests;
 mod world;
 
 use ukernel_user::Cap;
-use world::World;
+use world::{Place, World};
 
 /// Why a test failed.
 pub type Outcome = Result<(), Failure>;
@@ -78,9 +78,13 @@ pub fn main(info: &ukernel_abi::boot::RootInfo) -> ! {
     bench::followed_call(info);
     let mut failed = 0;
     let only_figures = options::number(info, "only-figures", 0) != 0;
-    let chosen = if only_figures { &[][..] } else { tests::ALL };
+    let (chosen, place) = match (only_figures, options::number(info, "processors", 0)) {
+        (true, _) => (&[][..], Place::Here),
+        (_, 0) => (tests::ALL, Place::Here),
+        _ => (tests::processors::ALL, Place::Elsewhere),
+    };
     for (name, test) in chosen {
-        let mut world = World::new(info);
+        let mut world = World::new(info, place);
         match test(&mut world) {
             Ok(()) => world::say(format_args!("ok {name}")),
             Err(Failure { what, line }) => {
@@ -90,7 +94,9 @@ pub fn main(info: &ukernel_abi::boot::RootInfo) -> ! {
         }
         world.end();
     }
-    bench::run(info, options::number(info, "bench-rounds", bench::ROUNDS));
+    if place == Place::Here {
+        bench::run(info, options::number(info, "bench-rounds", bench::ROUNDS));
+    }
     world::say(format_args!("done: {} passed, {failed} failed", chosen.len() - failed));
     world::switch_off(if failed == 0 { 0 } else { 1 })
 }

@@ -3,7 +3,7 @@
 use ukernel_abi::vcpu::State;
 use ukernel_abi::{Error, MASTER_START, PAGE_BYTES, Rights};
 use ukernel_user::object::StartRegisters;
-use ukernel_user::{Cap, Memory, Notification, SchedContext, Thread, Timer, Vcpu};
+use ukernel_user::{Cap, Memory, Notification, Thread, Timer, Vcpu};
 
 use crate::machine::{self, now, peek, poke};
 use crate::world::{PLAYGROUND, World};
@@ -34,6 +34,7 @@ pub struct Master {
     /// To signal for the order to enter many times.
     enter_order: Cap<Notification>,
     done: Cap<Notification>,
+    address: u64,
 }
 
 /// What the state page says after an exit.
@@ -70,9 +71,9 @@ impl Master {
         let registers = StartRegisters { rip: MASTER_CODE, rsp, rdi: orders.slot(), rsi: finished.slot(), fs_base: 0 };
         thread.write_registers(&registers)?;
         thread.set_priority(100)?;
-        world.make::<SchedContext>()?.bind(thread)?;
+        world.time()?.bind(thread)?;
         let enter_order = world.mint(orders, Rights::SEND, ENTER_MANY)?;
-        let master = Self { vcpu, orders, enter_order, done };
+        let master = Self { vcpu, orders, enter_order, done, address };
         master.state(|state| (state.rip, state.rcx, state.rflags, state.r11) = (address, address, 0x202, 0x202));
         thread.resume()?;
         Ok(master)
@@ -98,6 +99,21 @@ impl Master {
     /// Enter the foreign code.
     pub fn start(&mut self, world: &mut World) -> Result<(), Error> {
         self.order(world, ENTER)
+    }
+
+    /// Enter and leave the foreign code so many times.
+    pub fn start_many(&self, rounds: u64) -> Result<(), Error> {
+        poke(VIEW + ROUNDS, rounds);
+        self.enter_order.signal()
+    }
+
+    /// See to it that no kick is latched.
+    pub fn settle(&mut self, world: &mut World) -> Result<(), Error> {
+        self.state(|state| (state.rip, state.rcx) = (self.address, self.address));
+        for _ in 0..2 {
+            self.enter(world)?;
+        }
+        Ok(())
     }
 
     /// Whether the master has reported since.

@@ -11,6 +11,7 @@ mod interrupts;
 mod memory;
 mod messages;
 mod notifications;
+pub mod processors;
 mod registers;
 mod time;
 mod traces;
@@ -18,7 +19,7 @@ mod traces;
 use crate::Outcome;
 use crate::world::World;
 
-type Test = fn(&mut World) -> Outcome;
+pub(crate) type Test = fn(&mut World) -> Outcome;
 
 /// Name and function of each test.
 pub const ALL: &[(&str, Test)] = &[

@@ -32,12 +32,17 @@ pub struct World {
     /// A slot that is to be emptied behind the test, with all that is derived from it; 0: none.
     forgotten: u64,
     threads: usize,
+    times: u64,
+    place: Place,
+    /// How many processors there are.
+    pub cpus: u64,
     /// What the tests' objects are made of.
     pub pot: Cap<Untyped>,
     /// The task's own CapTable.
     pub table: Cap<CapTable>,
     /// The task's own VSpace.
     pub vspace: Cap<VSpace>,
+    repeat: u64,
     /// Frequency of the time-stamp counter.
     pub tsc_hz: u64,
     /// What the random attack starts from, and how many calls it makes.
@@ -46,12 +51,21 @@ pub struct World {
     pub attack_calls: u64,
 }
 
+/// Where the threads that a test makes run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the test's own processor.
+    Here,
+    /// On all others, in turn.
+    Elsewhere,
+}
+
 /// Calls of the random attack where the host asks for nothing else.
 const ATTACK_CALLS: u64 = 300_000;
 
 impl World {
     /// A fresh world.
-    pub fn new(info: &RootInfo) -> Self {
+    pub fn new(info: &RootInfo, place: Place) -> Self {
         let pot = Cap::new(POT);
         let largest = (0..info.untyped_count as usize).max_by_key(|index| info.untypeds[*index].bytes).unwrap_or(0);
         let source: Cap<Untyped> = Cap::new(slot::UNTYPED_FIRST + largest as u64);
@@ -65,9 +79,13 @@ impl World {
             next_slot: PARKING + 1,
             forgotten: 0,
             threads: 0,
+            times: 0,
+            place,
+            cpus: info.cpus,
             pot,
             table,
             vspace: Cap::new(slot::VSPACE),
+            repeat: options::number(info, "times", 1),
             tsc_hz: info.tsc_hz,
             attack_seed: options::number(info, "seed", 1),
             attack_calls: options::number(info, "calls", ATTACK_CALLS),
@@ -112,6 +130,21 @@ impl World {
         Ok(Cap::new(slot))
     }
 
+    /// So many rounds, or as many times more as the host asks for.
+    pub fn times(&self, rounds: u64) -> u64 {
+        rounds * self.repeat
+    }
+
+    /// Time for a thread, where the test's threads are to run.
+    pub fn time(&mut self) -> Result<Cap<SchedContext>, Error> {
+        let time = self.make::<SchedContext>()?;
+        if self.place == Place::Elsewhere && self.cpus > 1 {
+            time.set_cpu(1 + self.times % (self.cpus - 1))?;
+            self.times += 1;
+        }
+        Ok(time)
+    }
+
     /// Memory attached to a VSpace and mapped from `address` on.
     pub fn map(
         &mut self,
@@ -146,8 +179,7 @@ impl World {
         thread.configure(self.table, self.vspace, faults, page, 0)?;
         thread.write_registers(&StartRegisters { rip, rsp, rdi: argument, rsi: 0, fs_base })?;
         thread.set_priority(priority)?;
-        let time = self.make::<SchedContext>()?;
-        time.bind(thread)?;
+        self.time()?.bind(thread)?;
         Ok(thread)
     }
 
@@ -229,8 +261,7 @@ impl World {
         thread.configure(self.table, vspace, faults, page, 0)?;
         thread.write_registers(&StartRegisters { rip, rdi, rsi, ..StartRegisters::default() })?;
         thread.set_priority(priority)?;
-        let time = self.make::<SchedContext>()?;
-        time.bind(thread)?;
+        self.time()?.bind(thread)?;
         thread.resume()
     }
 }

@@ -18,7 +18,7 @@ use core::hint::black_box;
 use ukernel_abi::boot::RootInfo;
 use ukernel_abi::{Error, MessageInfo};
 
-use crate::world::{World, say};
+use crate::world::{Place, World, say};
 use meter::Meter;
 
 type Measure = fn(&mut World, Meter) -> Result<(), Error>;
@@ -51,7 +51,7 @@ const FOLLOWED: u32 = 0x7ace;
 /// One call with that label to a server in another address space, after a few that warm up. It comes before all tests, so
 /// that a debugger which stops at each kernel entry finds it soon.
 pub fn followed_call(info: &RootInfo) {
-    let mut world = World::new(info);
+    let mut world = World::new(info, Place::Here);
     let followed = world.echo_server(100).and_then(|endpoint| {
         for label in [0, 0, 0, FOLLOWED] {
             endpoint.call(MessageInfo::new(label, 4), &[1, 2, 3, 4, 0, 0])?;
@@ -67,7 +67,7 @@ pub fn followed_call(info: &RootInfo) {
 /// Run all, with so many rounds of each operation.
 pub fn run(info: &RootInfo, rounds: u64) {
     for measure in ALL {
-        let mut world = World::new(info);
+        let mut world = World::new(info, Place::Here);
         let measured = Meter::new(&mut world, rounds).and_then(|meter| measure(&mut world, meter));
         if let Err(error) = measured {
             say(format_args!("bench failed: {error:?}"));

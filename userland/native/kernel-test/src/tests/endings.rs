@@ -153,6 +153,14 @@ pub fn a_thread_without_vspace_waits_for_one(world: &mut World) -> Outcome {
     Ok(())
 }
 
+/// A thread that spins in an address space of its own, both made of `part`.
+pub(super) fn spinner_of(world: &mut World, part: Cap<Untyped>) -> Result<(Cap<Thread>, Cap<VSpace>), Failure> {
+    let pot = core::mem::replace(&mut world.pot, part);
+    let made = spinner(world);
+    world.pot = pot;
+    made
+}
+
 /// A thread that spins in an address space of its own.
 fn spinner(world: &mut World) -> Result<(Cap<Thread>, Cap<VSpace>), Failure> {
     let vspace = world.vspace()?;
@@ -162,7 +170,7 @@ fn spinner(world: &mut World) -> Result<(Cap<Thread>, Cap<VSpace>), Failure> {
     let rip = SPIN_CODE + foreign_spin_offset();
     thread.write_registers(&StartRegisters { rip, ..StartRegisters::default() })?;
     thread.set_priority(10)?;
-    world.make::<SchedContext>()?.bind(thread)?;
+    world.time()?.bind(thread)?;
     thread.resume()?;
     Ok((thread, vspace))
 }

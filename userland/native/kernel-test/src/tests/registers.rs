@@ -22,13 +22,29 @@ pub(super) extern "C" fn keep_a_value(index: u64) -> ! {
     loop {
         MISTAKES.fetch_add(u64::from(fpu_value() != value), Ordering::SeqCst);
         ROUNDS[index as usize].fetch_add(1, Ordering::SeqCst);
+        core::hint::spin_loop();
     }
 }
 
-pub fn fpu_state_is_each_threads_own(world: &mut World) -> Outcome {
+/// Forget the rounds and mistakes of `keep_a_value`.
+pub(super) fn start_over() {
     for counter in ROUNDS.iter().chain([&MISTAKES]) {
         counter.store(0, Ordering::SeqCst);
     }
+}
+
+/// Rounds of the thread with this index.
+pub(super) fn rounds(index: usize) -> u64 {
+    ROUNDS[index].load(Ordering::SeqCst)
+}
+
+/// Mistakes of all of them.
+pub(super) fn mistakes() -> u64 {
+    MISTAKES.load(Ordering::SeqCst)
+}
+
+pub fn fpu_state_is_each_threads_own(world: &mut World) -> Outcome {
+    start_over();
     for index in 0..2 {
         let thread = world.thread(10, Cap::NULL, keep_a_value, index)?;
         thread.set_fpu(true)?;
