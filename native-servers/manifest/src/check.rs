@@ -3,12 +3,12 @@
 mod calls;
 mod services;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{MAX_PRIORITY, Manifest, Problem, Ram, Space, Start, Task};
+use crate::{MAX_PRIORITY, Manifest, Problem, Ram, Space, Start, Task, URGENT_ABOVE};
 
 /// Longest name of a task or grant, in bytes (what a StartInfo holds).
 const MAX_NAME: usize = 24;
@@ -40,7 +40,8 @@ pub fn check(manifest: &Manifest) -> Result<(), Problem> {
     calls::check(manifest)?;
     check_overlaps(manifest)?;
     check_single(manifest, "may be a master", |task| task.space == Space::Master)?;
-    check_single(manifest, "may take the rest of memory", |task| task.ram == Ram::Rest)
+    check_single(manifest, "may take the rest of memory", |task| task.ram == Ram::Rest)?;
+    check_priorities(manifest)
 }
 
 fn check_name(what: &str, name: &str) -> Result<(), Problem> {
@@ -82,6 +83,22 @@ fn check_task(task: &Task, received: Vec<&str>) -> Result<(), Problem> {
         return Err(Problem("a task that starts on demand cannot take the rest of memory".into()));
     }
     check_grants(task, received)
+}
+
+/// Between two tasks' priorities there is room for the urgent threads of the lower one.
+fn check_priorities(manifest: &Manifest) -> Result<(), Problem> {
+    let priorities: BTreeMap<u8, &str> =
+        manifest.tasks.iter().map(|task| (task.priority, task.name.as_str())).collect();
+    for task in &manifest.tasks {
+        let below = task.priority.checked_sub(URGENT_ABOVE).and_then(|priority| priorities.get(&priority));
+        if let Some(below) = below {
+            let (name, priority) = (&task.name, task.priority);
+            return Err(Problem(format!(
+                "task \"{name}\": priority {priority} is that of the urgent threads of task \"{below}\""
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn check_size(what: &str, bytes: u64, least: u64) -> Result<(), Problem> {

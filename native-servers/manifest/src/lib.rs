@@ -213,8 +213,10 @@ pub const SUPERVISOR_ENDPOINT: &str = "supervisor";
 pub const PCI_ENDPOINT: &str = "pci";
 /// Badges are below this: the bits above are the root task's (faults) and the servers' own (events).
 pub const BADGE_END: u64 = 1 << 62;
-/// Highest priority of a task; the root task is above.
-pub const MAX_PRIORITY: u8 = 253;
+/// Highest priority of a task: its urgent threads are above it, the root task above these.
+pub const MAX_PRIORITY: u8 = 252;
+/// So far above its task's priority may a thread go that others wait for, and no further: no other task is there.
+pub const URGENT_ABOVE: u8 = 1;
 
 impl Manifest {
     /// The binary form.

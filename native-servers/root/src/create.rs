@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use manifest::{Manifest, ROOT_ENDPOINTS, Ram, Task};
+use manifest::{Manifest, ROOT_ENDPOINTS, Ram, Task, URGENT_ABOVE};
 use rt::layout;
 use rt::start_info::{MAX_GRANTS, StartInfo, name_bytes};
 use ukernel_abi::boot::slot;
@@ -241,8 +241,8 @@ fn prepare(parts: &Parts, task: &Task, layout: &Layout) -> Result<(), Error> {
     thread.configure(parts.table, parts.space.vspace, faults, parts.space.thread, 0)?;
     rt::cap::delete(faults.slot());
     thread.set_priority(task.priority)?;
-    // None of its threads gets above that.
-    thread.set_max_priority(task.priority)?;
+    // Threads that the others wait for go above them (`rt::thread::raise`); none gets above that.
+    thread.set_max_priority(task.priority + URGENT_ABOVE)?;
     thread.set_fpu(task.fpu)?;
     parts.sched_context.bind(thread)?;
     thread.write_registers(&StartRegisters {

@@ -13,32 +13,32 @@ const SYSTEM: &str = r#"
     [[task]]
     name = "pci"
     program = "p"
-    priority = 9
+    priority = 90
     essential = true
     serves = ["pci"]
     [[task]]
     name = "block"
     program = "p"
-    priority = 8
+    priority = 80
     start = "demand"
     restart = "always"
     calls = [{ endpoint = "pci", badge = 2 }]
     [[task]]
     name = "fs"
     program = "p"
-    priority = 7
+    priority = 70
     start = "demand"
     restart = "always"
     calls = [{ endpoint = "block", badge = 2 }]
     [[task]]
     name = "heartbeat"
     program = "p"
-    priority = 6
+    priority = 60
     start = "demand"
     [[task]]
     name = "linux"
     program = "p"
-    priority = 5
+    priority = 50
     essential = true
     restart = "always"
     calls = [
@@ -50,7 +50,7 @@ const SYSTEM: &str = r#"
     [[task]]
     name = "stranger"
     program = "p"
-    priority = 4
+    priority = 40
     calls = [{ endpoint = "supervisor", badge = 8 }]
     [[service]]
     name = "block"

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn masters_live_in_the_upper_half() {
         let text =
-            "[[task]]\nprogram = \"a\"\npriority = 1\n[[task]]\nprogram = \"b\"\npriority = 2\nspace = \"master\"";
+            "[[task]]\nprogram = \"a\"\npriority = 1\n[[task]]\nprogram = \"b\"\npriority = 3\nspace = \"master\"";
         let system = System::parse(text).expect("the manifest is sound");
         assert_eq!(system.programs().get("a"), Some(&TASK_BASE));
         assert_eq!(system.programs().get("b"), Some(&MASTER_BASE));
@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn programs_that_nothing_needs_at_boot_are_known() {
         let text = "[[task]]\nprogram = \"a\"\npriority = 1\nstart = \"demand\"\n\
-                    [[task]]\nprogram = \"b\"\npriority = 2\nstart = \"demand\"\n\
-                    [[task]]\nname = \"c\"\nprogram = \"b\"\npriority = 2";
+                    [[task]]\nprogram = \"b\"\npriority = 3\nstart = \"demand\"\n\
+                    [[task]]\nname = \"c\"\nprogram = \"b\"\npriority = 3";
         let system = System::parse(text).expect("the manifest is sound");
         assert!(system.starts_on_demand("a"));
         assert!(!system.starts_on_demand("b"));
