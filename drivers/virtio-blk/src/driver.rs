@@ -173,6 +173,8 @@ impl Interrupts {
     fn start(line: Line, disk: Arc<Disk<Transport>>) -> Result<Self, Error> {
         let (irq, notification) = (line.irq, line.notification);
         let thread = thread::spawn("disk-interrupts", STACK_BYTES, move || {
+            // Whoever waits for the disk waits for this thread.
+            let _raised = thread::raise();
             loop {
                 let bits = notification.wait().expect("the notification is there until this thread has ended");
                 if bits & STOP != 0 {

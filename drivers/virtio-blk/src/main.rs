@@ -2,11 +2,11 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use interfaces::{BlockDeviceDispatcher, PciBusClient};
-use ipc::{PerCaller, Pool, PoolSize};
+use ipc::{PerCaller, Pool, PoolSize, Urgency};
 use virtio_blk_driver::{Driver, Injection};
 
 /// So many requests are served at a time. Clients have few threads that wait for a disk.
-const POOL: PoolSize = PoolSize { threads: 8, stack_bytes: 32 << 10 };
+const POOL: PoolSize = PoolSize { threads: 8, stack_bytes: 32 << 10, urgency: Urgency::Usual };
 
 rt::entry!(main);
 

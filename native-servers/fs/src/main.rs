@@ -7,10 +7,10 @@ use alloc::sync::Arc;
 
 use fs_server::Ext4;
 use interfaces::{BlockDeviceClient, FileSystemDispatcher, Reattaching};
-use ipc::{Pool, PoolSize, Shared};
+use ipc::{Pool, PoolSize, Shared, Urgency};
 
 /// Calls at a time, and a thread's stack.
-const SIZE: PoolSize = PoolSize { threads: 4, stack_bytes: 128 << 10 };
+const SIZE: PoolSize = PoolSize { threads: 4, stack_bytes: 128 << 10, urgency: Urgency::Usual };
 
 rt::entry!(main);
 

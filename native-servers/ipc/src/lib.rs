@@ -27,7 +27,7 @@ pub mod wire;
 pub use answer::{Answer, Caller, PendingReply};
 pub use client::{Failure, Returned, Transport, call};
 pub use loopback::Loopback;
-pub use pool::{Pool, PoolSize};
+pub use pool::{Pool, PoolSize, Urgency};
 pub use server::{Dispatch, EVENT, Outcome, Request, Response, Server, dispatch_one};
 pub use shared::{Lending, PerCaller, Shared};
 pub use wire::{Capability, Decode, Encode, MAX_BYTES, Malformed};

@@ -25,6 +25,17 @@ pub struct PoolSize {
     pub threads: usize,
     /// Bytes of each one's stack.
     pub stack_bytes: usize,
+    /// How urgent its work is within the task.
+    pub urgency: Urgency,
+}
+
+/// How urgent the work of a pool's threads is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// As that of the task's other threads.
+    Usual,
+    /// More: others wait for it, and it is short.
+    First,
 }
 
 /// Threads that serve an endpoint, until it is stopped or dropped.
@@ -64,7 +75,10 @@ impl Pool {
             let objects = Objects::new()?;
             pool.members.push(Member { objects, thread: None });
             let (stopping, mut service) = (pool.stopping.clone(), make());
-            let body = move || work(endpoint, objects, &stopping, &mut service);
+            let body = move || {
+                let _raised = (size.urgency == Urgency::First).then(thread::raise);
+                work(endpoint, objects, &stopping, &mut service);
+            };
             let thread = thread::spawn(name, size.stack_bytes, body)?;
             pool.members.last_mut().expect("just pushed").thread = Some(thread);
         }

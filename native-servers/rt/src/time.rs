@@ -8,6 +8,14 @@ pub fn now_ns() -> u64 {
     os::now_ns()
 }
 
+/// Nanoseconds since boot in which no thread of the system could run; 0 for a task without the log, and on the host. What
+/// [`now_ns`] goes forward and this does not is time in which something was executed: instructions, where an emulator's clock
+/// counts them (`--icount`), and jumps to the next deadline while nobody runs.
+#[must_use]
+pub fn idle_ns() -> u64 {
+    os::idle_ns()
+}
+
 /// Frequency of the time-stamp counter, in Hz.
 #[must_use]
 pub fn tsc_hz() -> u64 {

@@ -11,7 +11,7 @@ use interfaces::{
     BlockDevice, BlockDeviceClient, BlockDeviceDispatcher, BlockError, FileSystem, FileSystemClient, PciBusClient,
     Reattaching, Supervisor, SupervisorClient,
 };
-use ipc::{Capability, PerCaller, Pool, PoolSize};
+use ipc::{Capability, PerCaller, Pool, PoolSize, Urgency};
 use linux_abi::{Errno, Result};
 use rt::Env;
 use rt::sync::{Mutex, OnceCell};
@@ -21,7 +21,7 @@ use virtio_blk_driver::driver::Transport;
 use virtio_blk_driver::{DiskClient, Driver, Injection};
 
 /// Threads that serve endpoint `block` while the file system is elsewhere.
-const SERVING: PoolSize = PoolSize { threads: 8, stack_bytes: 32 << 10 };
+const SERVING: PoolSize = PoolSize { threads: 8, stack_bytes: 32 << 10, urgency: Urgency::First };
 /// The badge under which this task's own requests go; the manifest gives it to nobody.
 const OWN_BADGE: u64 = 0;
 
@@ -99,6 +99,14 @@ impl Platform for Linked {
             && let Err(error) = client.commit()
         {
             log::warn!("the file system does not commit: {}", error.name());
+        }
+    }
+
+    fn catch_up(&self) {
+        if let Some(client) = self.client.get()
+            && let Err(error) = client.catch_up()
+        {
+            log::warn!("the file system is not caught up with: {}", error.name());
         }
     }
 

@@ -78,6 +78,10 @@ impl Drop for EndOnDrop {
     }
 }
 
+pub(crate) const fn raise() {}
+
+pub(crate) const fn lower() {}
+
 pub(crate) fn yield_now() {
     std::thread::yield_now();
 }
@@ -100,6 +104,10 @@ pub(crate) fn set_local(value: usize) {
 
 pub(crate) fn now_ns() -> u64 {
     START.elapsed().as_nanos() as u64
+}
+
+pub(crate) const fn idle_ns() -> u64 {
+    0
 }
 
 pub(crate) fn tsc_hz() -> u64 {

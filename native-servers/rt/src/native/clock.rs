@@ -29,6 +29,10 @@ pub(crate) fn now_ns() -> u64 {
     scale(ticks, &NS_PER_TICK)
 }
 
+pub(crate) fn idle_ns() -> u64 {
+    scale(crate::own::log().idle().unwrap_or(0), &NS_PER_TICK)
+}
+
 /// The counter's value at a monotonic time, or a tick later.
 pub(super) fn ticks_at(time_ns: u64) -> u64 {
     scale(time_ns, &TICKS_PER_NS).saturating_add(1)

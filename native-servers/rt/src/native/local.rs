@@ -16,6 +16,8 @@ pub(super) struct Local {
     message_page: u64,
     /// The embedding server's word.
     pub(super) word: Cell<usize>,
+    /// How often the thread's priority was raised and not lowered again.
+    pub(super) raised: Cell<u32>,
     /// The thread's kernel objects.
     pub(super) raw: RawThread,
     /// The stack's bounds, for stack traces.
@@ -36,7 +38,15 @@ impl Local {
     /// # Safety
     /// `place` is [`LOCAL_BYTES`] of aligned, writable memory that outlives the thread and that nobody else uses.
     pub(super) unsafe fn write(place: *mut Self, message_page: u64, raw: RawThread, stack: (u64, u64)) {
-        let local = Self { this: place, message_page, word: Cell::new(0), raw, stack, handle: RefCell::new(None) };
+        let local = Self {
+            this: place,
+            message_page,
+            word: Cell::new(0),
+            raised: Cell::new(0),
+            raw,
+            stack,
+            handle: RefCell::new(None),
+        };
         // SAFETY: as the caller promises.
         unsafe { place.write(local) };
     }

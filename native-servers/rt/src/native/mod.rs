@@ -25,7 +25,7 @@ use crate::sync::SpinLock;
 use crate::thread::{RawThread, ThreadHandle};
 use crate::{cap, object, own};
 
-pub(crate) use clock::{now_ns, tsc_hz};
+pub(crate) use clock::{idle_ns, now_ns, tsc_hz};
 use local::{LOCAL_BYTES, Local};
 pub use root::{boot_archive, root_info, start_root};
 use stack::Stack;
@@ -36,6 +36,9 @@ const TIMER_BADGE: u64 = 2;
 /// Badge of others' signals.
 const WAKE_BADGE: u64 = 1;
 const PAGE: u64 = ukernel_abi::PAGE_BYTES;
+
+/// How long a thread with a raised priority lets others run when it yields, in nanoseconds.
+const NAP_NS: u64 = 20_000;
 
 type Body = Box<dyn FnOnce() + Send + 'static>;
 
@@ -192,7 +195,30 @@ pub(crate) fn raw() -> RawThread {
 }
 
 pub(crate) fn yield_now() {
-    ukernel_user::yield_now();
+    if Local::current().raised.get() == 0 {
+        ukernel_user::yield_now();
+    } else {
+        // Whoever is waited for may be below.
+        with_current(|thread| thread.nap(crate::time::now_ns() + NAP_NS));
+    }
+}
+
+pub(crate) fn raise() {
+    let local = Local::current();
+    local.raised.set(local.raised.get() + 1);
+    set_own_priority(priority().saturating_add(1));
+}
+
+pub(crate) fn lower() {
+    let local = Local::current();
+    local.raised.set(local.raised.get().saturating_sub(1));
+    if local.raised.get() == 0 {
+        set_own_priority(priority());
+    }
+}
+
+fn set_own_priority(priority: u8) {
+    raw().thread.set_priority(priority).expect("a thread may always set its own priority");
 }
 
 pub(crate) fn local() -> usize {

@@ -21,7 +21,8 @@ pub(crate) use wait_list::{WaitList, Woken};
 
 /// A spin lock for sections of a few instructions that neither fault nor block.
 ///
-/// All threads of a task have one priority, so a spinning thread that yields lets the holder run, on any number of CPUs.
+/// All threads of a task have one priority, so a spinning thread that yields lets the holder run, on any number of CPUs; one
+/// whose priority is [raised](crate::thread::raise) sleeps for a moment instead.
 pub type SpinLock<T> = spin::mutex::SpinMutex<T, YieldWhileSpinning>;
 
 /// Yields the CPU between two attempts to take a [`SpinLock`].

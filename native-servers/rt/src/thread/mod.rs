@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ukernel_user::{Cap, Notification, SchedContext, Thread};
@@ -75,9 +76,27 @@ pub fn sleep_until(deadline_ns: u64) {
     os::with_current(|thread| thread.sleep_until_set(&never, Some(deadline_ns)));
 }
 
-/// Lets other threads of the same priority run.
+/// Lets other threads of the task's priority run.
 pub fn yield_now() {
     os::yield_now();
+}
+
+/// A raised priority, until it is dropped; not to be given to another thread.
+#[derive(Debug)]
+#[must_use = "the priority is lowered at once when this is not kept"]
+pub struct Raised(PhantomData<*const ()>);
+
+/// Puts the calling thread before all others of its task: for what those wait for, and what does not take long itself. Locks
+/// work as ever (see [`SpinLock`]).
+pub fn raise() -> Raised {
+    os::raise();
+    Raised(PhantomData)
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        os::lower();
+    }
 }
 
 /// The word of thread-local storage that belongs to the server; 0 at first.
@@ -175,6 +194,12 @@ impl ThreadHandle {
         };
         self.0.asleep.store(false, Ordering::SeqCst);
         set
+    }
+
+    /// Sleeps until about the deadline, perhaps shorter. Only for the thread itself.
+    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "there are no priorities on the host"))]
+    pub(crate) fn nap(&self, deadline_ns: u64) {
+        self.0.sleeper.sleep(Some(deadline_ns));
     }
 
     /// Says that the thread's body has returned; its last act as a thread with a handle.

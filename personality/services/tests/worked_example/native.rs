@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use ipc::{Pool, PoolSize, Shared};
+use ipc::{Pool, PoolSize, Shared, Urgency};
 
 use crate::contract::TicketsDispatcher;
 use crate::library::Roll;
 
 /// Calls at a time, and a thread's stack.
-const SIZE: PoolSize = PoolSize { threads: 2, stack_bytes: 32 << 10 };
+const SIZE: PoolSize = PoolSize { threads: 2, stack_bytes: 32 << 10, urgency: Urgency::Usual };
 
 /// The task's main function.
 pub fn main(env: &rt::Env) {

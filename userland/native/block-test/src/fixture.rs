@@ -6,13 +6,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use interfaces::{BlockDeviceClient, BlockDeviceDispatcher, PciBusClient};
-use ipc::{PerCaller, Pool, PoolSize};
+use ipc::{PerCaller, Pool, PoolSize, Urgency};
 use rt::sync::Mutex;
 use rt::thread::{self, JoinHandle};
 use ukernel_user::{Cap, Endpoint, Rights};
 use virtio_blk_driver::{Driver, Injection};
 
-pub const POOL: PoolSize = PoolSize { threads: 4, stack_bytes: 32 << 10 };
+pub const POOL: PoolSize = PoolSize { threads: 4, stack_bytes: 32 << 10, urgency: Urgency::Usual };
 pub const STACK_BYTES: usize = 64 << 10;
 pub const MILLISECOND: u64 = 1_000_000;
 
