@@ -222,10 +222,35 @@ pub struct Service {
     pub restarts: u64,
     /// How often it moved.
     pub migrations: u64,
-    /// The last move's pause, as the machine's clock has it.
-    pub last_pause_ns: u64,
-    /// The longest, that of 99 in 100, and the middle one.
-    pub pauses_ns: [u64; 3],
+    /// Its moves' pauses, as the machine's clock has them.
+    pub pauses_ns: Pauses,
+    /// Of these, the time in which the processor did something: instructions, where the clock counts them.
+    pub busy_ns: Pauses,
+}
+
+/// Pauses of moves, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pauses {
+    /// That of the last move.
+    pub last: u64,
+    /// The middle one.
+    pub middle: u64,
+    /// The shortest that 99 in 100 do not exceed.
+    pub most: u64,
+    /// The longest.
+    pub longest: u64,
+}
+
+impl Pauses {
+    fn parse(words: &[&str]) -> Option<Self> {
+        let [last, middle, most, longest] = words else { return None };
+        Some(Self {
+            last: last.parse().ok()?,
+            middle: middle.parse().ok()?,
+            most: most.parse().ok()?,
+            longest: longest.parse().ok()?,
+        })
+    }
 }
 
 /// The table of services.
@@ -239,14 +264,15 @@ pub fn services(vm: &Vm) -> Result<Vec<Service>> {
 
 fn service(line: &str) -> Option<Service> {
     let words: Vec<_> = line.split_whitespace().collect();
-    let [name, placement, _, restarts, migrations, last, middle, most, longest] = words[..] else { return None };
+    let [name, placement, _, restarts, migrations, ref pauses @ ..] = words[..] else { return None };
+    let (times, busy) = pauses.split_at_checked(4)?;
     Some(Service {
         name: name.into(),
         placement: placement.into(),
         restarts: restarts.parse().ok()?,
         migrations: migrations.parse().ok()?,
-        last_pause_ns: last.parse().ok()?,
-        pauses_ns: [longest.parse().ok()?, most.parse().ok()?, middle.parse().ok()?],
+        pauses_ns: Pauses::parse(times)?,
+        busy_ns: Pauses::parse(busy)?,
     })
 }
 
@@ -271,9 +297,13 @@ mod tests {
 
     #[test]
     fn the_table_of_services_is_understood() {
-        let line = "fs      native       running             2           1       66106427       5       6       7";
+        let line =
+            "fs      native       running             2           1       66106427       5       6       7 4 1 2 3";
         let service = service(line).expect("well formed");
-        assert_eq!((service.restarts, service.migrations, service.pauses_ns), (2, 1, [7, 6, 5]));
+        assert_eq!((service.restarts, service.migrations), (2, 1));
+        assert_eq!(service.pauses_ns, Pauses { last: 66_106_427, middle: 5, most: 6, longest: 7 });
+        assert_eq!(service.busy_ns, Pauses { last: 4, middle: 1, most: 2, longest: 3 });
+        assert_eq!(super::service(&line[..line.len() - 2]), None);
         assert_eq!(super::service("fs native"), None);
     }
 

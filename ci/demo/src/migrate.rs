@@ -70,7 +70,7 @@ fn all_moves(system: &Loaded, rounds: usize) -> Result<Vec<Move>> {
         moves.push(Move {
             service: service.into(),
             placement: placement.into(),
-            pause: Duration::from_nanos(now.last_pause_ns),
+            pause: Duration::from_nanos(now.pauses_ns.last),
         });
     }
     Ok(moves)

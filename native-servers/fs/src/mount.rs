@@ -11,7 +11,6 @@ use crate::bytes::{le16, le32, put_le16, put_le32};
 use crate::checksum::crc32c;
 use crate::disk::Disk;
 use crate::geometry::{Geometry, SUPERBLOCK_AT, SUPERBLOCK_BYTES, feature, field};
-use crate::journal::format::feature as log_feature;
 use crate::journal::log::HasBegun;
 use crate::volume::Volume;
 
@@ -42,6 +41,13 @@ impl Volume {
             return if needs_replay { Err(FsError::Corrupt) } else { Ok(()) };
         }
         let mut log = self.open_log()?;
+        let is_read_only = self.disk.is_read_only() || self.geometry.must_not_be_written();
+        if needs_replay && !is_read_only && log.is_as_written_here() && self.is_log_empty(&log)? {
+            // As the incarnation before left it when it handed over: there is nothing to do.
+            log.head = log.start();
+            self.journal = Some(log);
+            return Ok(());
+        }
         if needs_replay {
             if self.disk.is_read_only() {
                 return Err(FsError::ReadOnly);
@@ -59,8 +65,7 @@ impl Volume {
             }
             return Ok(());
         }
-        log.style.features =
-            log.style.features & !log_feature::SUM_V2 | log_feature::REVOKE | log_feature::WIDE | log_feature::SUM_V3;
+        log.style.features = log.wanted_features();
         log.head = log.first;
         self.journal = Some(log);
         // The mark first: without it nobody looks into the journal.

@@ -35,8 +35,29 @@ pub struct Ext4 {
 enum Phase {
     /// Nobody has called `begin`.
     Waiting,
+    /// The disk is ready, its client is not.
+    Opened(Box<Volume>),
     Serving(Box<Volume>),
     Retired,
+}
+
+impl Phase {
+    /// The volume, for the client.
+    fn volume(&mut self) -> Result<&mut Volume> {
+        match self {
+            Self::Waiting | Self::Opened(_) => Err(FsError::NotBegun),
+            Self::Serving(volume) => Ok(volume),
+            Self::Retired => Err(FsError::Retired),
+        }
+    }
+
+    /// Lets the client in, if it was opened.
+    fn serve(&mut self) {
+        *self = match core::mem::replace(self, Self::Retired) {
+            Self::Opened(volume) => Self::Serving(volume),
+            other => other,
+        };
+    }
 }
 
 impl Ext4 {
@@ -51,31 +72,21 @@ impl Ext4 {
 
     /// Runs `work` on the volume.
     pub(crate) fn with_volume<T>(&self, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
-        match &mut *self.phase.lock() {
-            Phase::Waiting => Err(FsError::NotBegun),
-            Phase::Serving(volume) => work(volume),
-            Phase::Retired => Err(FsError::Retired),
-        }
+        work(self.phase.lock().volume()?)
     }
 }
 
 impl FileSystem for Ext4 {
     fn begin(&self, orphans: Orphans) -> Result<FsInfo> {
         let mut phase = self.phase.lock();
-        let volume = match &mut *phase {
-            Phase::Retired => return Err(FsError::Retired),
-            Phase::Serving(volume) => {
-                if orphans == Orphans::Free && volume.journal.is_some() {
-                    volume.process_orphans(orphans)?;
-                }
-                volume
-            }
-            waiting @ Phase::Waiting => {
-                *waiting = Phase::Serving(Box::new(Volume::open(self.device.clone(), orphans)?));
-                let Phase::Serving(volume) = waiting else { return Err(FsError::NotBegun) };
-                volume
-            }
-        };
+        if matches!(*phase, Phase::Waiting) {
+            *phase = Phase::Serving(Box::new(Volume::open(self.device.clone(), orphans)?));
+        }
+        phase.serve();
+        let volume = phase.volume()?;
+        if orphans == Orphans::Free && volume.journal.is_some() {
+            volume.process_orphans(orphans)?;
+        }
         Ok(FsInfo {
             root: u64::from(ROOT),
             block_bytes: volume.geometry.block_bytes as u32,
@@ -137,11 +148,7 @@ impl FileSystem for Ext4 {
         let region = self.regions.get(piece.region)?;
         let _used = region.used();
         let mut phase = self.phase.lock();
-        let volume = match &mut *phase {
-            Phase::Waiting => return Err(FsError::NotBegun),
-            Phase::Serving(volume) => volume,
-            Phase::Retired => return Err(FsError::Retired),
-        };
+        let volume = phase.volume()?;
         let transfer = volume.plan_read(inode, &piece, &region)?;
         let moving = volume.moving.clone();
         let _moving = moving.read();
@@ -219,15 +226,39 @@ impl FileSystem for Ext4 {
 
     fn retire(&self) -> Result<u64> {
         let mut phase = self.phase.lock();
-        let last = match &mut *phase {
-            // Its client may have changes to repeat first.
-            Phase::Waiting => return Err(FsError::NotBegun),
-            Phase::Serving(volume) => volume.close()?,
-            Phase::Retired => return Err(FsError::Retired),
-        };
+        // Where it is not begun, its client may have changes to repeat first.
+        let last = phase.volume()?.close()?;
         *phase = Phase::Retired;
         drop(phase);
         self.regions.clear();
         Ok(last)
+    }
+
+    fn settle(&self) -> Result<()> {
+        self.with_volume(Volume::settle)
+    }
+
+    fn hand_over(&self) -> Result<()> {
+        let mut phase = self.phase.lock();
+        if let Phase::Serving(volume) = &*phase {
+            // Whoever still reads or writes contents ends first.
+            drop(volume.moving.write());
+        }
+        let last = core::mem::replace(&mut *phase, Phase::Retired);
+        drop(phase);
+        self.regions.clear();
+        if matches!(last, Phase::Retired) { Err(FsError::Retired) } else { Ok(()) }
+    }
+
+    fn open(&self) -> Result<()> {
+        let mut phase = self.phase.lock();
+        match &*phase {
+            Phase::Waiting => {
+                *phase = Phase::Opened(Box::new(Volume::open(self.device.clone(), Orphans::Keep)?));
+                Ok(())
+            }
+            Phase::Opened(_) | Phase::Serving(_) => Ok(()),
+            Phase::Retired => Err(FsError::Retired),
+        }
     }
 }

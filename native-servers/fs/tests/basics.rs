@@ -295,6 +295,50 @@ fn large_directories_lose_their_index_and_nothing_else() {
 }
 
 #[test]
+fn the_next_incarnation_takes_over_without_a_write() {
+    for shape in SHAPES {
+        let disk = Arc::new(Disk::new(image::make(16 << 10, shape)));
+        let mut client = Client::new(disk.clone());
+        let file = client.create(ROOT, "file", FILE).expect("room").inode;
+        client.write(file, 0, &pattern(50_000, 3)).expect("room");
+        client.fs.settle().expect("the disk works");
+        // Nobody has committed this one: the next incarnation is told of it.
+        client.create(ROOT, "late", FILE).expect("room");
+        let before = (disk.writes(), client.number);
+        client.fs.hand_over().expect("it serves");
+        assert_eq!(
+            (client.fs.hand_over(), client.fs.attributes(ROOT).err()),
+            (Err(FsError::Retired), Some(FsError::Retired))
+        );
+        let next = fs_server::Ext4::new(disk.clone());
+        assert_eq!(next.open(), Ok(()));
+        assert_eq!((next.statistics().err(), next.commit()), (Some(FsError::NotBegun), Err(FsError::NotBegun)));
+        assert_eq!(next.begin(Orphans::Keep).map(|info| info.committed), Ok(before.1 - 1));
+        assert_eq!(disk.writes(), before.0, "nothing was written meanwhile");
+        assert_eq!(next.lookup(ROOT, b"late").err(), Some(FsError::NotFound));
+        drop(next);
+        image::replay(&disk.bytes());
+        let mut client = Client::begin(disk.clone(), Orphans::Keep).expect("it is sound");
+        client.create(ROOT, "late", FILE).expect("room");
+        assert_eq!(client.read(file), Ok(pattern(50_000, 3)));
+        finish(&client, &disk);
+    }
+}
+
+#[test]
+fn one_that_hands_over_with_something_in_its_journal_loses_nothing_of_it() {
+    let disk = Arc::new(Disk::new(image::make(16 << 10, SHAPES[0])));
+    let mut client = Client::new(disk.clone());
+    let folder = client.create(ROOT, "folder", DIRECTORY).expect("room").inode;
+    client.fs.commit().expect("the disk works");
+    client.fs.hand_over().expect("it serves");
+    let client = Client::begin(disk.clone(), Orphans::Keep).expect("it is sound");
+    assert_eq!(client.walk("folder").map(|found| found.inode), Ok(folder));
+    assert_eq!(client.info.committed, client.number);
+    finish(&client, &disk);
+}
+
+#[test]
 fn what_cannot_be_mounted_is_refused() {
     let begin = |bytes| Client::begin(Arc::new(Disk::new(bytes)), Orphans::Free).map(|client| client.info.read_only);
     assert_eq!(begin(vec![0; 1 << 20]).err(), Some(FsError::Corrupt));

@@ -318,5 +318,15 @@ ipc::interface! {
         /// Commits, leaves the disk clean and lets go of it: everything after this is [`FsError::Retired`]. The number of
         /// the last change.
         27 => fn retire(&self) -> Result<u64, FsError>;
+
+        /// Commits, and empties the journal, now and after each of the next commits: so that whoever is next has nothing to
+        /// replay. For a service that is about to move, while it is still used.
+        28 => fn settle(&self) -> Result<(), FsError>;
+        /// Ends this incarnation as a crash would, without writing: what is not on the disk its client repeats to the next one.
+        /// Everything after this is [`FsError::Retired`].
+        29 => fn hand_over(&self) -> Result<(), FsError>;
+        /// Does what [`begin`](Self::begin) with [`Orphans::Keep`] does with the disk, so that begin only has to answer; until
+        /// then everything else is still [`FsError::NotBegun`].
+        30 => fn open(&self) -> Result<(), FsError>;
     }
 }

@@ -100,6 +100,7 @@ impl Platform for Linked {
         {
             log::warn!("the file system does not commit: {}", error.name());
         }
+        self.client.get().into_iter().for_each(|client| client.expect_move());
     }
 
     fn catch_up(&self) {

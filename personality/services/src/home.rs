@@ -8,7 +8,7 @@ use interfaces::{BlockError, FsError, SupervisorError};
 /// A step of a move. Which ones a move has, and in which order, depends on the service and on where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The service puts everything on the disk and lets go of it.
+    /// The service lets go of the disk, as it is.
     Retire,
     /// The native task ends: its threads, its devices, its memory.
     Stop,
@@ -125,6 +125,9 @@ pub trait Home<T: ?Sized> {
     /// The steps by which it enters.
     fn entering(&self) -> &'static [Step];
 
+    /// Does before the gate is closed what leaves less to do for the steps of leaving. What fails here fails there again.
+    fn settle(&self) {}
+
     /// Takes a step.
     ///
     /// # Errors
@@ -136,6 +139,9 @@ pub trait Home<T: ?Sized> {
     /// # Errors
     /// Why it cannot be.
     fn take_back(&self, step: Step) -> Result<(), StepError>;
+
+    /// The service is here, and its gate open: lets its client do what it has to do before it can go on.
+    fn entered(&self) {}
 
     /// The service, as it can be called here now.
     fn service(&self) -> Arc<T>;

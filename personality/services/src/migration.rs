@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::home::{Home, Step, StepError};
+use crate::pauses::Pause;
 use crate::slot::Slot;
 
 /// A move did not happen.
@@ -39,24 +40,28 @@ impl fmt::Display for MoveError {
     }
 }
 
-/// Moves the service in `slot` from one home to another: prepares the new one, closes the gate, takes the other steps, opens
-/// it. How long it was closed, in nanoseconds (`None`: never), and how it went.
+/// Moves the service in `slot` from one home to another: prepares the new one, has the old one `settle`, closes the gate, takes
+/// the other steps, opens it. How long it was closed (`None`: never), and how it went.
 ///
 /// # Errors
 /// As [`MoveError`] says.
-pub fn run<T: ?Sized>(slot: &Slot<T>, from: &dyn Home<T>, to: &dyn Home<T>) -> (Option<u64>, Result<(), MoveError>) {
+pub fn run<T: ?Sized>(slot: &Slot<T>, from: &dyn Home<T>, to: &dyn Home<T>) -> (Option<Pause>, Result<(), MoveError>) {
     let mut course = Course { from, to, taken: Vec::new() };
     let prepared = to.preparing().iter().try_for_each(|step| course.take(Of::New(*step)));
     if prepared.is_err() {
         return (None, prepared);
     }
+    // From here on others wait for this thread.
+    let _raised = rt::thread::raise();
+    from.settle();
     let mut closed = slot.close();
-    let closed_ns = rt::time::now_ns();
     let left = from.leaving().iter().try_for_each(|step| course.take(Of::Old(*step)));
     let result = left.and_then(|()| to.entering().iter().try_for_each(|step| course.take(Of::New(*step))));
-    closed.set(if result.is_ok() { to.service() } else { from.service() });
-    drop(closed);
-    (Some(rt::time::now_ns() - closed_ns), result)
+    let home = if result.is_ok() { to } else { from };
+    closed.set(home.service());
+    let start = closed.open();
+    home.entered();
+    (Some(start.end()), result)
 }
 
 /// A step, and whose it is.

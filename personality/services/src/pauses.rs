@@ -5,7 +5,41 @@ use alloc::vec::Vec;
 /// Pauses that are remembered: the latest.
 const KEPT: usize = 1024;
 
-/// The pauses of one service's moves, in nanoseconds.
+/// How long a gate was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Time, in nanoseconds.
+    pub time_ns: u64,
+    /// Of that, the time in which some thread of the system ran: instructions, where the machine's clock counts them.
+    pub busy_ns: u64,
+}
+
+/// A gate was closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    now_ns: u64,
+    idle_ns: u64,
+}
+
+impl Pause {
+    /// Begins to measure.
+    #[must_use]
+    pub fn begin() -> Start {
+        Start { now_ns: rt::time::now_ns(), idle_ns: rt::time::idle_ns() }
+    }
+}
+
+impl Start {
+    /// Ends it.
+    #[must_use]
+    pub fn end(self) -> Pause {
+        let time_ns = rt::time::now_ns().saturating_sub(self.now_ns);
+        let idle_ns = rt::time::idle_ns().saturating_sub(self.idle_ns);
+        Pause { time_ns, busy_ns: time_ns.saturating_sub(idle_ns) }
+    }
+}
+
+/// The pauses of one service's moves: one measure of them, in nanoseconds.
 #[derive(Debug, Default)]
 pub struct Pauses {
     latest: Vec<u64>,
@@ -45,6 +79,12 @@ impl Pauses {
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count
+    }
+
+    /// The last one, the middle one, that of 99 in 100, and the longest.
+    #[must_use]
+    pub fn figures(&self) -> [u64; 4] {
+        [self.last(), self.percentile(50), self.percentile(99), self.longest()]
     }
 
     /// The shortest pause that at least `percent` per cent of the latest 1,024 do not exceed; 0: there was none.

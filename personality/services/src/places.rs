@@ -14,7 +14,6 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
 
-use interfaces::file_system::Orphans;
 use interfaces::supervisor::Placement;
 use interfaces::{BlockDevice, BlockError, FileSystem, FsError, Supervisor};
 use rt::sync::Mutex;
@@ -58,8 +57,12 @@ pub trait Platform: Send + Sync {
     fn native_file_system(&self) -> Arc<dyn FileSystem>;
 
     /// Makes the file system's client catch up with a server that died, and commits, so that less is left to do while the
-    /// gate is closed. Called with the gate open.
+    /// gate is closed. From now on its callers are to go before other threads. Called with the gate open.
     fn settle(&self);
+
+    /// Makes the file system's client bring an incarnation up to date that took over, if one did; the move is over. Called with
+    /// the gate open.
+    fn catch_up(&self);
 
     /// The supervisor.
     fn supervisor(&self) -> &dyn Supervisor;
@@ -109,11 +112,7 @@ impl Estate {
 
     fn release_disk(&self) -> Result<(), StepError> {
         let disk = self.disk.lock().take();
-        let Some(disk) = disk else { return Ok(()) };
-        // What was answered must be on the disk's medium before somebody else starts the device anew.
-        let flushed = disk.flush().map_err(StepError::Disk);
-        let quiet = disk.shut_down();
-        flushed.and(quiet)
+        disk.map_or(Ok(()), |disk| disk.shut_down())
     }
 
     /// Serves endpoint `block` if the driver is inside and the file system is not.
@@ -154,6 +153,11 @@ impl Home<dyn BlockDevice> for BlockInside {
 
     fn entering(&self) -> &'static [Step] {
         &[Step::Open, Step::Ready, Step::Serve, Step::Note]
+    }
+
+    fn settle(&self) {
+        // What fails here fails again when it is left.
+        let _ = self.service().flush();
     }
 
     fn take(&self, step: Step) -> Result<(), StepError> {
@@ -223,15 +227,16 @@ impl Home<dyn BlockDevice> for BlockNative {
         &[Step::Start, Step::Ready, Step::Note]
     }
 
+    fn settle(&self) {
+        // What fails here fails again when it is left.
+        let _ = self.service().flush();
+    }
+
     fn take(&self, step: Step) -> Result<(), StepError> {
         match step {
             Step::Start => self.0.supervisor().start(BLOCK)?,
             Step::Ready => self.service().info().map(drop)?,
-            Step::Stop => {
-                // What was answered must be on the disk's medium before somebody else starts the device anew.
-                persist(|| self.service().flush(), |error| matches!(error, BlockError::Call(_)))?;
-                self.0.supervisor().stop(BLOCK)?;
-            }
+            Step::Stop => self.0.supervisor().stop(BLOCK)?,
             Step::Note => self.0.supervisor().placed(BLOCK, Placement::Native)?,
             _ => {}
         }
@@ -269,10 +274,19 @@ impl Home<dyn FileSystem> for FsInside {
         &[Step::Ready, Step::Note]
     }
 
+    fn settle(&self) {
+        // What fails here fails again when it is left.
+        let _ = self.service().settle();
+    }
+
+    fn entered(&self) {
+        self.0.platform.catch_up();
+    }
+
     fn take(&self, step: Step) -> Result<(), StepError> {
         match step {
             Step::Retire => {
-                let retired = self.service().retire();
+                let retired = self.service().hand_over();
                 if let Err(error) = retired {
                     // Whatever it is like now, the next one starts from the disk, and its client catches up.
                     self.0.open_file_system(&self.1)?;
@@ -282,7 +296,7 @@ impl Home<dyn FileSystem> for FsInside {
             }
             Step::Ready => {
                 self.0.open_file_system(&self.1)?;
-                self.service().begin(Orphans::Keep)?;
+                self.service().open()?;
             }
             Step::Note => self.0.supervisor().placed(FS, Placement::Personality)?,
             _ => {}
@@ -295,7 +309,7 @@ impl Home<dyn FileSystem> for FsInside {
             Step::Retire => self.0.open_file_system(&self.1),
             Step::Ready => {
                 let file_system = self.0.file_system.lock().take();
-                file_system.map_or(Ok(()), |file_system| Ok(file_system.retire().map(drop)?))
+                file_system.map_or(Ok(()), |file_system| Ok(file_system.hand_over()?))
             }
             Step::Note => Ok(self.0.supervisor().placed(FS, Placement::Native)?),
             _ => Ok(()),
@@ -327,20 +341,26 @@ impl Home<dyn FileSystem> for FsNative {
         &[Step::Ready, Step::Note]
     }
 
+    fn settle(&self) {
+        // What fails here fails again when it is left.
+        let _ = self.service().settle();
+    }
+
+    fn entered(&self) {
+        self.0.platform.catch_up();
+    }
+
     fn take(&self, step: Step) -> Result<(), StepError> {
         match step {
-            // If it died just now, this fails: its client has to repeat first what was lost.
             Step::Retire => {
-                self.service().statistics()?;
-                self.service().retire()?;
+                persist(|| self.service().hand_over(), |error| matches!(error, FsError::Call(_)))?;
             }
             Step::Stop => self.0.supervisor().stop(FS)?,
             Step::Unserve => self.0.unserve(),
             Step::Serve => self.serve()?,
             Step::Start => self.0.supervisor().start(FS)?,
             Step::Ready => {
-                let begin = || self.service().begin(Orphans::Keep);
-                persist(begin, |error| matches!(error, FsError::Call(_))).map(drop)?;
+                persist(|| self.service().open(), |error| matches!(error, FsError::Call(_)))?;
             }
             Step::Note => self.0.supervisor().placed(FS, Placement::Native)?,
             Step::Release | Step::Open => {}
@@ -365,7 +385,7 @@ impl Home<dyn FileSystem> for FsNative {
                 Ok(())
             }
             Step::Start => Ok(self.0.supervisor().stop(FS)?),
-            Step::Ready => Ok(self.service().retire().map(drop)?),
+            Step::Ready => Ok(self.service().hand_over()?),
             Step::Note => Ok(self.0.supervisor().placed(FS, Placement::Personality)?),
             Step::Release | Step::Open => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! Both services of a personality: from the boot's placements on, through every move.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt::Write;
 
@@ -12,7 +12,7 @@ use rt::sync::Mutex;
 use crate::command::{Command, CommandError, placement_name};
 use crate::home::{Home, Step, StepError};
 use crate::migration::{self, MoveError};
-use crate::pauses::Pauses;
+use crate::pauses::{Pause, Pauses};
 use crate::places::{BLOCK, BlockInside, BlockNative, Estate, FS, FsInside, FsNative, Places, Platform};
 use crate::slot::Slot;
 
@@ -44,8 +44,17 @@ struct Moves {
 struct Record {
     /// How long the gate was closed, for moves that were rolled back as well.
     pauses: Pauses,
+    /// Of that, how long some thread of the system ran.
+    busy: Pauses,
     /// Moves that succeeded.
     done: u64,
+}
+
+impl Record {
+    fn add(&mut self, pause: Pause) {
+        self.pauses.add(pause.time_ns);
+        self.busy.add(pause.busy_ns);
+    }
 }
 
 /// A home that fails at one step.
@@ -65,6 +74,14 @@ impl<T: ?Sized> Home<T> for Failing<'_, T> {
 
     fn entering(&self) -> &'static [Step] {
         self.home.entering()
+    }
+
+    fn settle(&self) {
+        self.home.settle();
+    }
+
+    fn entered(&self) {
+        self.home.entered();
     }
 
     fn take(&self, step: Step) -> Result<(), StepError> {
@@ -158,35 +175,35 @@ impl Services {
         let mut result = Ok(());
         for _ in 0..ATTEMPTS {
             self.estate.platform.settle();
-            let pause_ns;
-            (pause_ns, result) = self.move_once(service, to, fail_at);
+            let pause;
+            (pause, result) = self.move_once(service, to, fail_at);
             let record = if service == BLOCK { &mut moves.block } else { &mut moves.fs };
-            pause_ns.into_iter().for_each(|pause_ns| record.pauses.add(pause_ns));
+            pause.into_iter().for_each(|pause| record.add(pause));
             record.done += u64::from(result.is_ok());
             if !result.as_ref().is_err_and(is_by_death) {
                 break;
             }
         }
+        // Also where the move did not come so far.
+        self.estate.platform.catch_up();
         result.map_err(CommandError::Move)
     }
 
-    fn move_once(&self, service: &str, to: Placement, fail_at: Option<Step>) -> (Option<u64>, Result<(), MoveError>) {
+    fn move_once(&self, service: &str, to: Placement, fail_at: Option<Step>) -> (Option<Pause>, Result<(), MoveError>) {
         let estate = &self.estate;
         if service == BLOCK {
-            // Its queue is empty sooner, the less is left in the device's cache.
-            let _ = self.block.call(BlockDevice::flush);
             let (inside, native) = (BlockInside(estate.clone()), BlockNative(estate.clone()));
-            return between(&self.block, &inside, &native, to, fail_at, || estate.places.lock().block = to);
+            return between(&self.block, [&inside, &native], to, fail_at, || estate.places.lock().block = to);
         }
         let (inside, native) = (FsInside(estate.clone(), self.block.clone()), FsNative(estate.clone()));
-        between(&self.fs, &inside, &native, to, fail_at, || estate.places.lock().fs = to)
+        between(&self.fs, [&inside, &native], to, fail_at, || estate.places.lock().fs = to)
     }
 
     /// A table of the services, for people and programs: a line of names, then a line for each service.
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = format!(
-            "{:<8}{:<13}{:<12}{:>9}{:>12}{:>15}{:>15}{:>15}{:>15}\n",
+            "{:<8}{:<13}{:<11} {:>8} {:>10} {:>13} {:>11} {:>11} {:>12} {:>11} {:>11} {:>11} {:>11}\n",
             "service",
             "placement",
             "task",
@@ -195,7 +212,11 @@ impl Services {
             "last-pause-ns",
             "p50-ns",
             "p99-ns",
-            "max-pause-ns"
+            "max-pause-ns",
+            "last-busy",
+            "p50-busy",
+            "p99-busy",
+            "max-busy",
         );
         let moves = self.moves.lock();
         for number in 0.. {
@@ -217,7 +238,7 @@ impl Services {
 
     fn show(&self, text: &mut String, info: &ServiceInfo, moves: &Moves) {
         let none = Record::default();
-        let Record { pauses, done } = match info.name.as_str() {
+        let Record { pauses, busy, done } = match info.name.as_str() {
             BLOCK => &moves.block,
             FS => &moves.fs,
             _ => &none,
@@ -228,11 +249,12 @@ impl Services {
             TaskState::Restarting => "restarting",
             TaskState::Dead => "dead",
         };
-        let [last, half, most, longest] =
-            [pauses.last(), pauses.percentile(50), pauses.percentile(99), pauses.longest()].map(|ns| ns.to_string());
+        let [last, half, most, longest] = pauses.figures();
+        let [last_busy, half_busy, most_busy, longest_busy] = busy.figures();
         let _ = writeln!(
             text,
-            "{:<8}{:<13}{state:<12}{:>9}{:>12}{last:>15}{half:>15}{most:>15}{longest:>15}",
+            "{:<8}{:<13}{state:<11} {:>8} {:>10} {last:>13} {half:>11} {most:>11} {longest:>12} \
+             {last_busy:>11} {half_busy:>11} {most_busy:>11} {longest_busy:>11}",
             info.name,
             placement_name(info.placement),
             info.restarts,
@@ -244,22 +266,21 @@ impl Services {
 /// Moves between the two homes of a service; `noted` is called with the gate closed when it is at the other one.
 fn between<T: ?Sized>(
     slot: &Slot<T>,
-    inside: &dyn Home<T>,
-    native: &dyn Home<T>,
+    [inside, native]: [&dyn Home<T>; 2],
     to: Placement,
     fail_at: Option<Step>,
     noted: impl FnOnce(),
-) -> (Option<u64>, Result<(), MoveError>) {
+) -> (Option<Pause>, Result<(), MoveError>) {
     let (from, to) = match to {
         Placement::Native => (inside, native),
         Placement::Personality => (native, inside),
     };
     let (from, to) = (Failing { home: from, at: fail_at }, Failing { home: to, at: fail_at });
-    let (pause_ns, result) = migration::run(slot, &from, &to);
+    let (pause, result) = migration::run(slot, &from, &to);
     if result.is_ok() {
         noted();
     }
-    (pause_ns, result)
+    (pause, result)
 }
 
 /// Whether a move failed only because the file system died under it: once its client has caught up, it can be tried again.

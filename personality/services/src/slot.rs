@@ -12,6 +12,11 @@ use interfaces::{BlockDevice, BlockError, FileSystem, FsError};
 use ipc::Capability;
 use rt::sync::{RwLock, RwLockWriteGuard};
 
+use crate::pauses::{Pause, Start};
+
+/// How long a gate that is to be closed lets calls in while there are always some in flight, in nanoseconds.
+const PATIENCE_NS: u64 = 500_000_000;
+
 /// A service's place. Calls hold its gate open; whoever moves the service closes it.
 pub struct Slot<T: ?Sized> {
     name: String,
@@ -19,7 +24,10 @@ pub struct Slot<T: ?Sized> {
 }
 
 /// A closed gate: no call is in flight, and new ones wait until this is dropped.
-pub struct Closed<'a, T: ?Sized>(RwLockWriteGuard<'a, Arc<T>>);
+pub struct Closed<'a, T: ?Sized> {
+    home: RwLockWriteGuard<'a, Arc<T>>,
+    since: Start,
+}
 
 impl<T: ?Sized> Slot<T> {
     /// A slot for the service of this name, which runs at `home`.
@@ -36,25 +44,38 @@ impl<T: ?Sized> Slot<T> {
 
     /// Calls the service where it is.
     pub fn call<R>(&self, call: impl FnOnce(&T) -> R) -> R {
+        if let Some(home) = self.home.try_read() {
+            return call(&**home);
+        }
+        // Who had to wait for a move goes first when it is over: the mover and others may wait for what it holds.
+        let _raised = rt::thread::raise();
         call(&**self.home.read())
     }
 
-    /// Lets no new calls in, and waits for the end of those in flight.
+    /// Lets no new calls in, and waits for the end of those in flight: first, for a while, for a moment in which none is. (New
+    /// calls would wait for all that those in flight wait for.)
     pub fn close(&self) -> Closed<'_, T> {
-        Closed(self.home.write())
+        let quiet = self.home.try_write_until(rt::time::now_ns() + PATIENCE_NS);
+        let since = Pause::begin();
+        Closed { home: quiet.unwrap_or_else(|| self.home.write()), since }
     }
 }
 
 impl<T: ?Sized> Closed<'_, T> {
     /// Puts the service elsewhere.
     pub fn set(&mut self, home: Arc<T>) {
-        *self.0 = home;
+        *self.home = home;
     }
 
     /// Where it is.
     #[must_use]
     pub fn home(&self) -> &Arc<T> {
-        &self.0
+        &self.home
+    }
+
+    /// Lets calls in again; since when they were held back.
+    pub fn open(self) -> Start {
+        self.since
     }
 }
 
@@ -125,4 +146,7 @@ pass_on! { FileSystem for Slot<dyn FileSystem>, FsError:
     fn forget(change: Change, inode: u64) -> Changed;
     fn commit() -> u64;
     fn retire() -> u64;
+    fn settle() -> ();
+    fn hand_over() -> ();
+    fn open() -> ();
 }

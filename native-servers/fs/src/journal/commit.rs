@@ -22,6 +22,9 @@ use crate::volume::Volume;
 /// Committed blocks that are kept in memory: more are brought home.
 const MOST_COMMITTED: usize = 768;
 
+/// After so many commits nobody has taken over, and nobody will.
+const COMMITS_BEFORE_END: u32 = 16;
+
 type Block = (u64, Arc<Vec<u8>>);
 
 impl Volume {
@@ -39,6 +42,17 @@ impl Volume {
         let result = self.commit_running();
         self.failed = result.is_err();
         result.map(|()| self.committed)
+    }
+
+    /// Commits, and leaves nothing in the journal, now and after each of the next commits.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        self.commits_before_end = COMMITS_BEFORE_END;
+        self.commit()?;
+        let used = self.journal.as_ref().map_or(0, |journal| journal.used);
+        if used > 0 { self.bring_home() } else { Ok(()) }
     }
 
     /// Commits if the running transaction has become large.
@@ -60,7 +74,8 @@ impl Volume {
         journal.head = journal.after(journal.head, count);
         journal.used += count;
         journal.sequence = journal.sequence.wrapping_add(1);
-        let is_full = journal.used > journal.ring() / 2;
+        let is_full = self.commits_before_end > 0 || journal.used > journal.ring() / 2;
+        self.commits_before_end = self.commits_before_end.saturating_sub(1);
         self.buffers.set_committed();
         // Whoever still reads what was freed ends first.
         drop(self.moving.write());

@@ -87,6 +87,16 @@ impl Log {
         be32(&self.superblock, field::START)
     }
 
+    /// The features of a journal that is written here.
+    pub(crate) const fn wanted_features(&self) -> u32 {
+        self.style.features & !feature::SUM_V2 | feature::REVOKE | feature::WIDE | feature::SUM_V3
+    }
+
+    /// Whether it has these already.
+    pub(crate) const fn is_as_written_here(&self) -> bool {
+        self.style.features == self.wanted_features()
+    }
+
     /// The superblock that says: replay begins at `start` (0: nothing is to be replayed) with the next transaction.
     fn with_start(&mut self, start: u32) -> &[u8] {
         let features = self.style.features;

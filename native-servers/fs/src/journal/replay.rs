@@ -53,6 +53,19 @@ impl Volume {
         Ok(())
     }
 
+    /// Whether a log that is in use has nothing: nobody began to write a transaction since it was emptied.
+    ///
+    /// # Errors
+    /// `Disk`, `Corrupt`.
+    pub(crate) fn is_log_empty(&self, log: &Log) -> Result<bool> {
+        if log.start() == 0 {
+            return Ok(false);
+        }
+        let mut block = alloc::vec![0; self.geometry.block_bytes];
+        self.disk.read(self.address(log.physical(log.start())?), &mut block)?;
+        Ok(kind_in(&block, log.sequence).is_none())
+    }
+
     /// Walks over the transactions from the log's start to `end` (`None`: to the last committed one): the number behind.
     fn walk(&self, log: &Log, end: Option<u32>, mut meet: impl FnMut(u32, Met<'_>) -> Result<()>) -> Result<u32> {
         let (mut sequence, mut position) = (log.sequence, log.start());

@@ -71,6 +71,21 @@ impl DiskFs {
         self.volume.link.commit_all()
     }
 
+    /// Says that the server is about to move: until [`catch_up`](Self::catch_up) callers go before other threads.
+    pub fn expect_move(&self) {
+        self.volume.link.set_hurry(true);
+    }
+
+    /// Brings an incarnation up to date that took over, if there is one.
+    ///
+    /// # Errors
+    /// `EIO` if there is none, for good.
+    pub fn catch_up(&self) -> Result<()> {
+        let result = self.volume.link.ask(|server| server.statistics()).map(drop);
+        self.volume.link.set_hurry(false);
+        result
+    }
+
     /// Does what the worker would do now, for everything that waits.
     pub fn work(&self) {
         self.volume.work(u64::MAX);

@@ -9,13 +9,14 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use interfaces::file_system::{Changed, FsInfo, Orphans, Time};
 use interfaces::{FileSystem, FsError};
 use ipc::Capability;
 use linux_abi::{Errno, Result};
 use rt::sync::{Mutex, RwLock, RwLockWriteGuard};
+use rt::thread::Raised;
 
 use crate::error::{errno, is_lost};
 use crate::log::{Entry, Log, Operation};
@@ -52,6 +53,8 @@ pub(crate) struct Link {
     committed: AtomicU64,
     committing: Mutex<()>,
     recoveries: AtomicU64,
+    /// The server is about to move: callers go first, so that nobody waits for one that waits for its turn.
+    hurry: AtomicBool,
 }
 
 /// How a change ended well.
@@ -90,6 +93,7 @@ impl Link {
             committed: AtomicU64::new(last),
             committing: Mutex::new(()),
             recoveries: AtomicU64::new(0),
+            hurry: AtomicBool::new(false),
         };
         Ok((link, info))
     }
@@ -121,6 +125,7 @@ impl Link {
         reader: Option<&Reader<'_>>,
         question: impl Fn(&dyn FileSystem, u64) -> core::result::Result<R, FsError>,
     ) -> Result<R> {
+        let mut raised = self.raised();
         loop {
             let session = self.session.read();
             if session.failed {
@@ -133,8 +138,21 @@ impl Link {
                 result => return result.map_err(errno),
             }
             drop(session);
-            self.recover(&mut self.log.lock(), epoch)?;
+            raised.get_or_insert_with(rt::thread::raise);
+            // Somebody who has the log may have done it, and use the log for longer.
+            if self.session.read().epoch == epoch {
+                self.recover(&mut self.log.lock(), epoch)?;
+            }
         }
+    }
+
+    /// From now on callers go first, or do not any more.
+    pub(crate) fn set_hurry(&self, hurry: bool) {
+        self.hurry.store(hurry, Ordering::Relaxed);
+    }
+
+    fn raised(&self) -> Option<Raised> {
+        self.hurry.load(Ordering::Relaxed).then(rt::thread::raise)
     }
 
     /// Makes a change; `now` becomes the time of last change of what it concerns.
@@ -142,6 +160,7 @@ impl Link {
     /// # Errors
     /// As [`Link::ask`].
     pub(crate) fn change(&self, now: Time, operation: Operation) -> Result<(Done, u64)> {
+        let mut raised = self.raised();
         let mut log = self.log.lock();
         if log.len() >= LOG_LIMIT || log.frames() >= LOG_FRAMES_LIMIT {
             self.commit_log(&mut log)?;
@@ -169,6 +188,7 @@ impl Link {
                 Err(error) => return Err(errno(error)),
             }
             drop(session);
+            raised.get_or_insert_with(rt::thread::raise);
             self.recover(&mut log, epoch)?;
             if log.committed() >= number {
                 log.skip();

@@ -86,6 +86,9 @@ pass_on! {
     fn forget(change: Change, inode: u64) -> Changed;
     fn commit() -> u64;
     fn retire() -> u64;
+    fn settle() -> ();
+    fn hand_over() -> ();
+    fn open() -> ();
 }
 
 /// A tool of e2fsprogs, wherever Debian puts it.

@@ -41,6 +41,7 @@ struct State {
     fault: String,
     kill_at_retire: bool,
     settled: u32,
+    caught_up: u32,
 }
 
 pub(super) struct Machine {
@@ -100,6 +101,10 @@ impl Machine {
 
     pub(super) fn kill_at_next_retire(&self) {
         self.state().kill_at_retire = true;
+    }
+
+    pub(super) fn caught_up(&self) -> u32 {
+        self.state().caught_up
     }
 
     pub(super) fn settled(&self) -> u32 {
@@ -290,7 +295,11 @@ impl FileSystem for Library {
         }
     }
 
-    fn retire(&self) -> Result<u64, FsError> {
+    fn settle(&self) -> Result<(), FsError> {
+        self.statistics().map(drop)
+    }
+
+    fn hand_over(&self) -> Result<(), FsError> {
         let (mut state, index) = self.instance()?;
         if core::mem::take(&mut state.kill_at_retire) {
             state.instances[index] = Instance::Retired;
@@ -301,14 +310,24 @@ impl FileSystem for Library {
             state.instances[index] = if self.1.is_some() { Instance::Retired } else { state.instances[index] };
             return Err(FsError::Disk);
         }
-        match state.instances[index] {
-            Instance::Begun => {
-                state.instances[index] = Instance::Retired;
-                Ok(0)
-            }
-            Instance::Fresh => Err(FsError::NotBegun),
-            Instance::Retired => Err(FsError::Retired),
+        if state.instances[index] == Instance::Retired {
+            return Err(FsError::Retired);
         }
+        state.instances[index] = Instance::Retired;
+        Ok(())
+    }
+
+    fn open(&self) -> Result<(), FsError> {
+        let (mut state, index) = self.instance()?;
+        if state.fails("open-disk") {
+            return Err(FsError::Corrupt);
+        }
+        if state.instances[index] == Instance::Retired {
+            return Err(FsError::Retired);
+        }
+        let others = state.instances.iter().enumerate().filter(|(other, _)| *other != index);
+        assert_eq!(others.filter(|(_, other)| **other == Instance::Begun).count(), 0, "two have the disk");
+        Ok(())
     }
 
     unsupported! {
@@ -331,6 +350,7 @@ impl FileSystem for Library {
         fn punch_hole(change: Change, inode: u64, offset: u64, bytes: u64) -> Changed;
         fn forget(change: Change, inode: u64) -> Changed;
         fn commit() -> u64;
+        fn retire() -> u64;
     }
 }
 
@@ -425,6 +445,12 @@ impl Platform for Machine {
 
     fn native_file_system(&self) -> Arc<dyn FileSystem> {
         Arc::new(Library(self.state.clone(), None))
+    }
+
+    fn catch_up(&self) {
+        // As the client's next call; it repeats what fails.
+        let mut state = self.state();
+        state.caught_up += 1;
     }
 
     fn settle(&self) {

@@ -279,4 +279,19 @@ impl FileSystem for Fake {
             Ok(state.committed.last)
         })
     }
+
+    fn settle(&self) -> Answer<()> {
+        self.commit().map(drop)
+    }
+
+    fn hand_over(&self) -> Answer<()> {
+        self.ask(|state| {
+            state.retired = true;
+            Ok(())
+        })
+    }
+
+    fn open(&self) -> Answer<()> {
+        Ok(())
+    }
 }
