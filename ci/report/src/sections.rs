@@ -148,6 +148,10 @@ fn move_section(page: &mut Page, ground: &Ground, size: Size) -> Result<()> {
     });
     page.plot(&bars("pause", "ms", Scale::Linear, &pauses.collect::<Vec<_>>()));
     page.table(&migrate::table(&figures));
+    if let Some(table) = migrate::counted_table(&figures) {
+        page.paragraph("The pauses in instructions, on a machine whose clock counts them:");
+        page.table(&table);
+    }
     page.command(&demo_command("migrate", size));
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use banyan::run::Placement;
 use banyan::workspace;
+use demo::load::Clock;
 use harness::{move_tests, power_tests};
 use power_cuts::cuts::Summary;
 
@@ -35,7 +36,7 @@ pub(super) fn file_system(length: Length) -> Result<Result<String, String>> {
 
 /// Both services move under load.
 pub(super) fn moves(length: Length) -> Result<Result<String, String>> {
-    Ok(boots(length, move_tests::moves))
+    Ok(boots(length, |amount| move_tests::moves(amount, Clock::Wall).map(|moved| moved.to_string())))
 }
 
 /// Both services die under load.
