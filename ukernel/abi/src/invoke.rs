@@ -14,7 +14,7 @@ pub mod untyped {
     /// in slot `w4` (0: the caller's own). An untyped without children starts afresh.
     /// Errors: InvalidArgument (a type that cannot be retyped, a size that it cannot have, 0 or more than 1,024
     /// objects), SlotOccupied (one of the slots), OutOfMemory (not that much is left), InvalidCapability (slots that
-    /// the table does not have). Nothing is made then.
+    /// the table does not have), InsufficientRights (a SchedContext, by a thread that has forgone that). Nothing is made then.
     /// Cost: with DELETE: retype_delete_endpoint, retype_delete_thread, retype_delete_vspace,
     /// retype_delete_cap_table_16, retype_delete_page
     pub const RETYPE: u32 = 0x101;
@@ -111,6 +111,10 @@ pub mod thread {
     /// thread has that of the thread that made it.
     /// Errors: InvalidArgument (above 255), InsufficientRights (above the caller's own).
     pub const SET_MAX_PRIORITY: u32 = 0x30f;
+    /// The thread, and each that it makes from now on, neither makes nor configures SchedContexts any more. It keeps to the time that it
+    /// was given; for good.
+    /// Errors: none.
+    pub const FORGO_TIME: u32 = 0x310;
     /// An FPU instruction is a fault.
     pub const FPU_NONE: u64 = 0;
     /// FPU state is kept across thread switches; at first that of `FINIT` with `MXCSR` 0x1f80.
@@ -190,7 +194,7 @@ pub mod sched_context {
     /// pieces; with no time left its thread waits, or is stopped by a timeout message. 0, 0: unlimited, as a new context is, and not
     /// counted.
     /// Errors: InvalidArgument (but for 0, 0: not [`MIN_BUDGET_NS`] <= budget <= period <= [`MAX_PERIOD_NS`], or not
-    /// [`MIN_REFILLS`] to [`MAX_REFILLS`] refills).
+    /// [`MIN_REFILLS`] to [`MAX_REFILLS`] refills), InsufficientRights (the caller has forgone that).
     pub const CONFIGURE: u32 = 0x701;
     /// Bind to the Thread in slot `w0`.
     /// Errors: InvalidState (one of the two is bound already).
@@ -380,8 +384,8 @@ pub mod trace {
     /// Stop.
     /// Errors: none.
     pub const STOP: u32 = 0xe02;
-    /// The thread with the lowest number from `w0` on: `w0` = its number (bits 0 to 31), priority (32 to 39) and state (40 on: 0
-    /// stopped, 1 ready, 2 blocked), `w1` ticks of the time-stamp counter that it ran (as timer interrupts found it), `w2` messages and
+    /// The thread with the lowest number from `w0` on: `w0` = its number (bits 0 to 31), priority (32 to 39), state (40 to 47: 0
+    /// stopped, 1 ready, 2 blocked) and limit (48 on: thousandths of a processor's time; 0: none), `w1` ticks of the time-stamp counter that it ran (as timer interrupts found it), `w2` messages and
     /// answers that it received, `w3` to `w5` its name.
     /// Errors: InvalidArgument (there is none).
     pub const THREAD: u32 = 0xe03;

@@ -111,6 +111,9 @@ impl<M: Machine> Kernel<M> {
             untyped::RETYPE => {
                 let [object, size, count, first, table] = self.args(&call)?;
                 let object = ObjectType::from_number(object).ok_or(Error::InvalidArgument)?;
+                if object == ObjectType::SchedContext {
+                    self.may_make_time(call.caller)?;
+                }
                 let table = self.table_at(&call, table)?;
                 self.retype(call.slot, (object, size), count, (table, first))?;
                 Ok(Outcome::Done)
@@ -182,6 +185,7 @@ impl<M: Machine> Kernel<M> {
                 let [priority] = self.args(&call)?;
                 self.get_mut(target).max_priority = self.allowed_priority(call.caller, priority)?;
             }
+            thread::FORGO_TIME => self.get_mut(target).makes_time = false,
             thread::BIND_NOTIFICATION => {
                 let [notification] = self.args(&call)?;
                 let slot = self.optional_slot(call.caller, notification)?;
@@ -362,9 +366,15 @@ impl<M: Machine> Kernel<M> {
         Ok(self.give(&call, &[call.length as u64 / 2]))
     }
 
+    /// Whether a thread may make and configure scheduling contexts.
+    fn may_make_time(&self, caller: Ref<Thread>) -> Result<(), Error> {
+        if self.get(caller).makes_time { Ok(()) } else { Err(Error::InsufficientRights) }
+    }
+
     fn invoke_sched_context(&mut self, call: Invocation, target: Ref<SchedContext>) -> Answer {
         match call.method {
             sched_context::CONFIGURE => {
+                self.may_make_time(call.caller)?;
                 self.configure_time(target, self.args(&call)?)?;
                 Ok(Outcome::Done)
             }

@@ -139,8 +139,9 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn make_thread(&mut self, at: PhysAddr) -> Ref<Thread> {
         self.threads_made = self.threads_made.wrapping_add(1);
         // Whoever makes a thread passes its own limit on; the kernel's own, at boot, has none.
-        let max_priority = self.cpu().current.map_or(u8::MAX, |maker| self.get(maker).max_priority);
-        let thread = self.machine.create(at, Thread::new(self.threads_made, max_priority));
+        let maker = self.cpu().current.map(|maker| self.get(maker));
+        let (max_priority, makes_time) = maker.map_or((u8::MAX, true), |maker| (maker.max_priority, maker.makes_time));
+        let thread = self.machine.create(at, Thread::new(self.threads_made, max_priority, makes_time));
         for index in 0..THREAD_SLOTS {
             self.machine.create(at.offset(SLOTS_OFFSET + index * SLOT_BYTES), Slot::default());
         }

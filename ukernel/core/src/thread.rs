@@ -122,6 +122,8 @@ pub struct Thread {
     pub(crate) priority: u8,
     /// The highest priority that it may give to threads.
     pub(crate) max_priority: u8,
+    /// It may make and configure scheduling contexts, and so may the threads that it makes.
+    pub(crate) makes_time: bool,
     pub(crate) queued: bool,
     /// Its time is limited, and counted.
     pub(crate) limited: bool,
@@ -165,7 +167,7 @@ const _: () = assert!(size_of::<Thread>() <= SLOTS_OFFSET as usize);
 const _: () = assert!(SLOTS_OFFSET + THREAD_SLOTS * 64 <= crate::THREAD_FPU_OFFSET);
 
 impl Thread {
-    pub(crate) fn new(number: u32, max_priority: u8) -> Self {
+    pub(crate) fn new(number: u32, max_priority: u8, makes_time: bool) -> Self {
         Self {
             context: Context::default(),
             root: PhysAddr(0),
@@ -180,6 +182,7 @@ impl Thread {
             fast_home: NOWHERE,
             priority: 0,
             max_priority,
+            makes_time,
             queued: false,
             limited: false,
             caps: 0,

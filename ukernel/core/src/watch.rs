@@ -56,7 +56,12 @@ impl<M: Machine> Kernel<M> {
             _ => 2,
         };
         let [first, second, third] = t.name;
-        let what = u64::from(t.number) | u64::from(t.priority) << 32 | state << 40;
+        let limit = t.sched_context.and_then(|context| self.get(context).limit.as_ref());
+        // To the nearest: both are rounded to ticks.
+        let share = limit.map_or(0, |limit| {
+            (limit.budget.saturating_mul(1000).saturating_add(limit.period / 2) / limit.period.max(1)).clamp(1, 1000)
+        });
+        let what = u64::from(t.number) | u64::from(t.priority) << 32 | state << 40 | share << 48;
         Ok([what, t.work.ticks, t.work.messages, first, second, third])
     }
 }

@@ -171,7 +171,10 @@ fn thread(t: &Thread, d: &mut Digest) {
     d.link(t.timeout_endpoint.map(|(endpoint, _)| endpoint));
     d.link(t.fpu_user);
     d.link(if let Fpu::Of(holder) = t.fpu { Some(holder) } else { None });
-    d.pair(u64::from(t.priority) | u64::from(t.max_priority) << 8, t.page.map_or(0, |page| page.0));
+    d.pair(
+        u64::from(t.priority) | u64::from(t.max_priority) << 8 | u64::from(t.makes_time) << 16,
+        t.page.map_or(0, |page| page.0),
+    );
     if t.foreign {
         d.add(t.kicked.into());
         t.context.state_words().into_iter().for_each(|word| d.add(word));

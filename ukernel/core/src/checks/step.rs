@@ -227,6 +227,7 @@ fn name(method: u32) -> &'static str {
         sched_context::YIELD_TO => "SchedContext::YIELD_TO",
         thread::SET_TIMEOUT => "Thread::SET_TIMEOUT",
         thread::SET_MAX_PRIORITY => "Thread::SET_MAX_PRIORITY",
+        thread::FORGO_TIME => "Thread::FORGO_TIME",
         thread::SUSPEND => "Thread::SUSPEND",
         thread::RESUME => "Thread::RESUME",
         thread::SET_PRIORITY => "Thread::SET_PRIORITY",

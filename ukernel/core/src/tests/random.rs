@@ -40,6 +40,7 @@ const METHODS: &[u32] = &[
     sched_context::YIELD_TO,
     thread::SET_TIMEOUT,
     thread::SET_MAX_PRIORITY,
+    thread::FORGO_TIME,
     timer::BIND,
     timer::ARM,
 ];

@@ -232,3 +232,20 @@ fn nobody_gives_a_higher_priority_than_its_maximum() {
     assert_eq!(world.kernel.get(made).max_priority, 15);
     check(&world);
 }
+
+#[test]
+fn who_has_forgone_time_makes_none() {
+    let (mut world, threads) = world();
+    let (ms, refused) = (1_000_000, Error::InsufficientRights as u64);
+    assert_eq!(world.invoke(threads[0], THREAD + 1, thread::FORGO_TIME, &[]), 0);
+    for words in [[0; 4], [ms, 2 * ms, 8, 0]] {
+        assert_eq!(world.invoke(threads[1], TIME + 2, sched_context::CONFIGURE, &words), refused, "{words:?}");
+        assert_eq!(world.invoke(threads[0], TIME, sched_context::CONFIGURE, &words), 0, "others may");
+    }
+    assert_eq!(world.make(threads[1], ObjectType::SchedContext, 0, FREE + 6), refused);
+    // Nor does what it makes.
+    assert_eq!(world.make(threads[1], ObjectType::Thread, 0, FREE + 6), 0);
+    let crate::Cap::Thread(made) = world.cap(FREE + 6) else { panic!("there is a thread") };
+    assert!(!world.kernel.get(made).makes_time);
+    check(&world);
+}

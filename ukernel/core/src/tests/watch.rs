@@ -2,7 +2,7 @@
 
 use std::vec::Vec;
 
-use ukernel_abi::invoke::{cap_table, trace};
+use ukernel_abi::invoke::{cap_table, sched_context, trace};
 use ukernel_abi::{Call, Error, MessageInfo, ObjectType};
 
 use super::{World, check};
@@ -49,6 +49,22 @@ fn all_threads_are_found_until_they_end() {
     }
     assert_eq!(numbers(&world).len(), 2);
     assert_eq!(world.kernel.watch_thread(u64::MAX), Err(Error::InvalidArgument));
+}
+
+#[test]
+fn a_limit_is_seen_in_thousandths() {
+    let mut world = World::new();
+    let thread = world.thread(5);
+    world.give_time(thread, MORE);
+    let limit = |world: &World| world.kernel.watch_thread(0).map(|[what, ..]| what >> 48);
+    assert_eq!(limit(&world), Ok(0));
+    for (budget, period, expected) in
+        [(2_000_000, 10_000_000, 200), (10_000, 3_600_000_000_000, 1), (10_000, 10_000, 1000)]
+    {
+        let words = [budget, period, 8, 0];
+        assert_eq!(world.invoke(thread, MORE, sched_context::CONFIGURE, &words), 0);
+        assert_eq!(limit(&world), Ok(expected));
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub struct ThreadWork {
     pub priority: u8,
     /// 0 stopped, 1 ready, 2 blocked.
     pub state: u8,
+    /// How many thousandths of a processor's time it may use; 0: all that it gets.
+    pub limit_permille: u16,
     /// Ticks of the time-stamp counter that it ran, sampled.
     pub ticks: u64,
     /// Messages and answers that it received.
@@ -183,8 +185,8 @@ impl Cap<Trace> {
         for (place, word) in bytes.chunks_exact_mut(8).zip(name) {
             place.copy_from_slice(&word.to_le_bytes());
         }
-        let (priority, state) = ((what >> 32) as u8, (what >> 40) as u8);
-        Ok(ThreadWork { number: what as u32, priority, state, ticks, messages, name: bytes })
+        let (priority, state, limit_permille) = ((what >> 32) as u8, (what >> 40) as u8, (what >> 48) as u16);
+        Ok(ThreadWork { number: what as u32, priority, state, limit_permille, ticks, messages, name: bytes })
     }
 }
 

@@ -173,6 +173,14 @@ impl Cap<Thread> {
         invoke(self.slot(), thread::SET_MAX_PRIORITY, &[priority.into()]).map(drop)
     }
 
+    /// From now on neither this thread nor one that it makes can make or configure a SchedContext.
+    ///
+    /// # Errors
+    /// Only those of every method.
+    pub fn forgo_time(self) -> Result<(), Error> {
+        invoke(self.slot(), thread::FORGO_TIME, &[]).map(drop)
+    }
+
     /// Sends a message with the capability's badge to `endpoint` when the thread's time is used up ([`Cap::NULL`]: to nobody).
     ///
     /// # Errors
