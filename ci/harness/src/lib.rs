@@ -15,6 +15,7 @@ pub mod crash_tests;
 pub mod debugger_tests;
 pub mod demo_tests;
 pub mod disk_tests;
+pub mod grant_tests;
 pub mod hostile_tests;
 pub mod injection_tests;
 pub mod iommu_tests;

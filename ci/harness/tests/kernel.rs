@@ -2,6 +2,9 @@
 
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
-    let tests = harness::kernel_tests::tests().into_iter().chain(harness::supervisor_tests::tests()).collect();
+    let tests = [harness::kernel_tests::tests(), harness::supervisor_tests::tests(), harness::grant_tests::tests()]
+        .into_iter()
+        .flatten()
+        .collect();
     libtest_mimic::run(&arguments, tests).exit();
 }

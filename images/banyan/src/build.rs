@@ -31,6 +31,8 @@ pub const KERNEL: Program = Program { package: "ukernel", binary: "ukernel" };
 pub const KERNEL_TEST: Program = same("kernel-test");
 /// Tests of the supervisor: all the roles of a system made for them.
 pub const SUPERVISOR_TEST: Program = same("supervisor-test");
+/// Tests of what manifests grant: all the roles of a system made for them.
+pub const GRANTS_TEST: Program = same("grants-test");
 /// A personality that tries to reach a disk which is no longer its own.
 pub const HOSTILE_PERSONALITY: Program = same("hostile-personality");
 /// A system that is nothing but the block driver's tests.

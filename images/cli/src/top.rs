@@ -60,6 +60,8 @@ struct Thread {
     number: u32,
     state: String,
     priority: u32,
+    /// Thousandths of a processor's time that it may use; 0: all.
+    limit_permille: u32,
     busy_us: u64,
     messages: u64,
     name: String,
@@ -69,13 +71,14 @@ impl Table {
     fn parse(text: &str) -> Result<Self> {
         let mut lines = text.lines();
         let uptime = lines.next().and_then(|line| line.strip_prefix("uptime_us ")).context("it has no time")?;
-        ensure!(lines.next() == Some("number state priority busy_us messages name"), "its columns are others");
+        ensure!(lines.next() == Some("number state priority limit busy_us messages name"), "its columns are others");
         let thread = |line: &str| {
-            let mut words = line.splitn(6, ' ');
+            let mut words = line.splitn(7, ' ');
             Some(Thread {
                 number: words.next()?.parse().ok()?,
                 state: words.next()?.into(),
                 priority: words.next()?.parse().ok()?,
+                limit_permille: words.next()?.parse().ok()?,
                 busy_us: words.next()?.parse().ok()?,
                 messages: words.next()?.parse().ok()?,
                 name: words.next()?.into(),
@@ -93,7 +96,7 @@ impl Table {
         let percent = |busy_us: u64| busy_us as f64 * 100.0 / span_us as f64;
         let busy: u64 = rows.iter().map(|(_, (busy_us, _))| busy_us).sum();
         let mut text = format!(
-            "up {:.1} s, {} threads, {:.1} % busy in the last {:.1} s\n{:>6}  {:24}  {:8}  {:>8}  {:>6}  {:>10}  {:>10}\n",
+            "up {:.1} s, {} threads, {:.1} % busy in the last {:.1} s\n{:>6}  {:24}  {:8}  {:>8}  {:>6}  {:>6}  {:>10}  {:>10}\n",
             self.uptime_us as f64 / 1e6,
             rows.len(),
             percent(busy),
@@ -102,6 +105,7 @@ impl Table {
             "name",
             "state",
             "priority",
+            "limit",
             "cpu_%",
             "messages/s",
             "messages"
@@ -109,9 +113,13 @@ impl Table {
         for (thread, (busy_us, messages)) in rows {
             let (cpu, rate) = (percent(busy_us), messages as f64 * 1e6 / span_us as f64);
             let name = if thread.name.is_empty() { "-" } else { &thread.name };
+            let limit = match thread.limit_permille {
+                0 => "-".into(),
+                permille => format!("{:.1}", f64::from(permille) / 10.0),
+            };
             writeln!(
                 text,
-                "{:6}  {name:24}  {:8}  {:8}  {cpu:6.1}  {rate:10.0}  {:10}",
+                "{:6}  {name:24}  {:8}  {:8}  {limit:>6}  {cpu:6.1}  {rate:10.0}  {:10}",
                 thread.number, thread.state, thread.priority, thread.messages
             )
             .expect("a string takes all");
@@ -133,17 +141,20 @@ impl Thread {
 mod tests {
     use super::*;
 
-    const FIRST: &str = "uptime_us 1000000\nnumber state priority busy_us messages name\n\
-                         1 blocked 254 100 5 root\n7 ready 100 500000 10 a b\n";
-    const SECOND: &str = "uptime_us 3000000\nnumber state priority busy_us messages name\n\
-                          1 blocked 254 1000100 205 root\n7 ready 100 500000 10 a b\n9 stopped 3 0 0 \n";
+    const FIRST: &str = "uptime_us 1000000\nnumber state priority limit busy_us messages name\n\
+                         1 blocked 254 0 100 5 root\n7 ready 100 200 500000 10 a b\n";
+    const SECOND: &str = "uptime_us 3000000\nnumber state priority limit busy_us messages name\n\
+                          1 blocked 254 0 1000100 205 root\n7 ready 100 200 500000 10 a b\n9 stopped 3 0 0 0 \n";
 
     #[test]
     fn the_last_interval_is_shown() {
         let (first, second) = (Table::parse(FIRST).expect("well formed"), Table::parse(SECOND).expect("well formed"));
         let whole = first.show(&Table::default());
         assert!(whole.starts_with("up 1.0 s, 2 threads, 50.0 % busy"), "{whole}");
-        assert!(whole.lines().nth(2).is_some_and(|line| line.contains("a b") && line.contains("  50.0  ")), "{whole}");
+        assert!(
+            whole.lines().nth(2).is_some_and(|line| line.contains("a b") && line.contains("  20.0    50.0  ")),
+            "{whole}"
+        );
         let later = second.show(&first);
         let line = later.lines().nth(2).expect("there are threads");
         assert!(line.contains("root") && line.contains("  50.0         100         205"), "{later}");

@@ -72,5 +72,8 @@ ipc::interface! {
         4 => fn placed(&self, name: &str, placement: Placement) -> Result<(), SupervisorError>;
         /// Makes a task (the personality included) die as if by a fault of its own; for tests and demonstrations.
         5 => fn kill(&self, task: &str) -> Result<(), SupervisorError>;
+        /// The device of the driver with this badge at the pci server wanted what its IoSpace does not allow; only the pci server may
+        /// say so. The driver ends, or goes on, as its manifest says.
+        6 => fn device_fault(&self, driver: u64) -> Result<(), SupervisorError>;
     }
 }

@@ -47,6 +47,8 @@ ipc::record! {
         pub state: ThreadState,
         /// Its priority.
         pub priority: u32,
+        /// How many thousandths of a processor's time it may use; 0: all that it gets.
+        pub limit_permille: u32,
         /// Microseconds that it ran; a sample, exact in the long run.
         pub busy_us: u64,
         /// Messages and answers that it received.

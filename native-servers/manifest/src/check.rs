@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{MAX_PRIORITY, Manifest, Problem, Ram, Space, Start, Task, URGENT_ABOVE};
+use crate::{DeviceFault, MAX_PRIORITY, Manifest, PCI_ENDPOINT, Problem, Ram, Space, Start, Task, Time, URGENT_ABOVE};
 
 /// Longest name of a task or grant, in bytes (what a StartInfo holds).
 const MAX_NAME: usize = 24;
@@ -17,6 +17,11 @@ const MAX_PROGRAM_NAME: usize = 48;
 /// Most grants of a task (what a StartInfo holds), with some left for pieces of RAM.
 const MAX_GRANTS: usize = 40;
 const PAGE: u64 = 4096;
+/// Least part of a budget for a context, and longest period: the kernel's.
+const MIN_PART_NS: u64 = 10_000;
+const MAX_PERIOD_NS: u64 = 3_600_000_000_000;
+/// Most contexts of a task whose time is limited.
+const MAX_CONTEXTS: u8 = 8;
 /// More of anything is a mistake.
 const MAX_BYTES: u64 = 1 << 40;
 
@@ -79,6 +84,14 @@ fn check_task(task: &Task, received: Vec<&str>) -> Result<(), Problem> {
             return Err(Problem(format!("option \"{key}\": no '=' in the key, no line break in either")));
         }
     }
+    if let Some(time) = task.time {
+        check_time(task, time)?;
+    }
+    if task.device_fault == DeviceFault::End && task.calls.iter().all(|call| call.endpoint != PCI_ENDPOINT) {
+        return Err(Problem(format!(
+            "it ends with its device's faults, but has no device: no call to \"{PCI_ENDPOINT}\""
+        )));
+    }
     if task.start == Start::Demand && task.ram == Ram::Rest {
         return Err(Problem("a task that starts on demand cannot take the rest of memory".into()));
     }
@@ -97,6 +110,21 @@ fn check_priorities(manifest: &Manifest) -> Result<(), Problem> {
                 "task \"{name}\": priority {priority} is that of the urgent threads of task \"{below}\""
             )));
         }
+    }
+    Ok(())
+}
+
+fn check_time(task: &Task, time: Time) -> Result<(), Problem> {
+    let Time { budget_ns, period_ns, contexts } = time;
+    if !(1..=MAX_CONTEXTS).contains(&contexts) {
+        return Err(Problem(format!("contexts {contexts} is not between 1 and {MAX_CONTEXTS}")));
+    }
+    if time.part_ns() < MIN_PART_NS || budget_ns > period_ns || period_ns > MAX_PERIOD_NS {
+        let rule = "at least 10us for each context, at most the period, which is at most 3600s";
+        return Err(Problem(format!("budget of {budget_ns} ns in {period_ns} ns: a budget is {rule}")));
+    }
+    if task.space == Space::Master {
+        return Err(Problem("the time of a master cannot be limited: its threads are its programs'".into()));
     }
     Ok(())
 }
@@ -129,6 +157,7 @@ fn check_grants(task: &Task, received: Vec<&str>) -> Result<(), Problem> {
             count += 1;
         }
     }
+    count += 2 * usize::from(task.trace) + task.time.map_or(0, |time| usize::from(time.contexts).saturating_sub(1));
     if count > MAX_GRANTS {
         return Err(Problem(format!("{count} grants; at most {MAX_GRANTS} fit")));
     }

@@ -71,6 +71,8 @@ pub struct Task {
     pub space: Space,
     /// Priority of its threads; higher runs first.
     pub priority: u8,
+    /// How much processor time it may use; `None`: all that its priority gives it.
+    pub time: Option<Time>,
     /// Whether its threads keep FPU state.
     pub fpu: bool,
     /// Bytes of its heap.
@@ -91,6 +93,10 @@ pub struct Task {
     pub log: bool,
     /// Whether it may issue interrupts.
     pub irq_control: bool,
+    /// Whether it may trace everything and watch all threads.
+    pub trace: bool,
+    /// What happens when its device wanted what it may not.
+    pub device_fault: DeviceFault,
     /// Whether it sees the options given at boot.
     pub boot_options: bool,
     /// Endpoints that it serves.
@@ -109,6 +115,34 @@ pub struct Task {
     pub ram: Ram,
     /// Options, before those of the boot.
     pub options: Vec<(String, String)>,
+}
+
+/// A limit of processor time: that of all threads of a task together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Time {
+    /// Nanoseconds ...
+    pub budget_ns: u64,
+    /// ... in so many.
+    pub period_ns: u64,
+    /// Scheduling contexts, which have equal parts of the budget: one for each thread.
+    pub contexts: u8,
+}
+
+impl Time {
+    /// Nanoseconds of each context.
+    #[must_use]
+    pub fn part_ns(&self) -> u64 {
+        self.budget_ns / u64::from(self.contexts.max(1))
+    }
+}
+
+/// What happens when a device wanted to reach memory, or to interrupt, where its IoSpace does not let it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceFault {
+    /// The pci server's log has it.
+    Note,
+    /// Its driver ends as well, as by a fault of its own.
+    End,
 }
 
 /// Where a task lives.

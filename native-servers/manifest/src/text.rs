@@ -13,9 +13,14 @@
 //! essential = true                # the system stops when it is dead for good
 //! restart = "never"               # or "always": made anew, after a pause that grows with each death
 //! start = "boot"                  # or "demand": when somebody asks the supervisor for it
+//! budget = "2ms"                  # processor time of all its threads in each `period`; default: unlimited
+//! period = "10ms"
+//! contexts = 1                    # threads that it can have then, each with its part of the budget
 //! fpu = false
 //! log = true
 //! irq_control = false             # and, where there is an IOMMU, devices' IoSpaces
+//! trace = false                   # may trace everything, and watch all threads
+//! device_fault = "note"           # or "end": it ends when its device wanted what it may not (where there is an IOMMU)
 //! boot_options = false
 //! serves = ["serial"]
 //! calls = [{ endpoint = "system", badge = 1 }]
@@ -37,6 +42,7 @@
 //! made anew. Endpoints outlive the tasks behind them.
 
 mod size;
+mod time;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -45,8 +51,12 @@ use alloc::vec::Vec;
 
 use serde::Deserialize;
 
-use crate::{Call, Device, Irq, Manifest, Placement, Ports, Problem, Ram, Restart, Service, Space, Start, Task, check};
+use crate::{
+    Call, Device, DeviceFault, Irq, Manifest, Placement, Ports, Problem, Ram, Restart, Service, Space, Start, Task,
+    check,
+};
 use size::Size;
+use time::{Duration, limit};
 
 /// Reads and checks the text form.
 ///
@@ -108,12 +118,19 @@ struct TaskText {
     restart: RestartText,
     #[serde(default)]
     start: StartText,
+    budget: Option<Duration>,
+    period: Option<Duration>,
+    contexts: Option<u8>,
     #[serde(default)]
     fpu: bool,
     #[serde(default)]
     log: bool,
     #[serde(default)]
     irq_control: bool,
+    #[serde(default)]
+    trace: bool,
+    #[serde(default)]
+    device_fault: DeviceFaultText,
     #[serde(default)]
     boot_options: bool,
     #[serde(default)]
@@ -155,6 +172,14 @@ enum StartText {
     #[default]
     Boot,
     Demand,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum DeviceFaultText {
+    #[default]
+    Note,
+    End,
 }
 
 #[derive(Deserialize)]
@@ -241,6 +266,7 @@ impl TaskText {
                 SpaceText::Master => Space::Master,
             },
             priority: self.priority,
+            time: limit(self.budget.as_ref(), self.period.as_ref(), self.contexts).map_err(named)?,
             fpu: self.fpu,
             heap_bytes: self.heap.bytes().map_err(named)?,
             stack_bytes: self.stack.bytes().map_err(named)?,
@@ -257,6 +283,11 @@ impl TaskText {
             },
             log: self.log,
             irq_control: self.irq_control,
+            trace: self.trace,
+            device_fault: match self.device_fault {
+                DeviceFaultText::Note => DeviceFault::Note,
+                DeviceFaultText::End => DeviceFault::End,
+            },
             boot_options: self.boot_options,
             serves: self.serves,
             calls: self.calls.into_iter().map(CallText::into_call).collect(),

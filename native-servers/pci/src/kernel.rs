@@ -4,11 +4,12 @@ use crate::function::{Message, Range};
 use crate::server::Platform;
 use alloc::vec::Vec;
 use driver_lib::mmio::Mmio;
+use interfaces::{Supervisor, SupervisorClient};
 use ipc::Capability;
 use rt::env::MemoryGrant;
 use rt::memory::Owned;
-use ukernel_user::object::{IoControl, IoSpace, Memory};
-use ukernel_user::{Cap, Irq, IrqControl, Rights};
+use ukernel_user::object::{IoControl, IoFault, IoSpace, Memory};
+use ukernel_user::{Cap, Irq, IrqControl, Notification, Rights};
 
 /// The right to issue interrupts, and the device memory that functions' ranges lie in.
 #[derive(Debug)]
@@ -17,6 +18,10 @@ pub struct Kernel {
     /// None where the machine has no IOMMU.
     io_control: Option<Cap<IoControl>>,
     devices: Vec<MemoryGrant>,
+    /// Signalled when a device is refused something.
+    faults: Cap<Notification>,
+    /// None in a system without one to call.
+    supervisor: Option<SupervisorClient>,
 }
 
 impl Kernel {
@@ -25,8 +30,9 @@ impl Kernel {
         control: Cap<IrqControl>,
         io_control: Option<Cap<IoControl>>,
         devices: impl Iterator<Item = MemoryGrant>,
+        (faults, supervisor): (Cap<Notification>, Option<SupervisorClient>),
     ) -> Self {
-        Self { control, io_control, devices: devices.collect() }
+        Self { control, io_control, devices: devices.collect(), faults, supervisor }
     }
 
     fn part(&self, range: Range) -> Option<Cap<Memory>> {
@@ -68,6 +74,24 @@ impl Platform for Kernel {
         let bound = control.bind(space, source).inspect_err(|_| rt::object::recycle(space));
         bound.inspect_err(|error| log::error!("an IoSpace for {source:#x}: {error:?}")).ok()?;
         Some(Capability(space.slot()))
+    }
+
+    fn watch(&mut self, space: Capability) {
+        if let Err(error) = Cap::<IoSpace>::new(space.0).bind_faults(self.faults) {
+            log::error!("watching {space:?}: {error:?}");
+        }
+    }
+
+    fn fault(&mut self, space: Capability) -> Option<IoFault> {
+        let fault = Cap::<IoSpace>::new(space.0).fault();
+        fault.inspect_err(|error| log::error!("faults of {space:?}: {error:?}")).ok().flatten()
+    }
+
+    fn accuse(&mut self, driver: u64) {
+        let Some(supervisor) = &self.supervisor else { return };
+        if let Err(error) = supervisor.device_fault(driver) {
+            log::error!("the supervisor, told of {driver:#x}: {error}");
+        }
     }
 
     fn clear(&mut self, space: Capability) -> bool {

@@ -4,17 +4,23 @@
 //! driver gets is derived from it. So all that was handed out can be revoked, and is handed out again from the same one: the
 //! next driver costs neither slots nor interrupt vectors. A driver that starts again (its badge stays) gets the same
 //! capabilities as before it.
+//!
+//! What a device behind an IOMMU wanted and may not arrives as an event: the log has it, and the supervisor is told whose device it
+//! is. A driver could have its IoSpace tell somebody else; what its device may reach does not change by that.
 
 use crate::bus;
 use crate::function::{Function, Message, Range, Table, pages_of};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use driver_lib::mmio::Registers;
-use driver_lib::pci::header::MAX_BARS;
+use driver_lib::pci::header::{Identity, MAX_BARS};
 use driver_lib::port_io::PortIo;
 use driver_lib::virtio;
 use interfaces::pci_bus::{Bar, PciDevice, SUPERVISOR};
 use interfaces::{PciBusHandler, PciError};
 use ipc::{Answer, Caller, Capability};
+use ukernel_user::object::{Access, IoFault};
 
 /// What the server needs of the kernel.
 pub trait Platform {
@@ -28,6 +34,12 @@ pub trait Platform {
     fn interrupt(&mut self, source: u16) -> Option<(Capability, Message)>;
     /// A new IoSpace for the function with this source number; `None`: there is no IOMMU, or the kernel refused.
     fn io_space(&mut self, source: u16) -> Option<Capability>;
+    /// Have the server told of faults of an IoSpace's device, until the IoSpace is cleared.
+    fn watch(&mut self, space: Capability);
+    /// What the device of an IoSpace was refused since the last time; further faults are told from then on.
+    fn fault(&mut self, space: Capability) -> Option<IoFault>;
+    /// Tell the supervisor that the device of the driver with this badge does what it may not.
+    fn accuse(&mut self, driver: u64);
     /// Let the device of an IoSpace reach nothing; whether that worked.
     fn clear(&mut self, space: Capability) -> bool;
     /// Delete all that was derived from a capability; whether it is gone.
@@ -61,8 +73,8 @@ struct Vector {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Free,
-    /// The driver with this holder number.
-    Held(u8),
+    /// The driver with this badge.
+    Held(u64),
     /// Nobody any more: it did not finish a reset, or what was handed out could not be revoked.
     Broken,
 }
@@ -106,9 +118,9 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
     fn claim(&mut self, badge: u64) -> Result<(&mut Entry<L::Registers>, &mut P, &mut L), PciError> {
         let found = self.entry(badge)?;
         match found.0.state {
-            State::Held(holder) if holder != holder_of(badge) => return Err(PciError::Held),
+            State::Held(holder) if holder != badge => return Err(PciError::Held),
             State::Broken => return Err(PciError::NoReset),
-            State::Free | State::Held(_) => found.0.state = State::Held(holder_of(badge)),
+            State::Free | State::Held(_) => found.0.state = State::Held(badge),
         }
         Ok(found)
     }
@@ -141,7 +153,20 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
         if entry.space.is_none() {
             entry.space = platform.io_space(entry.function.source());
         }
-        entry.space.ok_or(PciError::NoIoSpace)
+        let space = entry.space.ok_or(PciError::NoIoSpace)?;
+        platform.watch(space);
+        Ok(space)
+    }
+
+    /// Says what devices were refused since the last time, and whose they are.
+    pub fn report_faults(&mut self) {
+        for entry in &mut self.entries {
+            let Some(fault) = entry.space.and_then(|space| self.platform.fault(space)) else { continue };
+            log::warn!("{}", describe(&entry.function, &fault));
+            if let State::Held(driver) = entry.state {
+                self.platform.accuse(driver);
+            }
+        }
     }
 
     fn start(&mut self, badge: u64) -> Result<(), PciError> {
@@ -178,7 +203,7 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
         let (entry, ports, platform) = self.entry(badge)?;
         match entry.state {
             State::Free => Ok(()),
-            State::Held(holder) if holder != holder_of(badge) => Err(PciError::Held),
+            State::Held(holder) if holder != badge => Err(PciError::Held),
             State::Held(_) | State::Broken => entry.take_back(ports, platform),
         }
     }
@@ -195,9 +220,16 @@ impl<P: PortIo, L: Platform> PciServer<P, L> {
     }
 }
 
-/// The holder number in a driver's badge.
-fn holder_of(badge: u64) -> u8 {
-    (badge >> 40) as u8
+/// What a device was refused, for the log.
+fn describe(function: &Function, fault: &IoFault) -> String {
+    let (place, Identity { vendor, device, .. }) = (function.address, &function.identity);
+    let IoFault { count, address, access, reason } = fault;
+    let wanted = match access {
+        Access::Read => format!("read address {address:#x}"),
+        Access::Write => format!("write to address {address:#x}"),
+        Access::Interrupt => format!("raise interrupt {address}"),
+    };
+    format!("{place} {vendor:04x}:{device:04x} wanted to {wanted} and may not (reason {reason:#x}, faults {count})")
 }
 
 impl<R: Registers> Entry<R> {
@@ -290,6 +322,10 @@ impl<P: PortIo, L: Platform> PciBusHandler for PciServer<P, L> {
 
     fn io_space(&mut self, caller: Caller<'_, Reply<Capability>>) -> Answer<Reply<Capability>> {
         self.space(caller.badge()).into()
+    }
+
+    fn notified(&mut self, _: u64) {
+        self.report_faults();
     }
 
     fn evict(&mut self, caller: Caller<'_, Reply<()>>, driver: u64) -> Answer<Reply<()>> {

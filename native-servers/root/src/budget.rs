@@ -29,6 +29,12 @@ impl Budget {
     }
 }
 
+/// Scheduling contexts that the root task makes for a task.
+#[must_use]
+pub fn contexts(task: &Task) -> u8 {
+    task.time.map_or(1, |time| time.contexts)
+}
+
 /// Page-table pages that a layout needs at most, the root included.
 #[must_use]
 pub fn tables(layout: &Layout) -> u64 {
@@ -42,7 +48,7 @@ pub fn nest_bytes(task: &Task, layout: &Layout) -> u64 {
     let mut budget = Budget::default();
     budget.take(ObjectType::CapTable, task.slot_bits.into());
     budget.take(ObjectType::Thread, 0);
-    budget.take(ObjectType::SchedContext, 0);
+    (0..contexts(task)).for_each(|_| budget.take(ObjectType::SchedContext, 0));
     budget.take(ObjectType::VSpace, 0);
     budget.take(ObjectType::Memory, tables(layout) * PAGE_BYTES);
     layout.pieces.iter().for_each(|_| budget.take(ObjectType::Attachment, 0));

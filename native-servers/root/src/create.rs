@@ -12,7 +12,8 @@ use manifest::{Manifest, ROOT_ENDPOINTS, Ram, Task, URGENT_ABOVE};
 use rt::layout;
 use rt::start_info::{MAX_GRANTS, StartInfo, name_bytes};
 use ukernel_abi::boot::slot;
-use ukernel_user::object::StartRegisters;
+use ukernel_abi::invoke::sched_context::MAX_REFILLS;
+use ukernel_user::object::{StartRegisters, TimeLimit};
 use ukernel_user::{Cap, CapTable, Endpoint, Error, Rights, SchedContext, Thread};
 
 use crate::archive::Archive;
@@ -25,6 +26,9 @@ use crate::plan::{self, Layout, Life};
 use crate::space::Space;
 use crate::supply::Supply;
 use crate::tracing;
+
+/// In how many pieces limited time comes back at most: as many as the kernel can note.
+const REFILLS: u64 = MAX_REFILLS as u64;
 
 /// What tasks are made of.
 pub struct Maker {
@@ -40,6 +44,8 @@ pub struct Maker {
     /// The root task's own endpoint.
     system: Cap<Endpoint>,
     endpoints: Endpoints,
+    /// What the kernel traces into, where the boot options ask for it.
+    ring: Option<tracing::Ring>,
     /// By number of the task. One whose program is not in the archive has none.
     nests: BTreeMap<usize, Nest>,
     /// The tasks that were made before.
@@ -51,6 +57,8 @@ struct Parts {
     table: Cap<CapTable>,
     thread: Cap<Thread>,
     sched_context: Cap<SchedContext>,
+    /// For the task's further threads, where its time is limited.
+    more_time: Vec<Cap<SchedContext>>,
     space: Space,
 }
 
@@ -73,6 +81,7 @@ impl Maker {
             supply,
             system,
             endpoints,
+            ring: None,
             nests: BTreeMap::new(),
             made: BTreeSet::new(),
         }
@@ -82,8 +91,9 @@ impl Maker {
     ///
     /// # Errors
     /// As [`tracing::start`].
-    pub fn start_trace(&self) -> Result<(), Error> {
-        tracing::start(self.boot_options, &self.supply, self.tsc_hz)
+    pub fn start_trace(&mut self) -> Result<(), Error> {
+        self.ring = tracing::start(self.boot_options, &self.supply, self.tsc_hz)?;
+        Ok(())
     }
 
     /// Makes the endpoints and the nests of all tasks; all other memory goes to who takes the rest.
@@ -166,6 +176,10 @@ impl Maker {
         granter.grant_untyped(task.untyped_bytes).map_err(refused)?;
         let grantee = Grantee { task, number, received: &received };
         granter.grant_all(grantee, &self.endpoints, &self.supply, &self.archive)?;
+        granter.grant_time(&parts.more_time)?;
+        if task.trace {
+            granter.grant_trace(self.ring)?;
+        }
         let next_slot = granter.next_slot();
         info.first_free_slot = next_slot;
         info.free_slots = (1u64 << task.slot_bits).saturating_sub(next_slot);
@@ -183,7 +197,8 @@ impl Maker {
         Ok(Parts {
             table: nest.create(task.slot_bits.into())?,
             thread: nest.create(0)?,
-            sched_context: nest.create(0)?,
+            sched_context: time(nest, task)?,
+            more_time: (1..budget::contexts(task)).map(|_| time(nest, task)).collect::<Result<_, _>>()?,
             space: Space::build(nest, &self.archive, layout)?,
         })
     }
@@ -215,6 +230,7 @@ impl Maker {
             vspace: own_slot::VSPACE,
             thread: own_slot::THREAD,
             sched_context: own_slot::SCHED_CONTEXT,
+            limited: task.time.is_some().into(),
             untyped: own_slot::UNTYPED,
             log: if task.log { own_slot::LOG } else { 0 },
             fault_endpoint: own_slot::FAULTS,
@@ -231,6 +247,16 @@ impl Maker {
     }
 }
 
+/// Time for a thread of a task, limited as the manifest says.
+fn time(nest: &mut Nest, task: &Task) -> Result<Cap<SchedContext>, Error> {
+    let context: Cap<SchedContext> = nest.create(0)?;
+    if let Some(time) = task.time {
+        let (budget_ns, period_ns) = (time.part_ns(), time.period_ns);
+        context.configure(&TimeLimit { budget_ns, period_ns, refills: REFILLS, data: 0 })?;
+    }
+    Ok(context)
+}
+
 /// Makes the main thread ready to start.
 fn prepare(parts: &Parts, task: &Task, layout: &Layout) -> Result<(), Error> {
     let thread = parts.thread;
@@ -243,6 +269,9 @@ fn prepare(parts: &Parts, task: &Task, layout: &Layout) -> Result<(), Error> {
     thread.set_priority(task.priority)?;
     // Threads that the others wait for go above them (`rt::thread::raise`); none gets above that.
     thread.set_max_priority(task.priority + URGENT_ABOVE)?;
+    if task.time.is_some() {
+        thread.forgo_time()?;
+    }
     thread.set_fpu(task.fpu)?;
     parts.sched_context.bind(thread)?;
     thread.write_registers(&StartRegisters {
@@ -258,5 +287,6 @@ fn prepare(parts: &Parts, task: &Task, layout: &Layout) -> Result<(), Error> {
 /// How many grants a task has, RAM and what it receives from aside.
 fn grants(task: &Task) -> usize {
     let ranges = task.ports.len() + task.irqs.len() + task.devices.len() + task.data.len();
-    2 * usize::from(task.irq_control) + ranges + task.calls.len()
+    let rights = 2 * usize::from(task.irq_control) + 2 * usize::from(task.trace);
+    rights + usize::from(budget::contexts(task) - 1) + ranges + task.calls.len()
 }

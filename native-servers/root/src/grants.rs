@@ -11,12 +11,15 @@ use ukernel_abi::PAGE_BYTES;
 use ukernel_abi::boot::slot;
 use ukernel_abi::invoke::irq_control;
 use ukernel_user::object::IoControl;
-use ukernel_user::{Cap, CapTable, Endpoint, Error, IoPorts, Irq, IrqControl, Memory, Rights, Untyped};
+use ukernel_user::{
+    Cap, CapTable, Endpoint, Error, IoPorts, Irq, IrqControl, Memory, Rights, SchedContext, Trace, Untyped,
+};
 
 use crate::archive::Archive;
 use crate::fault::{FAULT_BADGE, SUPERVISOR_BADGE};
 use crate::nest::Nest;
 use crate::supply::Supply;
+use crate::tracing::Ring;
 
 /// Slots of every task's CapTable.
 pub mod own_slot {
@@ -41,6 +44,7 @@ pub mod own_slot {
 const PORTS: Cap<IoPorts> = Cap::new(slot::IO_PORTS);
 const ARCHIVE: Cap<Memory> = Cap::new(slot::ARCHIVE);
 const IRQ_CONTROL: Cap<IrqControl> = Cap::new(slot::IRQ_CONTROL);
+const TRACE: Cap<Trace> = Cap::new(slot::TRACE);
 const IO_CONTROL: Cap<IoControl> = Cap::new(slot::IO_CONTROL);
 
 /// Endpoints by name, each without a badge.
@@ -122,6 +126,31 @@ impl<'a> Granter<'a> {
             }
         }
         self.grant_ram(task)
+    }
+
+    /// Grants the right to trace, and the ring that is written to already, to look at.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub fn grant_trace(&mut self, ring: Option<Ring>) -> Result<(), Refused> {
+        self.give("trace", kind::TRACE, rt::cap::copy(TRACE, Rights::ALL), [0; 3])?;
+        if let Some((memory, bytes)) = ring {
+            let made = rt::cap::copy(memory, Rights::READ);
+            self.give("trace_ring", kind::MEMORY, made, [bytes, 0, 0])?;
+        }
+        Ok(())
+    }
+
+    /// Grants limited time for further threads.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub fn grant_time(&mut self, contexts: &[Cap<SchedContext>]) -> Result<(), Refused> {
+        for (number, context) in contexts.iter().enumerate() {
+            let given = self.table.copy(self.next_slot, Cap::NULL, context.slot(), Rights::ALL);
+            self.list(&format!("time{}", number + 1), kind::SCHED_CONTEXT, given, [0; 3])?;
+        }
+        Ok(())
     }
 
     fn grant_endpoints(&mut self, grantee: Grantee<'_>, endpoints: &Endpoints) -> Result<(), Refused> {

@@ -155,6 +155,10 @@ impl SupervisorHandler for Requests {
     fn kill(&mut self, caller: Caller<'_, Answered>, task: &str) -> Answer<Answered> {
         self.0.kill(number(&caller), task, now_ns()).into()
     }
+
+    fn device_fault(&mut self, caller: Caller<'_, Answered>, driver: u64) -> Answer<Answered> {
+        self.0.device_fault(number(&caller), driver, now_ns()).into()
+    }
 }
 
 /// The number of the task that calls the supervisor.

@@ -85,6 +85,7 @@ fn describe(thread: &ThreadWork, tsc_hz: u64) -> ThreadInfo {
         name: String::from_utf8_lossy(name).into_owned(),
         state,
         priority: thread.priority.into(),
+        limit_permille: thread.limit_permille.into(),
         busy_us: (u128::from(thread.ticks) * 1_000_000 / u128::from(tsc_hz.max(1))) as u64,
         messages: thread.messages,
     }
@@ -98,7 +99,8 @@ mod tests {
     fn threads_are_described_in_everybodys_units() {
         let mut name = [0; 24];
         name[..2].copy_from_slice(b"fs");
-        let thread = ThreadWork { number: 7, priority: 9, state: 2, ticks: 5_000_000_000, messages: 3, name };
+        let thread =
+            ThreadWork { number: 7, priority: 9, state: 2, limit_permille: 0, ticks: 5_000_000_000, messages: 3, name };
         let info = describe(&thread, 2_000_000_000);
         assert_eq!((info.name.as_str(), info.busy_us, info.priority), ("fs", 2_500_000, 9));
         assert!(matches!(info.state, ThreadState::Blocked));

@@ -1,6 +1,6 @@
 //! What the root task decides before it asks the kernel for anything.
 
-use manifest::{Manifest, Placement, Ram, Restart, Service, Space, Start, Task};
+use manifest::{DeviceFault, Manifest, Placement, Ram, Restart, Service, Space, Start, Task};
 use root_task::archive::{Archive, PlacedSegment, Program};
 use root_task::boot_options;
 use root_task::budget;
@@ -38,6 +38,7 @@ fn task(space: Space) -> Task {
         program: "p".into(),
         space,
         priority: 5,
+        time: None,
         fpu: false,
         heap_bytes: 16 * PAGE,
         stack_bytes: 2 * PAGE,
@@ -48,6 +49,8 @@ fn task(space: Space) -> Task {
         start: Start::Boot,
         log: false,
         irq_control: false,
+        trace: false,
+        device_fault: DeviceFault::Note,
         boot_options: true,
         serves: vec![],
         calls: vec![],

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use ukernel_user::object::IoControl;
-use ukernel_user::{Cap, Endpoint, Error, IoPorts, Irq, IrqControl, Memory, Rights};
+use ukernel_user::{Cap, Endpoint, Error, IoPorts, Irq, IrqControl, Memory, Rights, Trace};
 
 use crate::memory::Mapping;
 use crate::start_info::{Grant, StartInfo, kind, name_text};
@@ -165,6 +165,14 @@ impl Env {
     #[must_use]
     pub fn io_control(&self) -> Option<Cap<IoControl>> {
         self.grant(kind::IO_CONTROL, "IOMMU control", "io_control").map(|grant| Cap::new(grant.slot)).ok()
+    }
+
+    /// The right to trace everything and to watch all threads.
+    ///
+    /// # Errors
+    /// It is not granted.
+    pub fn trace(&self) -> Result<Cap<Trace>, NotGranted> {
+        self.grant(kind::TRACE, "right to trace", "trace").map(|grant| Cap::new(grant.slot))
     }
 
     /// An entry of the boot archive.

@@ -28,6 +28,10 @@ pub mod kind {
     pub const DEVICE: u64 = 8;
     /// The right to give devices their IoSpaces.
     pub const IO_CONTROL: u64 = 9;
+    /// The right to trace everything and to watch all threads.
+    pub const TRACE: u64 = 10;
+    /// A SchedContext with limited time, for a thread of the task's own.
+    pub const SCHED_CONTEXT: u64 = 11;
 }
 
 /// A capability that the manifest grants, by name.
@@ -66,6 +70,8 @@ pub struct StartInfo {
     pub thread: u64,
     /// Slot of its main SchedContext.
     pub sched_context: u64,
+    /// 1: its time is limited; it has this SchedContext and those among its grants, and makes no others.
+    pub limited: u64,
     /// Slot of its Untyped.
     pub untyped: u64,
     /// Slot of the kernel's log, or 0.
@@ -100,7 +106,7 @@ pub struct StartInfo {
 
 const _: () = assert!(size_of::<StartInfo>() <= 4096);
 // No gaps: see `as_bytes`.
-const _: () = assert!(size_of::<StartInfo>() == MAX_NAME + 22 * 8 + MAX_GRANTS * size_of::<Grant>());
+const _: () = assert!(size_of::<StartInfo>() == MAX_NAME + 23 * 8 + MAX_GRANTS * size_of::<Grant>());
 const _: () = assert!(size_of::<Grant>() == MAX_NAME + 5 * 8);
 
 impl StartInfo {
@@ -115,6 +121,7 @@ impl StartInfo {
         vspace: 0,
         thread: 0,
         sched_context: 0,
+        limited: 0,
         untyped: 0,
         log: 0,
         fault_endpoint: 0,

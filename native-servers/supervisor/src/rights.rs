@@ -1,10 +1,11 @@
 //! Who may ask for what.
 //!
 //! A task inside which services run looks after them: it alone starts, stops and places them, and may kill their tasks.
-//! Tasks that start on demand and belong to no service are anybody's who may call the supervisor. Everybody may end himself.
+//! Tasks that start on demand and belong to no service are anybody's who may call the supervisor. Everybody may end himself. The pci
+//! server says whose device misbehaves.
 
 use interfaces::SupervisorError;
-use manifest::{Manifest, Service, Start};
+use manifest::{Manifest, PCI_ENDPOINT, Service, Start, Task};
 
 /// The task that `caller` means when it wants `name` started or stopped: a service's native task, or a task on demand.
 ///
@@ -42,6 +43,19 @@ pub fn to_kill(manifest: &Manifest, caller: usize, name: &str) -> Result<usize, 
         None => task.start == Start::Demand,
     };
     (allowed || number == caller).then_some(number).ok_or(SupervisorError::Refused)
+}
+
+/// The task whose device `caller` accuses: the driver with this badge at the pci server, which alone may do that.
+///
+/// # Errors
+/// The caller is another, or there is no such driver.
+pub fn to_accuse(manifest: &Manifest, caller: usize, driver: u64) -> Result<usize, SupervisorError> {
+    let serves = |task: &Task| task.serves.iter().any(|endpoint| endpoint == PCI_ENDPOINT);
+    if !manifest.tasks.get(caller).is_some_and(serves) {
+        return Err(SupervisorError::Refused);
+    }
+    let has = |task: &Task| task.calls.iter().any(|call| call.endpoint == PCI_ENDPOINT && call.badge == driver);
+    manifest.tasks.iter().position(has).ok_or(SupervisorError::Unknown)
 }
 
 /// The service whose native task has this number.

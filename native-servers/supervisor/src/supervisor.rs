@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use interfaces::SupervisorError;
 use interfaces::supervisor::ServiceInfo;
-use manifest::{Manifest, Placement, Restart};
+use manifest::{DeviceFault, Manifest, Placement, Restart, Task};
 
 use crate::life::{After, Life, Phase};
 use crate::rights;
@@ -182,6 +182,24 @@ impl<T> Supervisor<T> {
         let by = &self.manifest.tasks[caller].name;
         log::warn!("task \"{name}\" is killed by task \"{by}\"");
         self.died(task, Death::Killed, now_ns);
+        Ok(())
+    }
+
+    /// The device of the driver with this badge wanted what it may not, as the pci server says: its driver ends, where the manifest
+    /// says so, as by a fault of its own.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn device_fault(&mut self, caller: usize, driver: u64, now_ns: u64) -> Result<(), Refusal> {
+        let task = rights::to_accuse(&self.manifest, caller, driver)?;
+        let Task { name, device_fault, .. } = &self.manifest.tasks[task];
+        match device_fault {
+            DeviceFault::Note => log::warn!("the device of task \"{name}\" wanted what it may not"),
+            DeviceFault::End => {
+                log::error!("the device of task \"{name}\" wanted what it may not, so the task ends");
+                self.died(task, Death::Fault, now_ns);
+            }
+        }
         Ok(())
     }
 

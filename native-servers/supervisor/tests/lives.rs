@@ -22,6 +22,7 @@ const SYSTEM: &str = r#"
     priority = 80
     start = "demand"
     restart = "always"
+    device_fault = "end"
     calls = [{ endpoint = "pci", badge = 2 }]
     [[task]]
     name = "fs"
@@ -383,4 +384,25 @@ fn a_client_that_is_stopped_and_one_of_a_native_driver_are_not_parted() {
     supervisor.died(FS, Death::Killed, 5);
     let orders = supervisor.take_orders();
     assert!(orders.contains(&Order::End(BLOCK)) && !orders.iter().any(|order| matches!(order, Order::Part(..))));
+}
+
+#[test]
+fn a_driver_ends_with_its_devices_fault_where_its_manifest_says_so() {
+    let (mut supervisor, _) = started("");
+    for caller in [LINUX, BLOCK, STRANGER, 99] {
+        assert_eq!(supervisor.device_fault(caller, 2, 0), Err(SupervisorError::Refused));
+    }
+    assert_eq!(supervisor.device_fault(PCI, 3, 0), Err(SupervisorError::Unknown));
+    // The personality's manifest wants it noted only.
+    assert_eq!(supervisor.device_fault(PCI, 1, 0), Ok(()));
+    assert_eq!(supervisor.phase(LINUX), Some(Phase::Running));
+    // A driver that does not run has no device.
+    assert_eq!(supervisor.device_fault(PCI, 2, 0), Ok(()));
+    assert_eq!(supervisor.take_orders(), []);
+    supervisor.start(LINUX, "block", 1).expect("allowed");
+    supervisor.made(BLOCK, Ok(()), 0);
+    supervisor.take_orders();
+    assert_eq!(supervisor.device_fault(PCI, 2, 0), Ok(()));
+    assert!(supervisor.take_orders().contains(&Order::Stop(BLOCK)));
+    assert_ne!(supervisor.phase(BLOCK), Some(Phase::Running));
 }

@@ -13,7 +13,7 @@ pub(crate) fn table() -> String {
     let mut text = String::new();
     let uptime_us = rt::time::now_ns() / 1000;
     // Writing to a text cannot fail.
-    let _ = writeln!(text, "uptime_us {uptime_us}\nnumber state priority busy_us messages name");
+    let _ = writeln!(text, "uptime_us {uptime_us}\nnumber state priority limit busy_us messages name");
     let Some(system) = power::system() else { return text };
     let mut first = 0;
     while let Ok(thread) = system.thread(first) {
@@ -23,7 +23,8 @@ pub(crate) fn table() -> String {
             ThreadState::Blocked => "blocked",
         };
         let (number, busy_us, name) = (thread.number, thread.busy_us, &thread.name);
-        let _ = writeln!(text, "{number} {state} {} {busy_us} {} {name}", thread.priority, thread.messages);
+        let (priority, limit, messages) = (thread.priority, thread.limit_permille, thread.messages);
+        let _ = writeln!(text, "{number} {state} {priority} {limit} {busy_us} {messages} {name}");
         let Some(next) = number.checked_add(1) else { break };
         first = next;
     }

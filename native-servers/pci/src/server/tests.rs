@@ -40,6 +40,9 @@ struct Fake {
     common: Shared,
     next: u64,
     has_iommu: bool,
+    fault: Option<IoFault>,
+    watched: Vec<u64>,
+    accused: Vec<u64>,
     cleared: Vec<u64>,
     revoked: Vec<u64>,
     unbound: Vec<u64>,
@@ -71,6 +74,16 @@ impl Platform for Fake {
         assert_eq!(source, 0x10);
         self.has_iommu.then(|| self.next())
     }
+    fn watch(&mut self, space: Capability) {
+        self.watched.push(space.0);
+    }
+    fn fault(&mut self, space: Capability) -> Option<IoFault> {
+        assert_eq!(self.watched.last(), Some(&space.0), "nobody asks for what it is not told");
+        self.fault.take()
+    }
+    fn accuse(&mut self, driver: u64) {
+        self.accused.push(driver);
+    }
     fn clear(&mut self, space: Capability) -> bool {
         self.cleared.push(space.0);
         true
@@ -98,8 +111,19 @@ fn server() -> (PciServer<FakeBus, Fake>, Shared) {
     let mut bus = FakeBus::default();
     bus.add(0, 2, 0, function);
     let [table, common] = [0, 1].map(|_| Shared(Rc::new(FakeRegisters::new(0x1000))));
-    let (cleared, revoked, unbound) = (Vec::new(), Vec::new(), Vec::new());
-    let platform = Fake { table: table.clone(), common, next: 100, has_iommu: false, cleared, revoked, unbound };
+    let [watched, accused, cleared, revoked, unbound] = [const { Vec::new() }; 5];
+    let platform = Fake {
+        table: table.clone(),
+        common,
+        next: 100,
+        has_iommu: false,
+        fault: None,
+        watched,
+        accused,
+        cleared,
+        revoked,
+        unbound,
+    };
     (PciServer::new(bus, platform), table)
 }
 
@@ -250,4 +274,28 @@ fn behind_an_iommu_a_dead_drivers_memory_is_safe_whatever_the_device_does() {
     assert_eq!(server.take_away(SUPERVISOR, DRIVER), Ok(()));
     assert_eq!(server.platform.cleared, [space.0]);
     assert_eq!([DRIVER, OTHER].map(|badge| server.start(badge)), [Err(PciError::NoReset); 2]);
+}
+
+#[test]
+fn a_refused_devices_driver_is_accused() {
+    let (mut server, _) = server();
+    server.platform.has_iommu = true;
+    let fault = IoFault { count: 3, address: 0xdead_0000, access: Access::Write, reason: 5 };
+    server.platform.fault = Some(fault);
+    server.report_faults();
+    assert!(server.platform.accused.is_empty(), "it has no IoSpace yet, so nobody was told");
+    let space = server.space(DRIVER).expect("there is an IOMMU");
+    server.report_faults();
+    assert_eq!((&server.platform.watched, &server.platform.accused), (&Vec::from([space.0]), &Vec::from([DRIVER])));
+    server.report_faults();
+    assert_eq!(server.platform.accused, [DRIVER], "once for each fault");
+    // Nobody has it: the log alone hears of it. Who has it next is watched again.
+    assert_eq!(server.give_up(DRIVER), Ok(()));
+    server.platform.fault = Some(fault);
+    server.report_faults();
+    assert_eq!(server.platform.accused, [DRIVER]);
+    assert_eq!(server.space(OTHER), Ok(space));
+    assert_eq!(server.platform.watched, [space.0; 2]);
+    let line = describe(&server.entries[0].function, &fault);
+    assert_eq!(line, "0000:00:02.0 1af4:1043 wanted to write to address 0xdead0000 and may not (reason 0x5, faults 3)");
 }

@@ -13,6 +13,7 @@ mod panic;
 mod root;
 mod stack;
 mod start;
+mod time;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -163,7 +164,7 @@ fn make_record(pages: u64) -> Result<Record, Error> {
     let notification = object::create::<Notification>(0)?;
     let Sleeper { wake, timer, .. } = Sleeper::new(notification)?;
     let thread = object::create::<Thread>(0)?;
-    let sched_context = object::create::<SchedContext>(0)?;
+    let sched_context = time::take()?;
     sched_context.bind(thread)?;
     Ok(Record { raw: RawThread { thread, sched_context, notification }, wake, timer, stack })
 }

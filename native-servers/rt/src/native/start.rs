@@ -3,7 +3,7 @@
 use ukernel_user::{Cap, slots};
 
 use super::local::Local;
-use super::{DEFAULTS, Defaults, Sleeper, clock, heap, panic};
+use super::{DEFAULTS, Defaults, Sleeper, clock, heap, panic, time};
 use crate::start_info::StartInfo;
 use crate::thread::{RawThread, ThreadHandle};
 use crate::{Env, logger, memory, object, own};
@@ -58,6 +58,9 @@ fn adopt_capabilities(info: &StartInfo) {
     slots::add_free(info.first_free_slot, info.free_slots);
     memory::set_base(info.base);
     clock::set_hz(info.tsc_hz);
+    if info.limited != 0 {
+        time::limit(info.grants());
+    }
     *DEFAULTS.lock() = Defaults { priority: info.priority as u8, fpu: info.fpu != 0 };
 }
 

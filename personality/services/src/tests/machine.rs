@@ -412,6 +412,10 @@ impl Supervisor for Machine {
         let runs = if task == "block" { state.block_task } else { state.fs_task };
         if runs { Ok(()) } else { Err(SupervisorError::State) }
     }
+
+    fn device_fault(&self, _: u64) -> Result<(), SupervisorError> {
+        Err(SupervisorError::Refused)
+    }
 }
 
 /// Ends what serves endpoint `block`.

@@ -102,4 +102,8 @@ impl Supervisor for Machine {
         self.endpoint.put(Some(self.make()));
         Ok(())
     }
+
+    fn device_fault(&self, _: u64) -> Result<(), SupervisorError> {
+        Err(SupervisorError::Refused)
+    }
 }
