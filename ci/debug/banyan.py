@@ -1,11 +1,11 @@
 """Commands for gdb on a machine that runs Banyan: `banyan help`.
 
-    cargo run -- run --gdb --exec CMD          # waits for the debugger
-    gdb -x ci/debug/banyan.py                  # connects, when it finds that machine's list of programs
+    cargo run -- run --gdb --exec CMD                      # waits for the debugger, and says its NUMBER
+    gdb -x ci/debug/banyan.py -ex 'banyan attach NUMBER'   # without a number: the machine that was started last
 
 It reads the kernel's own objects through the kernel's debug information, so it knows no offsets. The machine must have booted
-far enough: before the kernel made its first thread there is nothing to show. The list of programs (name, ELF file, load address) is
-written by `run --gdb`; BANYAN_PROGRAMS names another one.
+far enough: before the kernel made its first thread there is nothing to show. The list of programs (name, ELF file, load address; in
+front of them where the machine waits) is written by `run --gdb`; BANYAN_PROGRAMS names another one.
 """
 
 import os
@@ -16,6 +16,7 @@ import gdb
 SLOT_BYTES = 64
 PRIORITIES = 256
 KERNEL = "ukernel"
+TARGET = "@target"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -23,10 +24,22 @@ class Missing(gdb.GdbError):
     """Something that a command needs is not there."""
 
 
-def programs():
-    """The programs of the machine: {name: (ELF file, load address)}."""
+def list_of(number=None):
+    """The list of programs of the machine with a number, or of the one that was started last."""
+    if os.environ.get("BANYAN_PROGRAMS"):
+        return os.environ["BANYAN_PROGRAMS"]
     target = os.environ.get("CARGO_TARGET_DIR") or os.path.join(HERE, "..", "..", "target")
-    path = os.environ.get("BANYAN_PROGRAMS") or os.path.join(target, "banyan", "debug", "programs.tsv")
+    folder = os.path.join(target, "banyan", "debug")
+    if number:
+        return os.path.join(folder, f"{number}.tsv")
+    lists = [os.path.join(folder, name) for name in os.listdir(folder)] if os.path.isdir(folder) else []
+    lists = [path for path in lists if path.endswith(".tsv")]
+    return max(lists, key=os.path.getmtime, default=os.path.join(folder, "NUMBER.tsv"))
+
+
+def programs(path=None):
+    """The programs of the machine: {name: (ELF file, load address)}."""
+    path = path or list_of()
     try:
         with open(path, encoding="utf-8") as file:
             rows = [line.rstrip("\n").split("\t") for line in file]
@@ -139,6 +152,16 @@ class Banyan(gdb.Command):
         for word in sorted(word for word in dir(self) if word.startswith("do_")):
             print(f"banyan {word[3:]:8}  {getattr(self, word).__doc__}")
 
+    def do_attach(self, number=None):
+        """connect to the machine with this NUMBER, which `run --gdb` says (without: to the newest)"""
+        path = list_of(number)
+        known = programs(path)
+        if TARGET not in known:
+            raise Missing(f"{path} does not say where its machine waits")
+        os.environ["BANYAN_PROGRAMS"] = path
+        self.do_kernel()
+        gdb.execute(f"target remote {known[TARGET][0]}")
+
     def do_kernel(self, path=None):
         """load the kernel's symbols (of the list of programs, or from a FILE)"""
         gdb.execute("set confirm off")
@@ -191,7 +214,7 @@ class Banyan(gdb.Command):
         # A thread is called like its task, or TASK/THREAD.
         name = (which or name_of(find(None))).split("/")[0]
         if name not in known:
-            raise Missing(f"there is no program {name}: {', '.join(sorted(known))}")
+            raise Missing(f"there is no program {name}: {', '.join(sorted(known.keys() - {TARGET}))}")
         elf, base = known[name]
         gdb.execute("set confirm off")
         if self.loaded:

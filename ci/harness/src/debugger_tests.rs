@@ -2,18 +2,23 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use banyan::run::{Config, Mode, Vm};
 use banyan::{setup, workspace};
 use libtest_mimic::Trial;
 
-use crate::{shared, trial};
+use crate::{shared, tool, trial};
 
 /// The tests.
 pub fn tests() -> Vec<Trial> {
-    vec![trial("debugger: gdb's script knows threads, capabilities, run queues and servers", script)]
+    vec![
+        trial("debugger: gdb's script knows threads, capabilities, run queues and servers", script),
+        trial("debugger: two machines wait for gdb, each for its own", two_machines),
+    ]
 }
 
 /// What gdb is told, one after the other.
@@ -66,6 +71,52 @@ fn script() -> Result<()> {
     let threads = text.lines().filter(|line| line.contains(" priority ") && line.contains(" rip 0x")).count();
     ensure!(threads >= 10, "only {threads} threads:\n{text}\n{errors}");
     Ok(())
+}
+
+/// Two runs of the tool wait at the same time; each goes on when its own debugger leaves.
+fn two_machines() -> Result<()> {
+    shared::prepared()?;
+    let gdb = {
+        let _lock = workspace::lock()?;
+        setup::debugger()?
+    };
+    let start = |word: &str| {
+        let mut command = Command::new(tool::path()?);
+        command.args(["run", "--gdb", "--exec", &format!("echo {word}")]).stdin(Stdio::null());
+        Ok::<Child, Error>(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+    };
+    let words = ["one", "two"];
+    let machines = [start(words[0])?, start(words[1])?];
+    // The second is let go first: it waits for nobody else.
+    for (machine, word) in machines.into_iter().zip(words).rev() {
+        let output = let_go(&gdb, machine)?;
+        let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(text.trim_end() == word && output.status.success(), "{}: {text}{errors}", output.status);
+    }
+    Ok(())
+}
+
+/// Waits until a machine says where it waits, attaches and leaves; what it did then.
+fn let_go(gdb: &Path, mut machine: Child) -> Result<Output> {
+    let mut said = String::new();
+    let mut lines = BufReader::new(machine.stderr.take().context("it was asked for")?);
+    while !said.contains("banyan attach ") {
+        let line = said.len();
+        ensure!(lines.read_line(&mut said)? > 0, "the tool ended: {}", &said[..line]);
+    }
+    let number = machine.id().to_string();
+    ensure!(said.contains(&format!("'banyan attach {number}'")), "{said}");
+    let script = workspace::source().join("ci/debug/banyan.py");
+    let mut command = Command::new(gdb);
+    command.args(["-nx", "-batch", "-x"]).arg(script).args(["-ex", &format!("banyan attach {number}")]);
+    let debugger = command.args(["-ex", "info registers rip", "-ex", "detach"]).stdin(Stdio::null()).output()?;
+    let (text, errors) = (String::from_utf8_lossy(&debugger.stdout), String::from_utf8_lossy(&debugger.stderr));
+    ensure!(text.contains("rip ") && text.contains("0xfff0"), "gdb sees no processor at its reset:\n{text}{errors}");
+    // It is read to its end, so that the tool is never held up.
+    let rest = std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+    let output = machine.wait_with_output()?;
+    let _ = rest.join();
+    Ok(output)
 }
 
 /// What it has to show.

@@ -225,9 +225,9 @@ pub struct Run {
     /// End with status 124 after this time
     #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
-    /// Wait for a debugger on port 1234 before the first instruction
-    #[arg(long)]
-    pub gdb: bool,
+    /// Wait for a debugger before the first instruction, at a port or (without one) a socket of this run's own
+    #[arg(long, value_name = "PORT", num_args = 0..=1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub gdb: Option<Option<u16>>,
     /// Count instructions: the machine's clock advances by one for each
     #[arg(long)]
     pub icount: bool,
@@ -287,7 +287,6 @@ impl Run {
         config.cpus = self.smp;
         config.iommu = if self.iommu { Iommu::Present } else { Iommu::Absent };
         config.count_instructions = self.icount;
-        config.debugger = self.gdb;
         config.strace = self.strace;
         config.trace_bytes = self.trace.as_ref().map(|_| TRACE_BYTES);
         config.window = interactive::window().unwrap_or(config.window);

@@ -3,6 +3,7 @@
 mod check;
 mod cli;
 mod ctl;
+mod debugging;
 mod subject;
 mod top;
 
@@ -13,8 +14,8 @@ use banyan::run::control::Control;
 use banyan::run::exec::Done;
 use banyan::run::interactive::Leave;
 use banyan::run::{End, Vm, exec, interactive};
-use banyan::workspace;
 use clap::Parser;
+use debugging::Debugging;
 use demo::stage::{Pace, Stage};
 use std::io::stdout;
 use std::process::exit;
@@ -93,14 +94,12 @@ fn show(what: &cli::Demo) -> Result<i32> {
 const POWER_OFF: Duration = Duration::from_secs(30);
 
 fn start(run: &cli::Run) -> Result<i32> {
-    let config = run.config()?;
+    let mut config = run.config()?;
+    let debugging = run.gdb.map(Debugging::new).transpose()?;
+    config.debugger = debugging.as_ref().map(Debugging::debugger);
     let mut vm = Vm::start(&config)?;
-    if run.gdb {
-        let list = workspace::own("debug")?.join("programs.tsv");
-        vm.write_programs(&list)?;
-        say(
-            "the machine waits for a debugger: gdb -x ci/debug/banyan.py -ex 'banyan kernel' -ex 'target remote :1234'",
-        );
+    if let Some(debugging) = &debugging {
+        debugging.announce(&vm)?;
     }
     let _control = listen(&vm);
     let Some(command) = &run.exec else {

@@ -66,8 +66,8 @@ pub struct Config {
     pub iommu: Iommu,
     /// Let `rdtsc` count instructions (one a "nanosecond"), repeatably.
     pub count_instructions: bool,
-    /// Stop before the first instruction until a debugger comes to port 1234.
-    pub debugger: bool,
+    /// Stop before the first instruction until a debugger comes there.
+    pub debugger: Option<Debugger>,
     /// Print every process's system calls: interactively into the log, for commands in [`Output::strace`].
     pub strace: bool,
     /// Trace what the kernel does, for [`Vm::write_trace`]: bytes of the ring, whose last events are kept.
@@ -82,6 +82,15 @@ pub struct Config {
     pub manifest: PathBuf,
     /// More arguments for the emulator, behind all others.
     pub emulator: Vec<OsString>,
+}
+
+/// Where a machine waits for a debugger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Debugger {
+    /// At a socket of this name, which must be free.
+    Socket(PathBuf),
+    /// At this port of the host, for itself.
+    Port(u16),
 }
 
 /// Whether the machine has an IOMMU (Intel VT-d).
@@ -106,7 +115,7 @@ impl Config {
             cpus: 1,
             iommu: Iommu::Absent,
             count_instructions: false,
-            debugger: false,
+            debugger: None,
             strace: false,
             trace_bytes: None,
             write_log: None,

@@ -4,7 +4,7 @@
 //! (the channel) and standard output (the serial line): no names in the file system, no descriptors to inherit by
 //! accident.
 
-use super::{Config, End, Iommu};
+use super::{Config, Debugger, End, Iommu};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
@@ -46,8 +46,13 @@ pub(super) fn arguments(config: &Config, files: &Files) -> Vec<OsString> {
     add("-device virtio-serial-pci,disable-legacy=on,max_ports=2,vectors=8");
     add(&format!("-device virtserialport,chardev=channel,name={CHANNEL_PORT}"));
     add("-device isa-debug-exit,iobase=0xf4,iosize=4 -device isa-debugcon,iobase=0xe9,chardev=log");
-    if config.debugger {
-        add("-gdb tcp:127.0.0.1:1234 -S");
+    match &config.debugger {
+        None => {}
+        Some(Debugger::Port(port)) => add(&format!("-gdb tcp:127.0.0.1:{port} -S")),
+        Some(Debugger::Socket(path)) => {
+            add("-gdb chardev:debugger -S");
+            arguments.extend(["-chardev".into(), with_path("socket,id=debugger,server=on,wait=off,path=", path)]);
+        }
     }
     arguments.extend(["-chardev".into(), with_path("file,id=log,path=", files.log)]);
     if let Some(memory) = files.memory {
@@ -127,6 +132,17 @@ mod tests {
         assert!(line(&config).contains("-smp 4 "));
         config.count_instructions = true;
         assert!(line(&config).contains("-icount shift=0,sleep=off -cpu max,-erms,-fsrm"));
+    }
+
+    #[test]
+    fn a_debugger_has_a_place_of_its_own() {
+        let mut config = Config::new(Mode::Exec);
+        assert!(!line(&config).contains("-gdb"));
+        config.debugger = Some(Debugger::Port(4000));
+        assert!(line(&config).contains("-gdb tcp:127.0.0.1:4000 -S "));
+        config.debugger = Some(Debugger::Socket("/g,h".into()));
+        let socket = "-gdb chardev:debugger -S -chardev socket,id=debugger,server=on,wait=off,path=/g,,h ";
+        assert!(line(&config).contains(socket));
     }
 
     #[test]
