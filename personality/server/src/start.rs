@@ -118,6 +118,7 @@ pub(crate) fn open_limit() -> u64 {
 
 fn set_limits() {
     vfs::open_file::set_open_limit(open_limit());
+    vfs::epoll::set_watch_limit(open_limit());
     vfs::pipe::set_total_limit_bytes((frames() / PIPE_SHARE * 4096) as usize);
 }
 

@@ -1,8 +1,9 @@
 //! A place where threads wait for a condition.
 
+use crate::listener::{Listener, Listeners};
 use crate::waiter::{Waiter, Woken};
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use rt::sync::Mutex;
 
@@ -16,10 +17,13 @@ pub enum WaitError {
 }
 
 /// Threads that wait, first come first woken. Waking does not remove: a registration ends when it is dropped.
+///
+/// Beside them there are [`Listener`]s, told of every wake-up, for those who want to know without a thread that waits.
 pub struct WaitQueue {
     /// Number of registrations, so that waking an empty queue takes no lock.
     count: AtomicUsize,
     waiters: Mutex<VecDeque<Entry>>,
+    listeners: Listeners,
 }
 
 struct Entry {
@@ -43,7 +47,7 @@ impl Default for WaitQueue {
 impl WaitQueue {
     /// Makes an empty queue.
     pub const fn new() -> Self {
-        Self { count: AtomicUsize::new(0), waiters: Mutex::new(VecDeque::new()) }
+        Self { count: AtomicUsize::new(0), waiters: Mutex::new(VecDeque::new()), listeners: Listeners::new() }
     }
 
     /// Whether anybody waits.
@@ -53,9 +57,22 @@ impl WaitQueue {
         self.count.load(Ordering::SeqCst) == 0
     }
 
+    /// Lets a listener know of every wake-up from now on, until it is gone or the queue is.
+    pub fn subscribe(&self, listener: Weak<dyn Listener>) {
+        self.listeners.add(listener);
+    }
+
+    /// Tells the listeners, and wakes nobody: something happened that makes no difference to those who wait.
+    pub fn notify_listeners(&self) {
+        core::sync::atomic::fence(Ordering::SeqCst);
+        self.listeners.notify();
+    }
+
     /// Wakes the first waiter that was not woken since it registered.
     pub fn wake_one(&self) {
-        if self.is_empty() {
+        let nobody_waits = self.is_empty();
+        self.listeners.notify();
+        if nobody_waits {
             return;
         }
         let first = self.waiters.lock().iter_mut().find(|entry| !entry.woken).map(|entry| {
@@ -69,7 +86,9 @@ impl WaitQueue {
 
     /// Wakes all waiters.
     pub fn wake_all(&self) {
-        if self.is_empty() {
+        let nobody_waits = self.is_empty();
+        self.listeners.notify();
+        if nobody_waits {
             return;
         }
         let mut next = 0;

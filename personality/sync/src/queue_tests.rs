@@ -83,3 +83,40 @@ fn wake_one_wakes_each_waiter_once() {
         thread.join().expect("each is woken");
     }
 }
+
+struct Count(AtomicUsize);
+
+impl Listener for Count {
+    fn notify(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn listeners_are_told_of_every_wake_up_until_they_are_gone() {
+    let queue = WaitQueue::new();
+    let counts: [Arc<Count>; 2] = core::array::from_fn(|_| Arc::new(Count(AtomicUsize::new(0))));
+    for count in &counts {
+        let weak: Weak<Count> = Arc::downgrade(count);
+        queue.subscribe(weak);
+    }
+    queue.wake_all();
+    queue.wake_one();
+    queue.notify_listeners();
+    assert_eq!(counts.each_ref().map(|count| count.0.load(Ordering::SeqCst)), [3, 3]);
+    let [first, second] = counts;
+    drop(first);
+    queue.wake_all();
+    assert_eq!(second.0.load(Ordering::SeqCst), 4);
+}
+
+#[test]
+fn those_that_are_gone_do_not_pile_up() {
+    let queue = WaitQueue::new();
+    for _ in 0..10_000 {
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let weak: Weak<Count> = Arc::downgrade(&count);
+        queue.subscribe(weak);
+    }
+    assert!(queue.listeners.len() < 100, "{}", queue.listeners.len());
+}

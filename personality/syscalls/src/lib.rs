@@ -11,6 +11,7 @@ extern crate std;
 
 mod args;
 mod dispatch;
+pub mod epoll;
 pub mod fs;
 pub mod futex;
 pub mod mm;

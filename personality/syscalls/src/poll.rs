@@ -170,7 +170,7 @@ pub fn sys_ppoll(task: &Task, args: &Args) -> SysResult {
 }
 
 /// Reads a signal mask; null leaves the mask as is.
-fn read_mask(address: UserAddr, size: usize) -> Result<Option<u64>> {
+pub(crate) fn read_mask(address: UserAddr, size: usize) -> Result<Option<u64>> {
     if address.is_null() {
         return Ok(None);
     }
@@ -181,7 +181,7 @@ fn read_mask(address: UserAddr, size: usize) -> Result<Option<u64>> {
 }
 
 /// Waits with another signal mask. After an interruption the old mask returns only with the handler's frame.
-fn with_mask(task: &Task, mask: Option<u64>, wait: impl FnOnce() -> SysResult) -> SysResult {
+pub(crate) fn with_mask(task: &Task, mask: Option<u64>, wait: impl FnOnce() -> SysResult) -> SysResult {
     let Some(mask) = mask else { return wait() };
     task.set_temporary_signal_mask(mask);
     let result = wait();

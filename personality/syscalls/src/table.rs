@@ -1,9 +1,9 @@
 //! The table of system calls: number, name, handler, how well it is supported.
 //!
 //! One line a call, by number (arch/x86/entry/syscalls/syscall_64.tbl). What is not here is `ENOSYS`: sockets, System V
-//! IPC, epoll, inotify, ptrace, namespaces, modules, asynchronous input and output, keys, and pidfds.
+//! IPC, inotify, ptrace, namespaces, modules, asynchronous input and output, keys, and pidfds.
 
-use crate::{Handler, fs, futex, mm, poll, process, signal, system, time};
+use crate::{Handler, epoll, fs, futex, mm, poll, process, signal, system, time};
 
 /// How well a call is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +216,7 @@ calls! {
     202 futex Partial futex::sys_futex, "no priority inheritance";
     203 sched_setaffinity Full process::schedule::sys_sched_setaffinity, "";
     204 sched_getaffinity Full process::schedule::sys_sched_getaffinity, "";
+    213 epoll_create Full epoll::sys_epoll_create, "";
     217 getdents64 Full fs::directory::sys_getdents64, "";
     218 set_tid_address Full process::family::sys_set_tid_address, "";
     219 restart_syscall Full time::sleep::sys_restart_syscall, "";
@@ -230,6 +231,8 @@ calls! {
     229 clock_getres Full time::clock::sys_clock_getres, "";
     230 clock_nanosleep Partial time::sleep::sys_clock_nanosleep, "not on the clocks of processors";
     231 exit_group Full process::exit::sys_exit_group, "";
+    232 epoll_wait Full epoll::sys_epoll_wait, "";
+    233 epoll_ctl Full epoll::sys_epoll_ctl, "";
     234 tgkill Full signal::send::sys_tgkill, "";
     235 utimes Full fs::times::sys_utimes, "";
     247 waitid Full process::wait::sys_waitid, "";
@@ -252,11 +255,16 @@ calls! {
     273 set_robust_list Full process::family::sys_set_robust_list, "";
     274 get_robust_list Full process::family::sys_get_robust_list, "";
     280 utimensat Full fs::times::sys_utimensat, "";
+    281 epoll_pwait Full epoll::sys_epoll_pwait, "";
     282 signalfd Full signal::signalfd::sys_signalfd, "";
+    283 timerfd_create Partial time::timerfd::sys_timerfd_create, "not on clocks that wake a machine";
     284 eventfd Full fs::open::sys_eventfd, "";
     285 fallocate Full fs::attributes::sys_fallocate, "";
+    286 timerfd_settime Partial time::timerfd::sys_timerfd_settime, "no cancellation when the wall clock is set";
+    287 timerfd_gettime Full time::timerfd::sys_timerfd_gettime, "";
     289 signalfd4 Full signal::signalfd::sys_signalfd4, "";
     290 eventfd2 Full fs::open::sys_eventfd2, "";
+    291 epoll_create1 Full epoll::sys_epoll_create1, "";
     292 dup3 Full fs::descriptor::sys_dup3, "";
     293 pipe2 Full fs::open::sys_pipe2, "";
     295 preadv Full fs::io::sys_preadv, "";
@@ -280,6 +288,7 @@ calls! {
     436 close_range Full fs::open::sys_close_range, "";
     437 openat2 Full fs::open::sys_openat2, "";
     439 faccessat2 Full fs::stat::sys_faccessat2, "";
+    441 epoll_pwait2 Full epoll::sys_epoll_pwait2, "";
 }
 
 /// The call with this number.

@@ -1,4 +1,5 @@
-//! Timers of processes: the three interval timers of setitimer(2) and those of timer_create(2); sleeping.
+//! Timers of processes: the three interval timers of setitimer(2) and those of timer_create(2); sleeping; alarms of
+//! whoever else waits for a time ([`Alarm`]).
 //!
 //! One thread of the personality waits for the earliest of all deadlines. Timers that count processor time are looked
 //! at when they could have expired at the earliest, and again later if they have not.
@@ -145,9 +146,22 @@ impl ProcessTimers {
     }
 }
 
+/// Wants to be told when a time has come.
+pub trait Alarm: Send + Sync {
+    /// The time has come. Called by the timers' own thread, which must not wait; nothing is locked.
+    fn ring(&self);
+}
+
+/// Who is told.
+#[derive(Clone)]
+enum Target {
+    Process(Weak<Process>, Slot),
+    Alarm(Weak<dyn Alarm>),
+}
+
 /// All armed timers, by the time at which they are to be looked at.
 struct Queue {
-    entries: BTreeMap<Key, (Weak<Process>, Slot)>,
+    entries: BTreeMap<Key, Target>,
     serial: u64,
 }
 
@@ -168,9 +182,14 @@ fn run() {
     loop {
         let now = rt::time::now_ns();
         match take_due(now) {
-            Ok((key, process, slot)) => {
+            Ok((key, Target::Process(process, slot))) => {
                 if let Some(process) = process.upgrade() {
                     expire(&process, slot, key);
+                }
+            }
+            Ok((_, Target::Alarm(alarm))) => {
+                if let Some(alarm) = alarm.upgrade() {
+                    alarm.ring();
                 }
             }
             Err(Some(next)) => {
@@ -182,14 +201,11 @@ fn run() {
 }
 
 /// Takes the first entry if it is due; else tells when the next one is.
-fn take_due(now: u64) -> core::result::Result<(Key, Weak<Process>, Slot), Option<u64>> {
+fn take_due(now: u64) -> core::result::Result<(Key, Target), Option<u64>> {
     let mut queue = QUEUE.lock();
     match queue.entries.first_key_value() {
         Some((key, _)) if key.0 > now => Err(Some(key.0)),
-        Some(_) => {
-            let (key, (process, slot)) = queue.entries.pop_first().ok_or(None)?;
-            Ok((key, process, slot))
-        }
+        Some(_) => queue.entries.pop_first().ok_or(None),
         None => Err(None),
     }
 }
@@ -210,16 +226,34 @@ fn schedule(process: &Arc<Process>, slot: Slot, clock: TimerClock, deadline_ns: 
         TimerClock::Monotonic => deadline_ns,
         TimerClock::Processor => rt::time::now_ns().saturating_add(deadline_ns.saturating_sub(now).max(MIN_LOOK_NS)),
     };
+    enqueue(at, Target::Process(Arc::downgrade(process), slot))
+}
+
+fn enqueue(at: u64, target: Target) -> Key {
     let mut queue = QUEUE.lock();
     queue.serial += 1;
     let key = (at, queue.serial);
     let is_first = queue.entries.first_key_value().is_none_or(|(first, _)| key < *first);
-    queue.entries.insert(key, (Arc::downgrade(process), slot));
+    queue.entries.insert(key, target);
     drop(queue);
     if is_first && let Some(thread) = THREAD.get() {
         thread.unpark();
     }
     key
+}
+
+/// An alarm that may still ring.
+#[derive(Debug)]
+pub struct AlarmKey(Key);
+
+/// Lets an alarm ring at a time of the monotonic clock, or at once if that is past.
+pub fn ring_at(deadline_ns: u64, alarm: Weak<dyn Alarm>) -> AlarmKey {
+    AlarmKey(enqueue(deadline_ns, Target::Alarm(alarm)))
+}
+
+/// Lets an alarm not ring. It may be doing so just now.
+pub fn cancel_alarm(AlarmKey(key): AlarmKey) {
+    QUEUE.lock().entries.remove(&key);
 }
 
 fn unschedule(timer: &mut Timer) {

@@ -31,7 +31,9 @@ fn cancelling_leaves_nothing_in_the_queue() {
     set_timer(&process, id, Setting { value_ns: u64::MAX, interval_ns: 1 }, true).expect("it exists");
     cancel_all(&process);
     let weak = Arc::downgrade(&process);
-    assert!(!QUEUE.lock().entries.values().any(|(owner, _)| owner.ptr_eq(&weak)));
+    assert!(
+        !QUEUE.lock().entries.values().any(|target| matches!(target, Target::Process(owner, _) if owner.ptr_eq(&weak)))
+    );
     assert_eq!(timer(&process, id), Err(Errno::EINVAL));
 }
 

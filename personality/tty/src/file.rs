@@ -65,8 +65,8 @@ impl File for TtyFile {
     }
 
     fn poll<'a>(&'a self, table: &mut PollTable<'a>) -> PollEvents {
-        table.add(&self.tty.input);
-        table.add(&self.tty.room);
+        table.add_for(&self.tty.input, PollEvents::READABLE | PollEvents::PRI);
+        table.add_for(&self.tty.room, PollEvents::WRITABLE);
         let state = self.tty.state.lock();
         if state.hangups != self.opened {
             return PollEvents::ALWAYS_READY | PollEvents::ERR | PollEvents::HUP;

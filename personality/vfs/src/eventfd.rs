@@ -25,14 +25,17 @@ pub enum Taking {
 pub struct EventCounter {
     value: Mutex<u64>,
     taking: Taking,
-    changed: WaitQueue,
+    /// Waits for the counter to be above 0.
+    readers: WaitQueue,
+    /// Waits for room.
+    writers: WaitQueue,
 }
 
 impl EventCounter {
     /// Makes a counter.
     #[must_use]
     pub const fn new(value: u64, taking: Taking) -> EventCounter {
-        EventCounter { value: Mutex::new(value), taking, changed: WaitQueue::new() }
+        EventCounter { value: Mutex::new(value), taking, readers: WaitQueue::new(), writers: WaitQueue::new() }
     }
 
     fn try_take(&self) -> Option<u64> {
@@ -51,16 +54,14 @@ impl EventCounter {
         *value = value.checked_add(amount).filter(|sum| *sum <= MAXIMUM)?;
         Some(())
     }
+}
 
-    /// Does it now, or waits unless that is not wanted; then wakes the others.
-    fn perform<T>(&self, flags: OpenFlags, mut attempt: impl FnMut() -> Option<T>) -> Result<T> {
-        let done = match attempt() {
-            Some(done) => done,
-            None if flags.is_nonblocking() => return Err(Errno::EAGAIN),
-            None => self.changed.wait(None, attempt).map_err(|_| Errno::ERESTARTSYS)?,
-        };
-        self.changed.wake_all();
-        Ok(done)
+/// Does it now, or waits in `queue` unless that is not wanted.
+fn perform<T>(queue: &WaitQueue, flags: OpenFlags, mut attempt: impl FnMut() -> Option<T>) -> Result<T> {
+    match attempt() {
+        Some(done) => Ok(done),
+        None if flags.is_nonblocking() => Err(Errno::EAGAIN),
+        None => queue.wait(None, attempt).map_err(|_| Errno::ERESTARTSYS),
     }
 }
 
@@ -69,7 +70,8 @@ impl File for EventCounter {
         if sink.remaining() < size_of::<u64>() {
             return Err(Errno::EINVAL);
         }
-        let taken = self.perform(flags, || self.try_take())?;
+        let taken = perform(&self.readers, flags, || self.try_take())?;
+        self.writers.wake_all();
         sink.write(&taken.to_le_bytes())
     }
 
@@ -82,12 +84,14 @@ impl File for EventCounter {
         if amount > MAXIMUM {
             return Err(Errno::EINVAL);
         }
-        self.perform(flags, || self.try_add(amount))?;
+        perform(&self.writers, flags, || self.try_add(amount))?;
+        self.readers.wake_all();
         Ok(bytes.len())
     }
 
     fn poll<'a>(&'a self, table: &mut PollTable<'a>) -> PollEvents {
-        table.add(&self.changed);
+        table.add_for(&self.readers, PollEvents::READABLE);
+        table.add_for(&self.writers, PollEvents::WRITABLE);
         let value = *self.value.lock();
         let mut events = PollEvents::empty();
         events.set(PollEvents::READABLE, value > 0);

@@ -3,7 +3,7 @@
 //! * for implementers: [`Inode`], [`FileSystem`], [`File`], [`CharDevice`], [`PollTable`]
 //! * what processes hold: [`OpenFile`] (a description), [`FdTable`], [`FsContext`], [`Credentials`]
 //! * names: [`Dentry`], [`Path`], [`Mount`], [`Namespace`], resolution  and the operations on names
-//! * built in: pipes and FIFOs ([`pipe`]), advisory locks ([`locks`]), objects without a name ([`anonymous`])
+//! * built in: pipes and FIFOs ([`pipe`]), [`epoll`], advisory locks ([`locks`]), objects without a name ([`anonymous`])
 //!
 //! Lock order: descriptor table, file position, namespace list, directory (parent before child), inode, pipe.
 //! Nothing is locked that a page fault needs while user memory is touched.
@@ -21,6 +21,7 @@ mod context;
 pub mod credentials;
 mod dentry;
 pub mod device;
+pub mod epoll;
 pub mod eventfd;
 mod fd_table;
 pub mod file;

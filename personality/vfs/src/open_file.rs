@@ -57,6 +57,16 @@ pub fn set_open_limit(limit: u64) {
     OPEN_LIMIT.store(limit, Ordering::Relaxed);
 }
 
+/// Most descriptors that a table may ever have: Linux's own limit, or fewer where memory is short.
+const TABLE_LIMIT: u64 = 1 << 20;
+
+/// Returns how many descriptors a process may have at most, whatever its rights (`/proc/sys/fs/nr_open`): no more than
+/// files can be open, since a table has a place for each number.
+#[must_use]
+pub fn table_limit() -> u64 {
+    OPEN_LIMIT.load(Ordering::Relaxed).clamp(4096, TABLE_LIMIT)
+}
+
 /// Returns how many files the whole system has open.
 #[must_use]
 pub fn open_count() -> u64 {
@@ -98,6 +108,13 @@ impl OpenFile {
     pub fn downcast<T: File>(&self) -> Option<&T> {
         let any: &dyn core::any::Any = &*self.file;
         any.downcast_ref()
+    }
+
+    /// As [`OpenFile::downcast`], to keep.
+    #[must_use]
+    pub fn file_as<T: File>(&self) -> Option<Arc<T>> {
+        let any: Arc<dyn core::any::Any + Send + Sync> = self.file.clone();
+        any.downcast().ok()
     }
 
     /// Returns the name by which it was opened.

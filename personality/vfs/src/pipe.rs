@@ -115,8 +115,10 @@ impl Pipe {
         let was_empty = state.ring.len() == 0;
         let count = state.ring.write_from(source, wanted);
         drop(state);
-        if was_empty {
-            self.readers.wake_all();
+        // More data is an event of its own to those who watch for edges, but no reason to wake anybody.
+        match was_empty {
+            true => self.readers.wake_all(),
+            false => self.readers.notify_listeners(),
         }
         Some(count)
     }
@@ -251,10 +253,10 @@ impl File for PipeEnd {
     fn poll<'a>(&'a self, table: &mut PollTable<'a>) -> PollEvents {
         let mut events = PollEvents::empty();
         if self.direction.reads() {
-            table.add(&self.pipe.readers);
+            table.add_for(&self.pipe.readers, PollEvents::READABLE);
         }
         if self.direction.writes() {
-            table.add(&self.pipe.writers);
+            table.add_for(&self.pipe.writers, PollEvents::WRITABLE);
         }
         let state = self.pipe.state.lock();
         if self.direction.reads() {

@@ -3,11 +3,11 @@
 //! A file's `poll` first registers at the queues that announce changes, then looks at its state; so no change between
 //! the look and the sleep is lost. The table borrows the files, which the caller keeps open meanwhile.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
 use linux_abi::raw::general as raw;
-use sync::{Registration, WaitQueue, Waiter, Woken};
+use sync::{Listener, Registration, WaitQueue, Waiter, Woken};
 
 bitflags::bitflags! {
     /// Readiness, by the bits of `poll(2)`.
@@ -51,33 +51,59 @@ impl PollEvents {
 
 /// The queues at which a polling thread waits; or none, when it only looks.
 pub struct PollTable<'a> {
-    waiter: Option<Arc<Waiter>>,
+    mode: Mode,
     registrations: Vec<Registration<'a>>,
+}
+
+/// What happens at the queues that a file names.
+enum Mode {
+    Look,
+    Wait(Arc<Waiter>),
+    /// A listener is told of what it is interested in, as long as it lives.
+    Subscribe(Weak<dyn Listener>, PollEvents),
 }
 
 impl<'a> PollTable<'a> {
     /// Makes a table of the calling thread.
     #[must_use]
     pub fn waiting() -> PollTable<'a> {
-        PollTable { waiter: Some(Waiter::current()), registrations: Vec::new() }
+        PollTable { mode: Mode::Wait(Waiter::current()), registrations: Vec::new() }
     }
 
     /// Makes a table that registers nowhere, for a caller who will not wait.
     #[must_use]
     pub const fn looking() -> PollTable<'a> {
-        PollTable { waiter: None, registrations: Vec::new() }
+        PollTable { mode: Mode::Look, registrations: Vec::new() }
+    }
+
+    /// Makes a table by which a listener is told of changes that may make one of `interest` true.
+    #[must_use]
+    pub fn subscribing(listener: Weak<dyn Listener>, interest: PollEvents) -> PollTable<'a> {
+        PollTable { mode: Mode::Subscribe(listener, interest), registrations: Vec::new() }
     }
 
     /// Registers at a queue that is woken when readiness may have changed.
     pub fn add(&mut self, queue: &'a WaitQueue) {
-        if let Some(waiter) = &self.waiter {
-            self.registrations.push(queue.register(waiter));
+        match &self.mode {
+            Mode::Look => {}
+            Mode::Wait(waiter) => self.registrations.push(queue.register(waiter)),
+            Mode::Subscribe(listener, _) => queue.subscribe(listener.clone()),
+        }
+    }
+
+    /// Registers at a queue that is woken for `events` and for everything that is always reported. A listener that has
+    /// interest in others alone need not hear of it.
+    pub fn add_for(&mut self, queue: &'a WaitQueue, events: PollEvents) {
+        match &self.mode {
+            Mode::Subscribe(_, interest)
+                if !interest.intersects(events) && interest.intersects(!PollEvents::ALWAYS) => {}
+            _ => self.add(queue),
         }
     }
 
     /// Lets further `add` calls do nothing: something is ready, or the queues are known already.
     pub fn stop_registering(&mut self) {
-        self.waiter = None;
+        self.mode = Mode::Look;
     }
 
     /// Returns the number of queues registered at.

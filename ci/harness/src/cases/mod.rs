@@ -8,6 +8,7 @@ mod archives;
 mod files;
 mod processes;
 mod shell;
+mod sockets;
 mod system;
 mod text;
 
@@ -34,8 +35,16 @@ const fn with_input(name: &'static str, command: &'static str, input: &'static s
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = Case> {
-    let families =
-        [shell::CASES, files::CASES, text::CASES, archives::CASES, processes::CASES, system::CASES, abi::CASES];
+    let families = [
+        shell::CASES,
+        files::CASES,
+        text::CASES,
+        archives::CASES,
+        processes::CASES,
+        system::CASES,
+        abi::CASES,
+        sockets::CASES,
+    ];
     families.into_iter().flatten().copied()
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn file_nr(source: &dyn ProcessSource) -> Vec<u8> {
 }
 
 pub(crate) fn nr_open(_source: &dyn ProcessSource) -> Vec<u8> {
-    line(1_048_576)
+    line(vfs::open_file::table_limit())
 }
 
 pub(crate) fn pipe_max_size(_source: &dyn ProcessSource) -> Vec<u8> {

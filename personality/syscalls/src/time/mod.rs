@@ -4,6 +4,7 @@ use linux_abi::{Errno, Result};
 
 pub mod clock;
 pub mod sleep;
+pub mod timerfd;
 pub mod timers;
 
 pub(crate) const NS_PER_SECOND: u64 = 1_000_000_000;

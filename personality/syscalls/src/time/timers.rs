@@ -106,7 +106,7 @@ fn timer_id(args: &Args) -> Result<(i32, bool)> {
     if number < 0 { Err(Errno::EINVAL) } else { Ok((number >> 1, number & 1 != 0)) }
 }
 
-fn write_itimerspec(address: UserAddr, setting: Setting) -> Result<()> {
+pub(crate) fn write_itimerspec(address: UserAddr, setting: Setting) -> Result<()> {
     write_value(address, &[Timespec::from_ns(setting.interval_ns).0, Timespec::from_ns(setting.value_ns).0])
 }
 

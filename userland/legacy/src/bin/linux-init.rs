@@ -44,6 +44,7 @@ fn prepare() -> io::Result<()> {
     for (name, target) in [("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
         std::os::unix::fs::symlink(format!("/proc/self/{target}"), format!("/dev/{name}"))?;
     }
+    Command::new("/bin/busybox").args(["ifconfig", "lo", "127.0.0.1", "up"]).status()?;
     Command::new("/bin/busybox").args(["hostname", "banyan"]).status().map(drop)
 }
 

@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod memory;
 mod processes;
+mod readiness;
 mod signals;
 mod threads;
 
@@ -15,7 +16,8 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 /// The tests of a family, by name.
 type Tests = &'static [(&'static str, fn() -> Outcome)];
 
-const TESTS: &[Tests] = &[faults::TESTS, files::TESTS, memory::TESTS, processes::TESTS, signals::TESTS, threads::TESTS];
+const TESTS: &[Tests] =
+    &[faults::TESTS, files::TESTS, memory::TESTS, processes::TESTS, readiness::TESTS, signals::TESTS, threads::TESTS];
 
 fn main() -> Outcome {
     let wanted = std::env::args().nth(1).unwrap_or_default();

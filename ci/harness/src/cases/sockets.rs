@@ -1,0 +1,20 @@
+//! The small programs of `userland/legacy` about readiness and sockets.
+
+use super::{Case, case};
+
+macro_rules! tests {
+    ($($name:literal)*) => { &[$(case(concat!("sockets: ", $name), concat!("/tests/abi-tests ", $name))),*] };
+}
+
+pub const CASES: &[Case] = tests! {
+    "epoll-levels-and-edges"
+    "epoll-one-shot"
+    "epoll-errors"
+    "epoll-of-closed-descriptors"
+    "epoll-in-epoll"
+    "epoll-wakes-up"
+    "epoll-takes-turns"
+    "eventfd"
+    "timerfd"
+    "descriptor-limit-is-raised"
+};
