@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow};
 use fs_server::Ext4;
-use interfaces::block_device::{BlockInfo, SECTOR_BYTES};
+use interfaces::block_device::{BlockInfo, Pieces, SECTOR_BYTES};
 use interfaces::file_system::{Orphans, Piece};
 use interfaces::{BlockDevice, BlockError, FileSystem};
 use ipc::Capability;
@@ -81,6 +81,10 @@ impl BlockDevice for FileDisk {
             window.copy_out(at as usize, &mut buffer).map_err(|_| BlockError::OutOfRange)
         })?;
         self.file.write_all_at(&buffer, start).map_err(|_| BlockError::Device)
+    }
+
+    fn write_pieces(&self, region: u64, pieces: Pieces) -> Result<(), BlockError> {
+        pieces.0.iter().try_for_each(|piece| self.write(region, piece.at, piece.sector, piece.bytes))
     }
 
     fn flush(&self) -> Result<(), BlockError> {

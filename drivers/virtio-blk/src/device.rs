@@ -103,7 +103,8 @@ impl<T: Transport> Device<T> {
         self.limits
     }
 
-    /// Gives the device a request, with `place`, which no other request may have now.
+    /// Gives the device a request, with `place`, which no other request may have now. It need not look at it before
+    /// [`Device::notify`].
     ///
     /// # Errors
     /// [`Error::QueueFull`]: try again when another request has ended.
@@ -119,10 +120,10 @@ impl<T: Transport> Device<T> {
         self.places.copy_in(offset + STATUS_OFFSET, &[STATUS_NONE]);
         let token = self.queue.submit(&self.chain(offset, request))?;
         self.by_token[usize::from(token)] = Some((place, request));
-        self.notify();
         Ok(())
     }
 
+    /// Tells the device of requests that it was given.
     pub(crate) fn notify(&mut self) {
         if self.queue.wants_notify() {
             self.transport.notify(QUEUE);

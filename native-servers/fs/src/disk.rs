@@ -4,10 +4,11 @@
 //! the disk in one request where it lies together.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use interfaces::block_device::SECTOR_BYTES;
+use interfaces::block_device::{MAX_PIECES, SECTOR_BYTES, Sectors};
 use interfaces::{BlockDevice, BlockError, FsError};
-use ipc::Capability;
+use ipc::{Capability, List};
 use rt::memory::Shared;
 use rt::sync::Mutex;
 
@@ -15,6 +16,16 @@ use crate::Result;
 
 /// Bytes of the stage: a multiple of every block size.
 const STAGE_BYTES: usize = 256 << 10;
+
+/// What is to be written, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Where it is in the region.
+    pub(crate) at: u64,
+    /// Where it goes on the disk.
+    pub(crate) address: u64,
+    pub(crate) bytes: u64,
+}
 
 /// A disk and a stage.
 pub(crate) struct Disk {
@@ -88,6 +99,25 @@ impl Disk {
         self.requests(region, to, bytes, |at, sector, bytes| self.device.write(region.0, at, sector, bytes))
     }
 
+    /// Writes from a region (its number at the device) to many places, which the device has at once.
+    pub(crate) fn write_places(&self, region: u64, places: &[Place]) -> Result<()> {
+        let mut pieces = Vec::new();
+        for place in places {
+            self.requests((region, place.at), place.address, place.bytes, |at, sector, bytes| {
+                pieces.push(Sectors { at, sector, bytes });
+                Ok(())
+            })?;
+        }
+        for some in pieces.chunks(MAX_PIECES) {
+            match some {
+                [Sectors { at, sector, bytes }] => self.device.write(region, *at, *sector, *bytes),
+                _ => self.device.write_pieces(region, List(some.to_vec())),
+            }
+            .map_err(error)?;
+        }
+        Ok(())
+    }
+
     /// Makes everything that was written durable.
     pub(crate) fn flush(&self) -> Result<()> {
         self.device.flush().map_err(error)
@@ -99,7 +129,7 @@ impl Disk {
         region: (u64, u64),
         start: u64,
         bytes: u64,
-        request: impl Fn(u64, u64, u32) -> core::result::Result<(), BlockError>,
+        mut request: impl FnMut(u64, u64, u32) -> core::result::Result<(), BlockError>,
     ) -> Result<()> {
         let end = start.checked_add(bytes).filter(|end| *end <= self.bytes).ok_or(FsError::Corrupt)?;
         let mut at = start;

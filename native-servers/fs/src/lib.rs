@@ -38,6 +38,7 @@ mod service;
 mod transfer;
 mod truncate;
 mod volume;
+mod writing;
 
 pub use service::Ext4;
 

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use interfaces::file_system::{
-    Attributes, Change, Changed, FsInfo, FsStatistics, Listing, NewAttributes, NewNode, Orphans, Piece, Target,
+    Attributes, Change, Changed, FsInfo, FsStatistics, Listing, NewAttributes, NewNode, Orphans, Piece, Pieces, Target,
 };
 use interfaces::{BlockDevice, FileSystem, FsError};
 use ipc::Capability;
@@ -165,10 +165,14 @@ impl FileSystem for Ext4 {
         self.change_in_steps(&change, |volume| volume.set_attributes(inode, &new, &change.now).map(Some))
     }
 
-    fn write(&self, change: Change, inode: u64, piece: Piece) -> Result<Changed> {
-        let region = self.regions.get(piece.region)?;
+    fn write(&self, change: Change, inode: u64, pieces: Pieces) -> Result<Changed> {
+        let number = pieces.0.first().map_or(0, |piece| piece.region);
+        if pieces.0.iter().any(|piece| piece.region != number) {
+            return Err(FsError::Invalid);
+        }
+        let region = self.regions.get(number)?;
         let _used = region.used();
-        self.change(&change, |volume| volume.write(inode, &piece, &region, &change.now))
+        self.change(&change, |volume| volume.write(inode, &pieces.0, &region, &change.now))
     }
 
     fn create(&self, change: Change, directory: u64, name: &[u8], node: NewNode, target: &[u8]) -> Result<Changed> {

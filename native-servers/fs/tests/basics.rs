@@ -199,6 +199,45 @@ fn holes_read_as_zeros_and_are_found() {
 }
 
 #[test]
+fn pieces_of_one_call_go_where_they_belong_all_or_none() {
+    for shape in SHAPES {
+        let disk = Arc::new(Disk::new(image::make(32 << 10, shape)));
+        let mut client = Client::new(disk.clone());
+        let file = client.create(ROOT, "file", FILE).expect("room").inode;
+        client.write(file, 0, &pattern(50_000, 1)).expect("room");
+        let mut expected = pattern(50_000, 1);
+        let new = pattern(64 << 10, 2);
+        client.memory.window().copy_in(0, &new).expect("it fits");
+        // What is there, out of the region's order; across the old end, and its last block; behind a hole, not a whole page.
+        let pieces = [(4096, 16_384, 4096), (12_288, 0, 8192), (49_152, 8192, 4096), (100 << 12, 24_576, 5000)];
+        let change = client.next();
+        let writes = disk.writes();
+        client.write_pieces(change, file, &pieces).expect("room");
+        expected.resize((100 << 12) + 5000, 0);
+        for (offset, at, bytes) in pieces {
+            expected[offset as usize..][..bytes].copy_from_slice(&new[at..][..bytes]);
+        }
+        assert_eq!(client.read(file), Ok(expected.clone()));
+        assert!(disk.writes() >= writes + 4, "contents are written before the answer");
+        for wrong in [
+            &[(8192, 0, 4096), (4096, 4096, 4096)][..],
+            &[(4096, 0, 8192), (8192, 8192, 4096)],
+            &[(4096, 0, 100), (8192, 8192, 4096)],
+            &[(4096, 0, 4096), (8192, client.memory.window().bytes(), 4096)],
+            &[(4096, 0, 4096), (8200, 4096, 4096)],
+        ] {
+            let change = client.next();
+            assert_eq!(client.write_pieces(change, file, wrong).map(|_| ()), Err(FsError::Invalid), "{wrong:?}");
+        }
+        let change = client.next();
+        assert_eq!(client.write_pieces(change, file, &[]).map(|_| ()), Err(FsError::NoRegion), "of none");
+        client.write(file, 0, &expected[..4096]).expect("the numbers in between are not missed");
+        assert_eq!(client.read(file), Ok(expected));
+        finish(&client, &disk);
+    }
+}
+
+#[test]
 fn extent_trees_grow_and_shrink() {
     let disk = Arc::new(Disk::new(image::make(64 << 10, &["-b", "1024"])));
     let mut client = Client::new(disk.clone());

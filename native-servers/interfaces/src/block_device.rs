@@ -8,10 +8,15 @@
 //!
 //! Reads and writes that were answered may be in the device's cache until [`BlockDevice::flush`] is answered.
 
-use ipc::Capability;
+use ipc::{Capability, List};
 
 /// Bytes of a sector: the unit of addresses and lengths on the disk (virtio 1.2, 5.2.2).
 pub const SECTOR_BYTES: u64 = 512;
+
+/// Most pieces that one call writes.
+pub const MAX_PIECES: usize = 64;
+/// What one call writes.
+pub type Pieces = List<Sectors, MAX_PIECES>;
 
 /// The badge of the supervisor: the first that a manifest cannot give.
 pub const SUPERVISOR: u64 = 1 << 62;
@@ -50,6 +55,18 @@ ipc::record! {
     }
 }
 
+ipc::record! {
+    /// Whole sectors, and where their bytes are.
+    pub struct Sectors {
+        /// The first byte's place in the region.
+        pub at: u64,
+        /// The first sector.
+        pub sector: u64,
+        /// Bytes: whole sectors, at most [`BlockInfo::max_bytes`].
+        pub bytes: u32,
+    }
+}
+
 ipc::interface! {
     /// A disk.
     pub trait BlockDevice(
@@ -73,5 +90,8 @@ ipc::interface! {
         7 => fn end_client(&self, badge: u64) -> Result<(), BlockError>;
         /// For the supervisor alone: everything of the dead client is gone, and whoever has this badge now is another one.
         8 => fn admit_client(&self, badge: u64) -> Result<(), BlockError>;
+        /// Writes several pieces of a region, which the device has all at once: in no order, and where one fails the others
+        /// may have been written.
+        9 => fn write_pieces(&self, region: u64, pieces: Pieces) -> Result<(), BlockError>;
     }
 }

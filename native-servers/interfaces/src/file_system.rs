@@ -19,8 +19,12 @@
 //! Times are the client's, so that repeating a change gives the same result.
 
 use alloc::vec::Vec;
-use ipc::Capability;
+use ipc::{Capability, List};
 
+/// Most pieces that one call writes.
+pub const MAX_PIECES: usize = 64;
+/// What one call writes.
+pub type Pieces = List<Piece, MAX_PIECES>;
 /// Longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 
@@ -289,9 +293,10 @@ ipc::interface! {
 
         /// Changes attributes.
         16 => fn set_attributes(&self, change: Change, inode: u64, new: NewAttributes) -> Result<Changed, FsError>;
-        /// Writes a piece of a file; the file grows to the piece's end if it is shorter. What lies behind the file's end in
-        /// its last block becomes zero on the disk.
-        17 => fn write(&self, change: Change, inode: u64, piece: Piece) -> Result<Changed, FsError>;
+        /// Writes pieces of a file, all or none; the file grows to their end if it is shorter. What lies behind the file's
+        /// end in its last block becomes zero on the disk. The pieces are of one region and follow one another in the
+        /// file, and all before the last are whole blocks ([`FsError::Invalid`]).
+        17 => fn write(&self, change: Change, inode: u64, pieces: Pieces) -> Result<Changed, FsError>;
         /// Makes a file, a directory, a symbolic link to `target`, or a special file.
         18 => fn create(
             &self, change: Change, directory: u64, name: &[u8], node: NewNode, target: &[u8],

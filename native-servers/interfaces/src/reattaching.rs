@@ -17,7 +17,7 @@ use rt::memory::Owned;
 use rt::sync::Mutex;
 use ukernel_abi::Error;
 
-use crate::block_device::{BlockDevice, BlockError, BlockInfo};
+use crate::block_device::{BlockDevice, BlockError, BlockInfo, Pieces};
 
 /// How long it waits before it repeats a request to a server that ended, in nanoseconds.
 const PAUSE_NS: u64 = 1_000_000;
@@ -126,6 +126,10 @@ impl<T: BlockDevice> BlockDevice for Reattaching<T> {
 
     fn write(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
         self.with_region(region, |number| self.device.write(number, at, sector, bytes))
+    }
+
+    fn write_pieces(&self, region: u64, pieces: Pieces) -> Result<(), BlockError> {
+        self.with_region(region, |number| self.device.write_pieces(number, pieces.clone()))
     }
 
     fn flush(&self) -> Result<(), BlockError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use interfaces::block_device::BlockInfo;
+use interfaces::block_device::{BlockInfo, Pieces};
 use interfaces::{BlockDevice, BlockError, Reattaching};
 use ipc::{Capability, Failure};
 use rt::memory::{Shared, Window};
@@ -73,6 +73,10 @@ impl BlockDevice for Disk {
 
     fn write(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
         self.read(region, at, sector, bytes)
+    }
+
+    fn write_pieces(&self, region: u64, pieces: Pieces) -> Result<(), BlockError> {
+        pieces.0.iter().try_for_each(|piece| self.write(region, piece.at, piece.sector, piece.bytes))
     }
 
     fn flush(&self) -> Result<(), BlockError> {

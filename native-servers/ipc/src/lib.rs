@@ -30,7 +30,7 @@ pub use loopback::Loopback;
 pub use pool::{Pool, PoolSize, Urgency};
 pub use server::{Dispatch, EVENT, Outcome, Request, Response, Server, dispatch_one};
 pub use shared::{Lending, PerCaller, Shared};
-pub use wire::{Capability, Decode, Encode, MAX_BYTES, Malformed};
+pub use wire::{Capability, Decode, Encode, List, MAX_BYTES, Malformed};
 
 /// Names of an interface's methods, for traces and documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

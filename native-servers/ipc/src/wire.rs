@@ -1,7 +1,7 @@
 //! Values as message words.
 //!
-//! A scalar is one word. Bytes are their length and then eight to a word, at most [`MAX_BYTES`]. A `Result` is 0 and the
-//! value, or the error's number. A capability takes no word: capabilities are matched in order. A decoder believes
+//! A scalar is one word. Bytes are their length and then eight to a word, at most [`MAX_BYTES`]. A [`List`] is its length
+//! and its values. A `Result` is 0 and the value, or the error's number. A capability takes no word: capabilities are matched in order. A decoder believes
 //! nothing: lengths, ranges, UTF-8, enum numbers are checked, and so is that nothing is left over.
 
 use alloc::string::String;
@@ -43,6 +43,12 @@ pub trait Decode<'m>: Sized {
 /// The receiver owns what it receives: it frees the slot (after deleting the capability) when it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capability(pub u64);
+
+/// Several values of one kind, at most `MOST`: their number, then one after the other.
+///
+/// A list that is longer than that cannot be sent ([`Encoder::finish`]) and is not taken from a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List<T, const MOST: usize>(pub Vec<T>);
 
 /// Puts values into the words of a message.
 pub struct Encoder<'b> {
@@ -292,6 +298,27 @@ impl<A: Encode, B: Encode> Encode for (A, B) {
 impl<'m, A: Decode<'m>, B: Decode<'m>> Decode<'m> for (A, B) {
     fn decode(input: &mut Decoder<'m>) -> Result<Self, Malformed> {
         Ok((A::decode(input)?, B::decode(input)?))
+    }
+}
+
+impl<T: Encode, const MOST: usize> Encode for List<T, MOST> {
+    const MAX_WORDS: usize = 1 + MOST * T::MAX_WORDS;
+    const CAPS: usize = MOST * T::CAPS;
+    fn encode(&self, out: &mut Encoder<'_>) {
+        out.overflow |= self.0.len() > MOST;
+        out.word(self.0.len() as u64);
+        self.0.iter().take(MOST).for_each(|value| value.encode(out));
+    }
+}
+
+impl<'m, T: Decode<'m>, const MOST: usize> Decode<'m> for List<T, MOST> {
+    fn decode(input: &mut Decoder<'m>) -> Result<Self, Malformed> {
+        let count = usize::try_from(input.word()?).ok().filter(|&count| count <= MOST).ok_or(Malformed)?;
+        let mut values = Vec::with_capacity(count);
+        for _ in 0..count {
+            values.push(T::decode(input)?);
+        }
+        Ok(Self(values))
     }
 }
 

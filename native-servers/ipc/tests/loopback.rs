@@ -1,7 +1,7 @@
 //! Contracts over a loopback: what client and server see, and what a hostile peer can do.
 
-use ipc::wire::{Decoder, Encoded};
-use ipc::{Answer, Caller, Capability, Decode, Failure, Loopback, PendingReply, Transport};
+use ipc::wire::{Decoder, Encoded, Encoder};
+use ipc::{Answer, Caller, Capability, Decode, Encode, Failure, List, Loopback, PendingReply, Transport};
 
 ipc::errors! {
     /// Errors of the test's service.
@@ -205,6 +205,25 @@ fn hostile_answers_are_refused() {
     assert!(<Result<u64, StoreError>>::decode(&mut decoder).is_err(), "no such error");
     let mut decoder = Decoder::new(&[0, 2], &[]);
     assert!(<Result<bool, StoreError>>::decode(&mut decoder).is_err(), "not a boolean");
+    for words in [&[][..], &[1], &[2, 7], &[4, 1, 2, 3, 4], &[u64::MAX, 1]] {
+        assert!(List::<u64, 3>::decode(&mut Decoder::new(words, &[])).is_err(), "{words:?}");
+    }
+}
+
+#[test]
+fn lists_pass_up_to_their_length() {
+    let mut words = [0; 480];
+    for length in 0..=3 {
+        let list = List::<u64, 3>((0..length).collect());
+        let mut encoder = Encoder::new(&mut words);
+        list.encode(&mut encoder);
+        let encoded = encoder.finish().expect("it fits");
+        assert_eq!(encoded.words as u64, 1 + length);
+        assert_eq!(List::decode(&mut Decoder::new(&words[..encoded.words], &[])), Ok(list));
+    }
+    let mut encoder = Encoder::new(&mut words);
+    List::<u64, 3>(vec![0; 4]).encode(&mut encoder);
+    assert!(encoder.finish().is_err(), "longer than it may be");
 }
 
 /// A library: the contract's trait, for any number of threads.

@@ -6,7 +6,7 @@ use core::any::Any;
 
 use diskfs::DiskFs;
 use fs_server::Ext4;
-use interfaces::block_device::BlockInfo;
+use interfaces::block_device::{BlockInfo, Pieces};
 use interfaces::{
     BlockDevice, BlockDeviceClient, BlockDeviceDispatcher, BlockError, FileSystem, FileSystemClient, PciBusClient,
     Reattaching, Supervisor, SupervisorClient,
@@ -159,6 +159,10 @@ impl BlockDevice for Inside {
 
     fn write(&self, region: u64, at: u64, sector: u64, bytes: u32) -> core::result::Result<(), BlockError> {
         self.client.write(region, at, sector, bytes)
+    }
+
+    fn write_pieces(&self, region: u64, pieces: Pieces) -> core::result::Result<(), BlockError> {
+        self.client.write_pieces(region, pieces)
     }
 
     fn flush(&self) -> core::result::Result<(), BlockError> {

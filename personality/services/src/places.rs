@@ -14,6 +14,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
 
+use interfaces::block_device::Pieces;
 use interfaces::supervisor::Placement;
 use interfaces::{BlockDevice, BlockError, FileSystem, FsError, Supervisor};
 use rt::sync::Mutex;
@@ -436,6 +437,10 @@ impl BlockDevice for Nowhere {
     }
 
     fn write(&self, _: u64, _: u64, _: u64, _: u32) -> Result<(), BlockError> {
+        Err(BlockError::Device)
+    }
+
+    fn write_pieces(&self, _: u64, _: Pieces) -> Result<(), BlockError> {
         Err(BlockError::Device)
     }
 

@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use interfaces::block_device::BlockInfo;
+use interfaces::block_device::{self, BlockInfo};
 use interfaces::file_system::{
-    Attributes, Change, Changed, FsInfo, FsStatistics, Listing, NewAttributes, NewNode, Orphans, Piece, Target,
+    Attributes, Change, Changed, FsInfo, FsStatistics, Listing, NewAttributes, NewNode, Orphans, Piece, Pieces, Target,
 };
 use interfaces::{BlockDevice, BlockError, FileSystem, FsError};
 use ipc::Capability;
@@ -108,6 +108,7 @@ pass_on! { BlockDevice for Slot<dyn BlockDevice>, BlockError:
     fn read(region: u64, at: u64, sector: u64, bytes: u32) -> ();
     fn write(region: u64, at: u64, sector: u64, bytes: u32) -> ();
     fn flush() -> ();
+    fn write_pieces(region: u64, pieces: block_device::Pieces) -> ();
     fn end_client(badge: u64) -> ();
     fn admit_client(badge: u64) -> ();
 }
@@ -119,6 +120,7 @@ pass_on! { BlockDevice for DiskHandle, BlockError:
     fn read(region: u64, at: u64, sector: u64, bytes: u32) -> ();
     fn write(region: u64, at: u64, sector: u64, bytes: u32) -> ();
     fn flush() -> ();
+    fn write_pieces(region: u64, pieces: block_device::Pieces) -> ();
     fn end_client(badge: u64) -> ();
     fn admit_client(badge: u64) -> ();
 }
@@ -135,7 +137,7 @@ pass_on! { FileSystem for Slot<dyn FileSystem>, FsError:
     fn read(inode: u64, piece: Piece) -> u32;
     fn seek(inode: u64, offset: u64, hole: bool) -> u64;
     fn set_attributes(change: Change, inode: u64, new: NewAttributes) -> Changed;
-    fn write(change: Change, inode: u64, piece: Piece) -> Changed;
+    fn write(change: Change, inode: u64, pieces: Pieces) -> Changed;
     fn create(change: Change, directory: u64, name: &[u8], node: NewNode, target: &[u8]) -> Changed;
     fn create_unnamed(change: Change, node: NewNode) -> Changed;
     fn link(change: Change, inode: u64, directory: u64, name: &[u8]) -> Changed;

@@ -15,7 +15,7 @@ use disk::Disk;
 use fs_server::Ext4;
 use interfaces::file_system::{Change, NewAttributes, NewNode, Orphans, Piece, Target as Rename, Time};
 use interfaces::{FileSystem, FileSystemClient, FileSystemDispatcher, FsError};
-use ipc::{Capability, Loopback, Transport};
+use ipc::{Capability, List, Loopback, Transport};
 
 use crate::targets::script::{self, Recorder};
 use crate::{Answer, Target};
@@ -72,7 +72,7 @@ fn change(fs: &impl FileSystem) -> Result<(), FsError> {
     }
     let file = fs.create(next(), ROOT, b"file", node(0o100_644), b"")?.attributes.inode;
     for page in 0..6 {
-        fs.write(next(), file, Piece { region, at: 0, offset: page * 8192, bytes: 4096 })?;
+        fs.write(next(), file, List(vec![Piece { region, at: 0, offset: page * 8192, bytes: 4096 }]))?;
     }
     fs.create(next(), ROOT, b"short", node(0o120_777), b"file")?;
     fs.link(next(), file, ROOT, b"again")?;

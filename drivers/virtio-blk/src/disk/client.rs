@@ -3,21 +3,12 @@
 use alloc::sync::Arc;
 
 use driver_lib::virtio::Transport;
-use interfaces::block_device::{BlockInfo, SUPERVISOR};
+use interfaces::block_device::{BlockInfo, Pieces, SUPERVISOR, Sectors};
 use interfaces::{BlockDevice, BlockError};
 use ipc::Capability;
 
 use super::Disk;
 use crate::device::{Kind, Request};
-
-/// What is to be transferred.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Transfer {
-    pub(super) region: u64,
-    pub(super) at: u64,
-    pub(super) sector: u64,
-    pub(super) bytes: u32,
-}
 
 /// A disk as one of its clients sees it: with that one's regions.
 #[derive(Debug)]
@@ -55,11 +46,15 @@ impl<T: Transport + Send> BlockDevice for DiskClient<T> {
     }
 
     fn read(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
-        self.disk.transfer(self.badge, Kind::Read, Transfer { region, at, sector, bytes })
+        self.disk.transfer(self.badge, Kind::Read, region, &[Sectors { at, sector, bytes }])
     }
 
     fn write(&self, region: u64, at: u64, sector: u64, bytes: u32) -> Result<(), BlockError> {
-        self.disk.transfer(self.badge, Kind::Write, Transfer { region, at, sector, bytes })
+        self.disk.transfer(self.badge, Kind::Write, region, &[Sectors { at, sector, bytes }])
+    }
+
+    fn write_pieces(&self, region: u64, pieces: Pieces) -> Result<(), BlockError> {
+        self.disk.transfer(self.badge, Kind::Write, region, &pieces.0)
     }
 
     fn flush(&self) -> Result<(), BlockError> {
@@ -68,7 +63,7 @@ impl<T: Transport + Send> BlockDevice for DiskClient<T> {
         if !self.disk.limits.has_cache {
             return Ok(());
         }
-        self.disk.perform(inner, Request { kind: Kind::Flush, sector: 0, physical: 0, bytes: 0 })
+        self.disk.perform(inner, &[Request { kind: Kind::Flush, sector: 0, physical: 0, bytes: 0 }])
     }
 
     fn end_client(&self, badge: u64) -> Result<(), BlockError> {

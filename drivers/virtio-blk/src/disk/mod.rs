@@ -13,14 +13,13 @@ use alloc::vec::Vec;
 use driver_lib::io_space::DmaSpace;
 use driver_lib::virtio::{Error, Transport};
 use interfaces::BlockError;
-use interfaces::block_device::{BlockInfo, SECTOR_BYTES};
+use interfaces::block_device::{BlockInfo, SECTOR_BYTES, Sectors};
 use rt::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::device::{Device, Kind, Request};
 use crate::injection::Injection;
 use crate::limits::Limits;
 pub use client::DiskClient;
-use client::Transfer;
 use regions::Regions;
 
 /// How long requests under way may take to end when the disk is shut down, in nanoseconds; then they are cut off.
@@ -189,17 +188,68 @@ impl<T: Transport + Send> Disk<T> {
         result
     }
 
-    /// Asks the device for something and waits for it.
-    fn perform(&self, mut inner: MutexGuard<'_, Inner<T>>, request: Request) -> Result<(), BlockError> {
-        let place = loop {
-            inner.stage.check()?;
+    /// Asks the device for all of `requests` and waits for them; the first error, if any.
+    fn perform<'a>(&'a self, mut inner: MutexGuard<'a, Inner<T>>, requests: &[Request]) -> Result<(), BlockError> {
+        let (mut under_way, mut result) = (Vec::with_capacity(requests.len()), Ok(()));
+        for &request in requests {
+            let (after, begun) = self.begin(inner, request, &mut under_way);
+            inner = after;
+            if begun.is_err() {
+                result = begun;
+                break;
+            }
+        }
+        inner.notify();
+        // The last one first: when it has ended the others mostly have, too, and nobody is woken for each.
+        while let Some(place) = under_way.pop() {
+            let (after, ended) = self.wait(inner, place);
+            (inner, result) = (after, result.and(ended));
+        }
+        result
+    }
+
+    /// Gives the device a request as soon as there is room; its place is added to those that are under way.
+    fn begin<'a>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner<T>>,
+        request: Request,
+        under_way: &mut Vec<u16>,
+    ) -> (MutexGuard<'a, Inner<T>>, Result<(), BlockError>) {
+        loop {
+            if let Err(error) = inner.stage.check() {
+                return (inner, Err(error));
+            }
             match inner.submit(request) {
-                Ok(Some(place)) => break place,
-                Ok(None) => inner = self.room.wait(inner),
+                Ok(Some(place)) => {
+                    under_way.push(place);
+                    self.injection.strike(inner.requests);
+                    return (inner, Ok(()));
+                }
+                Ok(None) => {
+                    inner.notify();
+                    // Who waits for others' requests while they wait for his would wait for ever.
+                    match under_way.pop() {
+                        None => inner = self.room.wait(inner),
+                        Some(place) => {
+                            let (after, ended) = self.wait(inner, place);
+                            inner = after;
+                            if ended.is_err() {
+                                return (inner, ended);
+                            }
+                        }
+                    }
+                }
                 Err(error) => self.give_up(&mut inner, error),
             }
-        };
-        self.injection.strike(inner.requests);
+        }
+    }
+
+    /// Waits until the request in `place` has ended, and frees the place.
+    fn wait<'a>(
+        &'a self,
+        inner: MutexGuard<'a, Inner<T>>,
+        place: u16,
+    ) -> (MutexGuard<'a, Inner<T>>, Result<(), BlockError>) {
         let index = usize::from(place);
         let mut inner = self.ended[index].wait_while(inner, |inner| inner.places[index] == Place::UnderWay);
         let result = match core::mem::replace(&mut inner.places[index], Place::Free) {
@@ -211,29 +261,29 @@ impl<T: Transport + Send> Disk<T> {
         if inner.free.len() == inner.places.len() {
             self.idle.notify_all();
         }
-        result
+        (inner, result)
     }
 
-    /// Reads or writes for the client with this badge.
-    fn transfer(&self, badge: u64, kind: Kind, place: Transfer) -> Result<(), BlockError> {
-        let Transfer { region, at, sector, bytes } = place;
+    /// Reads or writes pieces for the client with this badge.
+    fn transfer(&self, badge: u64, kind: Kind, region: u64, pieces: &[Sectors]) -> Result<(), BlockError> {
         if kind == Kind::Write && self.info.read_only {
             return Err(BlockError::ReadOnly);
         }
-        let end = sector.checked_add(u64::from(bytes).div_ceil(SECTOR_BYTES)).ok_or(BlockError::OutOfRange)?;
-        let is_whole = u64::from(bytes).is_multiple_of(SECTOR_BYTES) && bytes <= self.info.max_bytes;
-        if !is_whole || end > self.info.sectors {
-            return Err(BlockError::OutOfRange);
+        for Sectors { sector, bytes, .. } in pieces {
+            let end = sector.checked_add(u64::from(*bytes).div_ceil(SECTOR_BYTES)).ok_or(BlockError::OutOfRange)?;
+            let is_whole = u64::from(*bytes).is_multiple_of(SECTOR_BYTES) && *bytes <= self.info.max_bytes;
+            if !is_whole || end > self.info.sectors {
+                return Err(BlockError::OutOfRange);
+            }
         }
         let mut inner = self.inner.lock();
         inner.stage.check()?;
-        let physical = inner.regions.begin(badge, region, at, bytes)?;
-        let result = if bytes == 0 {
-            drop(inner);
-            Ok(())
-        } else {
-            self.perform(inner, Request { kind, sector, physical, bytes })
-        };
+        let places = inner.regions.begin(badge, region, pieces)?;
+        let requests = places.zip(pieces).filter(|(_, piece)| piece.bytes > 0);
+        let requests: Vec<_> = requests
+            .map(|(physical, piece)| Request { kind, sector: piece.sector, physical, bytes: piece.bytes })
+            .collect();
+        let result = self.perform(inner, &requests);
         let mut inner = self.inner.lock();
         if inner.regions.end(region) {
             self.idle.notify_all();
@@ -283,6 +333,12 @@ impl<T: Transport> Inner<T> {
         self.places[usize::from(place)] = Place::UnderWay;
         self.requests += 1;
         Ok(Some(place))
+    }
+
+    fn notify(&mut self) {
+        if let Some(device) = &mut self.device {
+            device.notify();
+        }
     }
 }
 

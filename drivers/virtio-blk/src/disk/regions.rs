@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use driver_lib::io_space::{DmaSpace, Reached};
 use interfaces::BlockError;
+use interfaces::block_device::Sectors;
 use rt::Error;
 use rt::memory::Owned;
 
@@ -29,9 +30,9 @@ struct Region {
     badge: u64,
     reached: Reached,
     bytes: u64,
-    /// Requests under way; the region is kept until there are none.
-    requests: usize,
-    /// No new requests: it is being detached.
+    /// Calls under way; the region is kept until there are none.
+    calls: usize,
+    /// No new calls: it is being detached.
     ends: bool,
     /// What keeps it the client's; it is never mapped here.
     _memory: Owned,
@@ -65,7 +66,7 @@ impl Regions {
         drop(memory.map(PAGE.min(size)).map_err(reason)?);
         let reached = self.space.reach(memory.memory()).map_err(reason)?;
         self.last += 1;
-        let region = Region { badge, reached, bytes, requests: 0, ends: false, _memory: memory };
+        let region = Region { badge, reached, bytes, calls: 0, ends: false, _memory: memory };
         self.by_number.insert(self.last, region);
         Ok(self.last)
     }
@@ -74,26 +75,34 @@ impl Regions {
         self.by_number.get_mut(&number).filter(|region| region.badge == badge).ok_or(BlockError::NoRegion)
     }
 
-    /// Begins a request with `bytes` bytes from `at` on: where they are for the device.
+    /// Begins a call that is for `pieces` of a region: where each of them is for the device.
     ///
     /// # Errors
     /// [`BlockError::NoRegion`], [`BlockError::OutOfRange`].
-    pub(super) fn begin(&mut self, badge: u64, number: u64, at: u64, bytes: u32) -> Result<u64, BlockError> {
+    pub(super) fn begin(
+        &mut self,
+        badge: u64,
+        number: u64,
+        pieces: &[Sectors],
+    ) -> Result<impl Iterator<Item = u64>, BlockError> {
         let region = self.find(badge, number)?;
         if region.ends {
             return Err(BlockError::NoRegion);
         }
-        let is_inside = at.checked_add(bytes.into()).is_some_and(|end| end <= region.bytes);
-        let physical = region.reached.address().checked_add(at).filter(|_| is_inside).ok_or(BlockError::OutOfRange)?;
-        region.requests += 1;
-        Ok(physical)
+        let (start, size) = (region.reached.address(), region.bytes);
+        let is_inside = |piece: &Sectors| piece.at.checked_add(piece.bytes.into()).is_some_and(|end| end <= size);
+        if !pieces.iter().all(is_inside) {
+            return Err(BlockError::OutOfRange);
+        }
+        region.calls += 1;
+        Ok(pieces.iter().map(move |piece| start + piece.at))
     }
 
-    /// A request that was begun has ended; whether somebody waits for the region to be free.
+    /// A call that was begun has ended; whether somebody waits for the region to be free.
     pub(super) fn end(&mut self, number: u64) -> bool {
         self.by_number.get_mut(&number).is_some_and(|region| {
-            region.requests -= 1;
-            region.ends && region.requests == 0
+            region.calls -= 1;
+            region.ends && region.calls == 0
         })
     }
 
@@ -107,7 +116,7 @@ impl Regions {
 
     /// Removes a closed region when no request of it is under way; whether it is gone.
     pub(super) fn remove(&mut self, number: u64) -> bool {
-        let is_free = self.by_number.get(&number).is_none_or(|region| region.requests == 0);
+        let is_free = self.by_number.get(&number).is_none_or(|region| region.calls == 0);
         if is_free {
             self.by_number.remove(&number);
         }
@@ -123,7 +132,7 @@ impl Regions {
 
     /// Removes the regions of a barred client of which no request is under way; whether none is left.
     pub(super) fn remove_all(&mut self, badge: u64) -> bool {
-        self.by_number.retain(|_, region| region.badge != badge || region.requests > 0);
+        self.by_number.retain(|_, region| region.badge != badge || region.calls > 0);
         self.by_number.values().all(|region| region.badge != badge)
     }
 

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use std::sync::Mutex;
 use std::thread;
 
-use interfaces::block_device::SUPERVISOR;
+use interfaces::block_device::{MAX_PIECES, SUPERVISOR, Sectors};
 use interfaces::{BlockDevice, BlockError};
-use ipc::Capability;
+use ipc::{Capability, List};
 use rt::memory::{Shared, count};
 
 use super::DiskClient;
@@ -101,6 +101,54 @@ fn large_requests_are_cut_into_segments() {
     assert_eq!(bytes_of(&shared, 512, 16384), expected);
     assert_eq!(client.read(region, 0, 0, 16384 + 512), Err(BlockError::OutOfRange));
     assert_eq!(client.flush(), Ok(()), "there is no cache");
+}
+
+#[test]
+fn the_device_has_all_pieces_at_once() {
+    let _alone = ALONE.lock();
+    let (disk, device) = disk(FLUSH, [0, 0], Manners::Good);
+    let (client, shared) = (disk.client(1), Shared::allocate(REGION_BYTES).expect("memory"));
+    let region = attach(&client, &shared);
+    let contents: Vec<u8> = (0..=255).flat_map(|sector: u8| [!sector; 512]).collect();
+    shared.window().copy_in(0, &contents[..REGION_BYTES as usize]).expect("inside");
+    let piece = |number: u64| Sectors { at: number * 512, sector: number * 3, bytes: 512 };
+    // Nothing is answered before the device has as many as it has room for.
+    device.lock().expect("no panic").hold = 10;
+    assert_eq!(client.write_pieces(region, List((0..10).map(piece).collect())), Ok(()));
+    let written = |number: u64| device.lock().expect("no panic").bytes[number as usize * 3 * 512] == !(number as u8);
+    assert!((0..10).all(written));
+    // More than it has room for; and of several clients, who have to wait for one another.
+    device.lock().expect("no panic").hold = 0;
+    std::thread::scope(|scope| {
+        for badge in 2..6 {
+            let (client, shared) = (disk.client(badge), &shared);
+            scope.spawn(move || {
+                let region = attach(&client, shared);
+                let pieces = || List((0..MAX_PIECES as u64).map(piece).collect());
+                (0..20).for_each(|_| assert_eq!(client.write_pieces(region, pieces()), Ok(())));
+            });
+        }
+    });
+    assert!((0..MAX_PIECES as u64).all(written));
+    // One that is wrong: none is written.
+    let wrong = |last| List(vec![Sectors { at: 0, sector: 1, bytes: 512 }, last]);
+    let outside = [
+        Sectors { at: 0, sector: SECTORS, bytes: 512 },
+        Sectors { at: 0, sector: 2, bytes: 100 },
+        Sectors { at: REGION_BYTES, sector: 2, bytes: 512 },
+    ];
+    for last in outside {
+        assert_eq!(client.write_pieces(region, wrong(last)), Err(BlockError::OutOfRange));
+    }
+    assert_eq!(device.lock().expect("no panic").bytes[512], 1, "as it was");
+    // One that the device refuses: an error, and the disk goes on.
+    device.lock().expect("no panic").manners = Manners::BadSectors(99);
+    let bad = Sectors { at: 0, sector: 100, bytes: 512 };
+    assert_eq!(client.write_pieces(region, wrong(bad.clone())), Err(BlockError::Device));
+    let many: Vec<_> = core::iter::once(bad).chain((0..33).map(piece)).collect();
+    assert_eq!(client.write_pieces(region, List(many)), Err(BlockError::Device), "it is not lost among others");
+    assert_eq!(client.write_pieces(region, List((0..10).map(piece).collect())), Ok(()));
+    assert_eq!(client.write_pieces(region, List(vec![])), Ok(()));
 }
 
 #[test]

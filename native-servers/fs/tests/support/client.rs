@@ -7,7 +7,7 @@ use interfaces::file_system::{
     Attributes, Change, Changed, FsInfo, NewAttributes, NewNode, Orphans, Piece, Target, Time, set,
 };
 use interfaces::{BlockDevice, FileSystem, FsError};
-use ipc::Capability;
+use ipc::{Capability, List};
 use rt::memory::Shared;
 
 pub const FILE: u32 = 0o100_644;
@@ -79,7 +79,22 @@ impl Client {
         window.copy_in(0, bytes).expect("it fits");
         let rest = (bytes.len().next_multiple_of(4096) - bytes.len()).min(window.bytes() - bytes.len());
         window.copy_in(bytes.len(), &vec![0xee; rest]).expect("it fits");
-        self.fs.write(change, inode, Piece { offset, bytes: bytes.len() as u32, region: self.region, at: 0 })
+        // The first page by itself, so that there are often two pieces.
+        let first = bytes.len().min(4096);
+        let pieces = [(0, first), (first, bytes.len() - first)].map(|(at, bytes)| (offset + at as u64, at, bytes));
+        let count = if bytes.len() > first { 2 } else { 1 };
+        self.write_pieces(change, inode, &pieces[..count])
+    }
+
+    /// Writes what lies in the region: pieces of the file, each with its offset, its place in the region, its length.
+    pub fn write_pieces(&self, change: Change, inode: u64, pieces: &[(u64, usize, usize)]) -> Result<Changed, FsError> {
+        let piece = |&(offset, at, bytes): &(u64, usize, usize)| Piece {
+            offset,
+            bytes: bytes as u32,
+            region: self.region,
+            at: at as u64,
+        };
+        self.fs.write(change, inode, List(pieces.iter().map(piece).collect()))
     }
 
     /// All of a file's contents.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use interfaces::block_device::{BlockInfo, SECTOR_BYTES};
+use interfaces::block_device::{BlockInfo, Pieces, SECTOR_BYTES};
 use interfaces::{BlockDevice, BlockError};
 use ipc::Capability;
 use rt::memory::{Owned, Window};
@@ -170,6 +170,10 @@ impl BlockDevice for Disk {
             state.bytes[start..start + length].copy_from_slice(&new);
             Ok(())
         })
+    }
+
+    fn write_pieces(&self, region: u64, pieces: Pieces) -> Result<(), BlockError> {
+        pieces.0.iter().try_for_each(|piece| self.write(region, piece.at, piece.sector, piece.bytes))
     }
 
     fn flush(&self) -> Result<(), BlockError> {

@@ -11,19 +11,58 @@ use alloc::vec::Vec;
 use guest_memory::{Frame, Window};
 use interfaces::file_system::{Attributes, Change, Changed, NewAttributes, NewNode, Piece, Target, Time};
 use interfaces::{FileSystem, FsError};
+use ipc::List;
+
+use crate::regular::PAGE;
 
 /// A change, without its number and time.
 pub(crate) enum Operation {
-    SetAttributes { inode: u64, new: NewAttributes },
-    Write { inode: u64, offset: u64, bytes: u32, frames: Vec<Frame> },
-    Create { directory: u64, name: Box<[u8]>, node: NewNode, target: Box<[u8]> },
-    CreateUnnamed { node: NewNode },
-    Link { inode: u64, directory: u64, name: Box<[u8]> },
-    Unlink { directory: u64, name: Box<[u8]> },
-    RemoveDirectory { directory: u64, name: Box<[u8]> },
-    Rename { directories: (u64, u64), name: Box<[u8]>, new_name: Box<[u8]>, target: Target },
-    PunchHole { inode: u64, offset: u64, bytes: u64 },
-    Forget { inode: u64 },
+    SetAttributes {
+        inode: u64,
+        new: NewAttributes,
+    },
+    /// Runs of pages: where each starts and how many bytes it has; all of their frames, one run's after the other's.
+    Write {
+        inode: u64,
+        runs: Vec<(u64, u32)>,
+        frames: Vec<Frame>,
+    },
+    Create {
+        directory: u64,
+        name: Box<[u8]>,
+        node: NewNode,
+        target: Box<[u8]>,
+    },
+    CreateUnnamed {
+        node: NewNode,
+    },
+    Link {
+        inode: u64,
+        directory: u64,
+        name: Box<[u8]>,
+    },
+    Unlink {
+        directory: u64,
+        name: Box<[u8]>,
+    },
+    RemoveDirectory {
+        directory: u64,
+        name: Box<[u8]>,
+    },
+    Rename {
+        directories: (u64, u64),
+        name: Box<[u8]>,
+        new_name: Box<[u8]>,
+        target: Target,
+    },
+    PunchHole {
+        inode: u64,
+        offset: u64,
+        bytes: u64,
+    },
+    Forget {
+        inode: u64,
+    },
 }
 
 /// A change as it was sent.
@@ -42,9 +81,15 @@ impl Entry {
         let change = Change { number: self.number, now: self.now.clone() };
         match &self.operation {
             Operation::SetAttributes { inode, new } => server.set_attributes(change, *inode, new.clone()),
-            Operation::Write { inode, offset, bytes, frames } => {
+            Operation::Write { inode, runs, frames } => {
                 frames.iter().enumerate().for_each(|(index, frame)| window.page_from_frame(index, frame));
-                server.write(change, *inode, Piece { offset: *offset, bytes: *bytes, region, at: 0 })
+                let mut at = 0;
+                let pieces = runs.iter().map(|&(offset, bytes)| {
+                    let piece = Piece { offset, bytes, region, at };
+                    at += u64::from(bytes).next_multiple_of(PAGE);
+                    piece
+                });
+                server.write(change, *inode, List(pieces.collect()))
             }
             Operation::Create { directory, name, node, target } => {
                 server.create(change, *directory, name, node.clone(), target)

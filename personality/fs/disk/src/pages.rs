@@ -24,6 +24,13 @@ pub(crate) struct Run {
     pub(crate) frames: Vec<Frame>,
 }
 
+impl Run {
+    /// The index behind its last page.
+    pub(crate) const fn end(&self) -> u64 {
+        self.first + self.frames.len() as u64
+    }
+}
+
 /// Page frames by index.
 #[derive(Default)]
 pub(crate) struct Pages {
@@ -166,8 +173,18 @@ impl Pages {
         taken
     }
 
-    /// Takes the first run of at most `limit` dirty pages at or after `from`; they are clean from now on.
-    pub(crate) fn take_dirty(&mut self, from: u64, limit: usize) -> Option<Run> {
+    /// Takes dirty pages at or after `from`, at most `limit` in at most `most_runs` runs; they are clean from now on.
+    pub(crate) fn take_dirty(&mut self, from: u64, limit: usize, most_runs: usize) -> Vec<Run> {
+        let (mut runs, mut from, mut left) = (Vec::new(), from, limit);
+        while left > 0 && runs.len() < most_runs {
+            let Some(run) = self.take_dirty_run(from, left) else { break };
+            (from, left) = (run.end(), left - run.frames.len());
+            runs.push(run);
+        }
+        runs
+    }
+
+    fn take_dirty_run(&mut self, from: u64, limit: usize) -> Option<Run> {
         let (first_leaf, _) = split(from);
         let found = self.leaves.range(first_leaf..).find_map(|(&number, leaf)| {
             let set = leaf.dirty & mask(number, from, u64::MAX);
@@ -175,7 +192,7 @@ impl Pages {
         });
         let mut run = Run { first: found?, frames: Vec::new() };
         while run.frames.len() < limit {
-            let (leaf, slot) = split(run.first + run.frames.len() as u64);
+            let (leaf, slot) = split(run.end());
             let Some(leaf) = self.leaves.get_mut(&leaf).filter(|leaf| leaf.dirty & 1 << slot != 0) else { break };
             let Some(frame) = leaf.frame(slot).cloned() else { break };
             leaf.dirty &= !(1 << slot);
@@ -253,12 +270,15 @@ mod tests {
         [3, 62, 63, 64, 200].iter().for_each(|&index| assert!(pages.mark_dirty(index)));
         assert!(!pages.mark_dirty(3) && !pages.mark_dirty(4));
         assert_eq!((pages.count(), pages.dirty(), pages.dirty_from(63)), (6, 5, 3));
-        let shape = |run: Option<Run>| run.map(|run| (run.first, run.frames.len()));
-        assert_eq!(shape(pages.take_dirty(4, 64)), Some((62, 3)));
-        assert_eq!(shape(pages.take_dirty(65, 64)), Some((200, 1)));
-        assert_eq!(shape(pages.take_dirty(0, 64)), Some((3, 1)));
-        assert_eq!(shape(pages.take_dirty(0, 64)), None);
+        let shape = |runs: Vec<Run>| runs.iter().map(|run| (run.first, run.frames.len())).collect::<Vec<_>>();
+        assert_eq!(shape(pages.take_dirty(4, 64, 1)), [(62, 3)]);
+        assert_eq!(shape(pages.take_dirty(65, 64, 1)), [(200, 1)]);
+        assert_eq!(shape(pages.take_dirty(0, 64, 8)), [(3, 1)]);
+        assert_eq!(shape(pages.take_dirty(0, 64, 8)), []);
         assert_eq!(pages.dirty(), 0);
+        [3, 62, 63, 64, 200].iter().for_each(|&index| assert!(pages.mark_dirty(index)));
+        assert_eq!(shape(pages.take_dirty(0, 3, 8)), [(3, 1), (62, 2)], "as many pages as may be");
+        assert_eq!(shape(pages.take_dirty(0, 64, 8)), [(64, 1), (200, 1)]);
     }
 
     #[test]

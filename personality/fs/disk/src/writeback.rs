@@ -1,6 +1,8 @@
 //! What is newer here goes to the server: dirty pages in runs, then the attributes; and to the disk when somebody waits for it.
 
-use interfaces::file_system::{NewAttributes, set};
+use alloc::vec::Vec;
+
+use interfaces::file_system::{MAX_PIECES, NewAttributes, set};
 use linux_abi::{Errno, Result};
 
 use crate::attributes::no_change;
@@ -36,45 +38,48 @@ impl Node {
         }
     }
 
-    /// Sends dirty pages to the server.
+    /// Sends dirty pages to the server, as many runs at once as the window and a message take.
     ///
     /// # Errors
     /// What the server finds; the pages are gone then, as nothing else would ever make room for others. It is told again
     /// by the next fsync(2).
     pub(crate) fn write_pages(&self, regular: &Regular) -> Result<()> {
+        // Where room is scarce what fits goes, run by run.
+        let most_runs = if self.volume.is_tight() { 1 } else { MAX_PIECES };
         let mut from = 0;
         loop {
             let _io = regular.io.lock();
-            let (run, bytes) = {
+            let taken = self.content(regular).pages.take_dirty(from, WINDOW_PAGES, most_runs);
+            let Some(last) = taken.last() else { return self.write_size(regular) };
+            from = last.end();
+            let pages: Vec<_> = taken.iter().map(|run| run.first..run.end()).collect();
+            if let Err(error) = self.write_runs(regular, taken) {
                 let mut content = self.content(regular);
-                let Some(run) = content.pages.take_dirty(from, WINDOW_PAGES) else {
-                    drop(content);
-                    return self.write_size(regular);
-                };
-                let length = (run.frames.len() as u64 * PAGE).min(content.size.saturating_sub(run.first * PAGE));
-                (run, length)
-            };
-            let first = run.first;
-            from = first + run.frames.len() as u64;
-            if let Err(error) = self.write_run(regular, run, bytes) {
-                self.content(regular).pages.remove_range(first, from);
+                pages.into_iter().for_each(|pages| content.pages.remove_range(pages.start, pages.end));
+                drop(content);
                 *regular.failure.lock() = Some(error);
                 return Err(error);
             }
         }
     }
 
-    /// Sends one run, of which the first `bytes` bytes are the file's. The caller holds `io`.
-    fn write_run(&self, regular: &Regular, mut run: Run, bytes: u64) -> Result<()> {
-        if bytes == 0 {
-            return Ok(());
+    /// Sends runs, up to the file's end. The caller holds `io`.
+    fn write_runs(&self, regular: &Regular, taken: Vec<Run>) -> Result<()> {
+        let size = self.content(regular).size;
+        let (mut runs, mut frames) = (Vec::with_capacity(taken.len()), Vec::new());
+        for mut run in taken {
+            let offset = run.first * PAGE;
+            let bytes = (run.frames.len() as u64 * PAGE).min(size.saturating_sub(offset));
+            if bytes > 0 {
+                run.frames.truncate(bytes.div_ceil(PAGE) as usize);
+                runs.push((offset, u32::try_from(bytes).map_err(|_| Errno::EIO)?));
+                frames.append(&mut run.frames);
+            }
         }
-        run.frames.truncate(bytes.div_ceil(PAGE) as usize);
-        let now = self.known().own.changed;
-        let offset = run.first * PAGE;
-        let bytes = u32::try_from(bytes).map_err(|_| Errno::EIO)?;
-        self.change(now, Operation::Write { inode: self.number(), offset, bytes, frames: run.frames })?;
-        self.volume.note_used(u64::from(bytes).div_ceil(PAGE));
+        let Some(&(offset, bytes)) = runs.last() else { return Ok(()) };
+        let (now, pages) = (self.known().own.changed, frames.len() as u64);
+        self.change(now, Operation::Write { inode: self.number(), runs, frames })?;
+        self.volume.note_used(pages);
         let mut content = self.content(regular);
         content.server_size = content.server_size.max(offset + u64::from(bytes));
         Ok(())

@@ -75,7 +75,7 @@ pass_on! {
     fn read(inode: u64, piece: Piece) -> u32;
     fn seek(inode: u64, offset: u64, hole: bool) -> u64;
     fn set_attributes(change: Change, inode: u64, new: NewAttributes) -> Changed;
-    fn write(change: Change, inode: u64, piece: Piece) -> Changed;
+    fn write(change: Change, inode: u64, pieces: Pieces) -> Changed;
     fn create(change: Change, directory: u64, name: &[u8], node: NewNode, target: &[u8]) -> Changed;
     fn create_unnamed(change: Change, node: NewNode) -> Changed;
     fn link(change: Change, inode: u64, directory: u64, name: &[u8]) -> Changed;

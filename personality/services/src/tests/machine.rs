@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use std::sync::{Mutex, MutexGuard};
 
-use interfaces::block_device::BlockInfo;
+use interfaces::block_device::{self, BlockInfo};
 use interfaces::file_system::*;
 use interfaces::supervisor::{Placement, ServiceInfo, TaskState};
 use interfaces::{BlockDevice, BlockError, FileSystem, FsError, Supervisor, SupervisorError};
@@ -157,6 +157,10 @@ impl BlockDevice for Disk {
         Ok(())
     }
 
+    fn write_pieces(&self, _: u64, _: block_device::Pieces) -> Result<(), BlockError> {
+        Ok(())
+    }
+
     fn flush(&self) -> Result<(), BlockError> {
         self.read(0, 0, 0, 0)
     }
@@ -218,6 +222,10 @@ impl BlockDevice for NativeDisk {
     }
 
     fn write(&self, _: u64, _: u64, _: u64, _: u32) -> Result<(), BlockError> {
+        self.require().map(drop)
+    }
+
+    fn write_pieces(&self, _: u64, _: block_device::Pieces) -> Result<(), BlockError> {
         self.require().map(drop)
     }
 
@@ -340,7 +348,7 @@ impl FileSystem for Library {
         fn read(inode: u64, piece: Piece) -> u32;
         fn seek(inode: u64, offset: u64, hole: bool) -> u64;
         fn set_attributes(change: Change, inode: u64, new: NewAttributes) -> Changed;
-        fn write(change: Change, inode: u64, piece: Piece) -> Changed;
+        fn write(change: Change, inode: u64, pieces: Pieces) -> Changed;
         fn create(change: Change, directory: u64, name: &[u8], node: NewNode, target: &[u8]) -> Changed;
         fn create_unnamed(change: Change, node: NewNode) -> Changed;
         fn link(change: Change, inode: u64, directory: u64, name: &[u8]) -> Changed;

@@ -139,21 +139,27 @@ impl FileSystem for Fake {
         })
     }
 
-    fn write(&self, change: Change, inode: u64, piece: Piece) -> Answer<Changed> {
+    fn write(&self, change: Change, inode: u64, pieces: Pieces) -> Answer<Changed> {
         self.change(&change, |state| {
-            let window = state.regions.get(&piece.region).cloned().ok_or(FsError::NoRegion)?;
-            let mut bytes = vec![0; piece.bytes as usize];
-            window.copy_out(piece.at as usize, &mut bytes).map_err(|_| FsError::Invalid)?;
             let free = state.capacity_pages.saturating_sub(state.running.used_pages());
-            let inode = state.running.get(inode)?;
-            let (start, end) = (piece.offset as usize, piece.offset as usize + bytes.len());
-            let pages = (start / PAGE) as u64..end.div_ceil(PAGE) as u64;
-            if pages.clone().filter(|page| !inode.blocks.contains(page)).count() > free {
+            let blocks = &state.running.get(inode)?.blocks;
+            let pages = |piece: &Piece| {
+                piece.offset / PAGE as u64..(piece.offset + u64::from(piece.bytes)).div_ceil(PAGE as u64)
+            };
+            if pieces.0.iter().flat_map(pages).filter(|page| !blocks.contains(page)).count() > free {
                 return Err(FsError::NoSpace);
             }
-            inode.resize(inode.data.len().max(end));
-            inode.data[start..end].copy_from_slice(&bytes);
-            inode.blocks.extend(pages);
+            for piece in &pieces.0 {
+                let window = state.regions.get(&piece.region).cloned().ok_or(FsError::NoRegion)?;
+                let mut bytes = vec![0; piece.bytes as usize];
+                window.copy_out(piece.at as usize, &mut bytes).map_err(|_| FsError::Invalid)?;
+                let inode = state.running.get(inode)?;
+                let (start, end) = (piece.offset as usize, piece.offset as usize + bytes.len());
+                inode.resize(inode.data.len().max(end));
+                inode.data[start..end].copy_from_slice(&bytes);
+                inode.blocks.extend(pages(piece));
+            }
+            let inode = state.running.get(inode)?;
             inode.attributes.sectors = inode.blocks.len() as u64 * 8;
             (inode.attributes.modified, inode.attributes.changed) = (change.now.clone(), change.now.clone());
             Ok(inode.attributes.clone())
