@@ -59,6 +59,9 @@ impl Resume {
     pub const SYSCALL: Self = Self(0);
     /// It was interrupted anywhere: `iretq`, all registers restored. Entry code stores the vector plus one here.
     pub const FULL: Self = Self(1);
+    /// It made a step, which is over: a debug exception (vector 1) comes behind its instruction. Of a thread that does not run: it is
+    /// told when it is to go on.
+    pub(crate) const STEPPED: Self = Self(2);
     /// It executed `int3`, whose handler is told the address behind it.
     pub(crate) const BREAKPOINT: Self = Self(4);
 }

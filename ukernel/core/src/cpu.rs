@@ -117,11 +117,13 @@ impl<M: Machine> Kernel<M> {
         let context = &mut self.get_mut(thread).context;
         match context.resume {
             Resume::SYSCALL => context.repeat_call(),
-            // All other exceptions that programs can cause leave the instruction pointer where it was.
+            // All other exceptions that programs can cause leave the instruction pointer where it was, and come again.
             Resume::BREAKPOINT => context.rip = context.rip.wrapping_sub(1),
             _ => {}
         }
-        context.resume = Resume::FULL;
+        if context.resume != Resume::STEPPED {
+            context.resume = Resume::FULL;
+        }
         self.enqueue(thread, End::Front);
         self.summon(home);
     }

@@ -3,6 +3,7 @@
 use ukernel_abi::fault;
 use ukernel_abi::vcpu::ExitReason;
 
+use crate::context::Resume;
 use crate::ipc::Blocking;
 use crate::thread::{Content, SendKind};
 use crate::trace::Event;
@@ -10,11 +11,18 @@ use crate::vcpu::Exit;
 use crate::{Kernel, Machine, Ref, State, Thread};
 use ukernel_abi::trace::Kind;
 
+/// Vector of a debug exception.
+pub(crate) const DEBUG: u8 = 1;
+
 impl<M: Machine> Kernel<M> {
     /// The running thread raised an exception.
     pub fn exception(&mut self, vector: u8, error_code: u64, address: u64) {
         self.counters.faults += 1;
+        // None: it was pulled away meanwhile (`pull`), and the exception comes again.
         let Some(thread) = self.cpu().current else { return };
+        if vector == DEBUG {
+            self.get_mut(thread).context.resume = Resume::FULL;
+        }
         self.trace(move |_| Event { detail: vector, value: address, ..Event::new(Kind::Fault, Some(thread)) });
         if let Some(vcpu) = self.foreign_vcpu(thread) {
             self.exit_to_master(thread, vcpu, Exit { reason: ExitReason::Exception, vector, error_code, address });

@@ -9,6 +9,7 @@ use ukernel_abi::message::REGISTER_WORDS as MESSAGE_REGISTERS;
 use ukernel_abi::vcpu::{ExitReason, REGISTER_WORDS, TRAP_WORDS};
 use ukernel_abi::{Error, MessageInfo, USER_END, fault};
 
+use crate::context::Resume;
 use crate::trace::Event;
 use crate::vcpu::{Exit, GENERAL_PROTECTION, canonical};
 use crate::{Context, Fpu, Kernel, Machine, Ref, State, Thread};
@@ -47,7 +48,8 @@ impl<M: Machine> Kernel<M> {
         if !t.foreign {
             return Err(Error::InvalidState);
         }
-        if t.state == State::Ready {
+        // A step that it has made is told first, when it is to go on.
+        if t.state == State::Ready && t.context.resume != Resume::STEPPED {
             self.dequeue(thread);
             self.foreign_trap(thread, KICK);
         } else {

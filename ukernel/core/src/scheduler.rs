@@ -5,7 +5,9 @@
 
 use ukernel_abi::trace::Kind;
 
+use crate::context::Resume;
 use crate::cpu::NOWHERE;
+use crate::fault::DEBUG;
 use crate::trace::Event;
 use crate::{Kernel, Machine, Ref, SchedContext, State, Thread};
 
@@ -201,6 +203,10 @@ impl<M: Machine> Kernel<M> {
             self.cpu_mut().loaded = self.cpu().current;
             if let Some(thread) = self.cpu().current {
                 self.cpu_mut().active = self.get(thread).vspace;
+                if self.get(thread).context.resume == Resume::STEPPED {
+                    self.exception(DEBUG, 0, 0);
+                    return self.settle();
+                }
             }
         }
         let limited = self.cpu().current.is_some_and(|thread| self.get(thread).limited);

@@ -7,6 +7,8 @@
 use ukernel_abi::vcpu::{ExitReason, MAX_FIXUPS, State as StatePage};
 use ukernel_abi::{Error, MASTER_END, MASTER_START, USER_END};
 
+use crate::context::Resume;
+use crate::fault::DEBUG;
 use crate::foreign::may_run;
 use crate::trace::Event;
 use crate::{Context, Kernel, Machine, Object, PhysAddr, Ref, SlotRef, State, Thread};
@@ -223,11 +225,13 @@ impl<M: Machine> Kernel<M> {
         self.pull_master(vcpu);
         match self.get(vcpu).thread {
             Some(thread) if self.get(vcpu).foreign != 0 => {
-                self.exit_to_master(
-                    thread,
-                    vcpu,
-                    Exit { reason: ExitReason::Kick, vector: 0, error_code: 0, address: 0 },
-                );
+                let mut exit = Exit { reason: ExitReason::Kick, vector: 0, error_code: 0, address: 0 };
+                if self.get(thread).context.resume == Resume::STEPPED {
+                    // The step is told first, and the next entry returns at once.
+                    (exit.reason, exit.vector) = (ExitReason::Exception, DEBUG);
+                    self.get_mut(vcpu).kicked = 1;
+                }
+                self.exit_to_master(thread, vcpu, exit);
             }
             _ => self.get_mut(vcpu).kicked = 1,
         }

@@ -122,6 +122,17 @@ impl Simulation {
         }
     }
 
+    /// Give it one more processor.
+    pub fn add_cpu(&mut self) {
+        self.cpus.push(Cpu::new(self.cpus.len() as u8));
+    }
+
+    /// What happens from now on happens on this processor.
+    pub fn go_to(&mut self, cpu: usize) {
+        assert!(cpu < self.cpus.len(), "there is such a processor");
+        self.here = cpu;
+    }
+
     /// All objects of a type, with their references, in order of address.
     pub fn all<T: Object>(&self) -> impl Iterator<Item = (Ref<T>, &T)> {
         self.objects.of::<T>().iter()

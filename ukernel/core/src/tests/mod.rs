@@ -8,6 +8,7 @@ mod messages;
 mod random;
 mod refills;
 mod spaces;
+mod steps;
 mod time;
 mod trace;
 mod watch;
