@@ -9,6 +9,7 @@
 //! reference is a panic, which is a counterexample too.
 
 mod explore;
+mod pieces;
 mod scenario;
 mod seen;
 mod trail;

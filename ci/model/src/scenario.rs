@@ -20,7 +20,7 @@ pub struct Scenario {
 }
 
 /// Slots of the table of threads 0 and 1; [`POT`], [`TABLE`] and [`VSPACE`] come before.
-mod slot {
+pub(crate) mod slot {
     pub const ENDPOINT: u64 = 4;
     pub const SECOND_ENDPOINT: u64 = 5;
     pub const NOTIFICATION: u64 = 6;
@@ -55,29 +55,29 @@ const POT_PAGES: u64 = 24;
 const TABLES: u64 = 6;
 /// The window is at the end of each table, which keeps walks short.
 const WINDOW: u64 = (1 << 47) - 4 * PAGE_BYTES;
-const READ: u64 = Rights::READ.0 as u64;
+pub(crate) const READ: u64 = Rights::READ.0 as u64;
 const READ_WRITE: u64 = Rights::READ.0 as u64 | Rights::WRITE.0 as u64;
-const ALL: u64 = Rights::ALL.0 as u64;
+pub(crate) const ALL: u64 = Rights::ALL.0 as u64;
 
-fn invoke(thread: usize, cap: u64, method: u32, arguments: &[u64]) -> Step {
+pub(crate) fn invoke(thread: usize, cap: u64, method: u32, arguments: &[u64]) -> Step {
     let mut words = [0; 5];
     words[..arguments.len()].copy_from_slice(arguments);
     Step { thread, call: Call::Invoke as u64, cap, method, words, length: arguments.len(), ..Step::default() }
 }
 
-fn call(thread: usize, call: Call, cap: u64) -> Step {
+pub(crate) fn call(thread: usize, call: Call, cap: u64) -> Step {
     Step { thread, call: call as u64, cap, method: thread as u32 + 1, ..Step::default() }
 }
 
-fn receive(thread: usize, cap: u64, reply: u64) -> Step {
+pub(crate) fn receive(thread: usize, cap: u64, reply: u64) -> Step {
     Step { reply, receive_cap: slot::FREE[2], ..call(thread, Call::Recv, cap) }
 }
 
-fn retype(thread: usize, object: ObjectType, size: u64, slot: u64) -> Step {
+pub(crate) fn retype(thread: usize, object: ObjectType, size: u64, slot: u64) -> Step {
     invoke(thread, POT, untyped::RETYPE, &[object as u64, size, 1, slot, 0])
 }
 
-fn copy(thread: usize, from: u64, to: u64, rights: u64) -> Step {
+pub(crate) fn copy(thread: usize, from: u64, to: u64, rights: u64) -> Step {
     invoke(thread, TABLE, cap_table::COPY, &[to, 0, from, rights])
 }
 
@@ -85,16 +85,16 @@ fn mint(thread: usize, from: u64, to: u64, rights: u64, badge: u64) -> Step {
     invoke(thread, TABLE, cap_table::MINT, &[to, 0, from, rights, badge])
 }
 
-fn delete(thread: usize, slot: u64) -> Step {
+pub(crate) fn delete(thread: usize, slot: u64) -> Step {
     invoke(thread, TABLE, cap_table::DELETE, &[slot])
 }
 
-fn revoke(thread: usize, slot: u64) -> Step {
+pub(crate) fn revoke(thread: usize, slot: u64) -> Step {
     invoke(thread, TABLE, cap_table::REVOKE, &[slot])
 }
 
 /// The world that most scenarios start from, made by system calls of thread 0.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let mut world = shared_table();
     let third = world.threads[2];
     world.handle_faults(world.threads[1], slot::ENDPOINT);
@@ -408,6 +408,7 @@ pub fn scenarios() -> Vec<Scenario> {
         ("budgets", limited(), budgets()),
         ("capabilities", world(), capabilities()),
         ("spaces", world(), spaces()),
+        ("pieces", crate::pieces::world(), crate::pieces::steps()),
         ("everything", world(), everything),
     ];
     named.into_iter().map(|(name, world, steps)| Scenario { name, world, steps }).collect()

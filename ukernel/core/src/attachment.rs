@@ -3,6 +3,7 @@
 use ukernel_abi::invoke::UNCACHED;
 use ukernel_abi::{Error, MASTER_END, MASTER_START, PAGE_BYTES, Rights, USER_END};
 
+use crate::preemption::Progress;
 use crate::vspace::Sweep;
 use crate::{Cap, Kernel, Machine, Object, PhysAddr, Ref, SlotRef, VSpace};
 
@@ -50,6 +51,9 @@ impl Attachment {
 pub(crate) fn slot_of(attachment: Ref<Attachment>) -> SlotRef {
     attachment.part(SLOT_OFFSET)
 }
+
+/// How many of a pair's pages are done; 0: all.
+type PairResult = Result<u64, Error>;
 
 /// An address-rights word, taken apart.
 struct Place {
@@ -111,12 +115,27 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    /// Remove an attachment's mappings and its place in the VSpace; its slot has been emptied.
+    /// Remove what an attachment maps, from below; so far its window closes behind it, and nothing is mapped there again.
+    #[inline]
+    pub(crate) fn close_window(&mut self, attachment: Ref<Attachment>) -> Progress {
+        let a = self.get(attachment);
+        let Some(vspace) = a.vspace else { return Progress::Done };
+        let (start, end, number) = (a.start, a.end, a.number);
+        if start == end {
+            return Progress::Done;
+        }
+        let reached = self.sweep(vspace, start, end, number, Sweep::Remove);
+        let reached = reached.expect("the window holds all its mappings whole");
+        self.get_mut(attachment).start = reached;
+        if reached < end { Progress::Preempted } else { Progress::Done }
+    }
+
+    /// Remove an attachment's mappings, where the window is not closed yet, and its place in the VSpace; its slot has been emptied.
     pub(crate) fn detach(&mut self, attachment: Ref<Attachment>) {
+        while self.close_window(attachment) == Progress::Preempted {}
         let a = self.get(attachment);
         let Some(vspace) = a.vspace else { return };
-        let (start, end, number, next, previous) = (a.start, a.end, a.number, a.next, a.previous);
-        self.sweep(vspace, start, end, number, Sweep::Remove).expect("the window holds all its mappings whole");
+        let (number, next, previous) = (a.number, a.next, a.previous);
         match previous {
             Some(previous) => self.get_mut(previous).next = next,
             None => self.get_mut(vspace).attachments = next,
@@ -149,48 +168,62 @@ impl<M: Machine> Kernel<M> {
         self.get(attachment).vspace.ok_or(Error::InvalidState)
     }
 
-    /// One pair of `attachment::MAP`.
-    pub(crate) fn map_pair(&mut self, attachment: Ref<Attachment>, place: u64, run: u64) -> Result<(), Error> {
+    /// One pair of `attachment::MAP`, of which the first `done` pages are mapped already.
+    pub(crate) fn map_pair(&mut self, attachment: Ref<Attachment>, pair: (u64, u64), done: u64) -> PairResult {
         let vspace = self.attached(attachment)?;
-        let place = Place::parse(place)?;
-        let (first, pages) = (run & ((1 << 40) - 1), (run >> 40) + 1);
+        let place = Place::parse(pair.0)?;
+        let (first, pages) = (pair.1 & ((1 << 40) - 1), (pair.1 >> 40) + 1);
+        let done = if done < pages { done } else { 0 };
         self.range(attachment, place.address, pages)?;
         let a = self.get(attachment);
         if first + pages > a.pages {
             return Err(Error::InvalidArgument);
         }
         let rights = self.rights_of(a, place.rights)?;
-        let (to, number) = (a.base.offset(first * PAGE_BYTES), a.number);
-        self.map_run(vspace, place.address, to, pages, (rights, place.uncached, number))
+        let (to, number) = (a.base.offset((first + done) * PAGE_BYTES), a.number);
+        let address = place.address + done * PAGE_BYTES;
+        let mapped = self.map_run(vspace, address, to, pages - done, (rights, place.uncached, number))?;
+        Ok(if mapped < pages - done { done + mapped } else { 0 })
     }
 
-    /// One pair of `attachment::PROTECT`.
-    pub(crate) fn protect_pair(&mut self, attachment: Ref<Attachment>, place: u64, pages: u64) -> Result<(), Error> {
-        let vspace = self.attached(attachment)?;
-        let place = Place::parse(place)?;
-        let (start, end) = self.range(attachment, place.address, pages)?;
-        let a = self.get(attachment);
-        let (rights, number) = (self.rights_of(a, place.rights)?, a.number);
-        self.sweep(vspace, start, end, number, Sweep::Protect(rights))
+    /// One pair of `attachment::PROTECT`, likewise.
+    pub(crate) fn protect_pair(&mut self, attachment: Ref<Attachment>, pair: (u64, u64), done: u64) -> PairResult {
+        let place = Place::parse(pair.0)?;
+        let rights = self.rights_of(self.get(attachment), place.rights);
+        self.sweep_pair(attachment, (place.address, pair.1), done, rights.map(Sweep::Protect))
     }
 
-    /// One pair of `attachment::UNMAP`.
-    pub(crate) fn unmap_pair(&mut self, attachment: Ref<Attachment>, address: u64, pages: u64) -> Result<(), Error> {
-        let vspace = self.attached(attachment)?;
-        if !address.is_multiple_of(PAGE_BYTES) {
+    /// One pair of `attachment::UNMAP`, likewise.
+    pub(crate) fn unmap_pair(&mut self, attachment: Ref<Attachment>, pair: (u64, u64), done: u64) -> PairResult {
+        if !pair.0.is_multiple_of(PAGE_BYTES) {
             return Err(Error::InvalidArgument);
         }
-        let (start, end) = self.range(attachment, address, pages)?;
-        let number = self.get(attachment).number;
-        self.sweep(vspace, start, end, number, Sweep::Remove)
+        self.sweep_pair(attachment, pair, done, Ok(Sweep::Remove))
     }
 
-    /// `attachment::UNMAP_ALL`.
-    pub(crate) fn unmap_all(&mut self, attachment: Ref<Attachment>) -> Result<(), Error> {
+    #[inline(always)]
+    fn sweep_pair(
+        &mut self,
+        attachment: Ref<Attachment>,
+        (address, pages): (u64, u64),
+        done: u64,
+        what: Result<Sweep, Error>,
+    ) -> PairResult {
+        let vspace = self.attached(attachment)?;
+        let (start, end) = self.range(attachment, address, pages)?;
+        let done = if done < pages { done } else { 0 };
+        let number = self.get(attachment).number;
+        let reached = self.sweep(vspace, start + done * PAGE_BYTES, end, number, what?)?;
+        Ok(if reached < end { (reached - start) / PAGE_BYTES } else { 0 })
+    }
+
+    /// `attachment::UNMAP_ALL`, from `done` on; where it has come to, and `None` when it is complete.
+    pub(crate) fn unmap_all(&mut self, attachment: Ref<Attachment>, done: u64) -> Result<Option<u64>, Error> {
         let vspace = self.attached(attachment)?;
         let a = self.get(attachment);
-        let (start, end, number) = (a.start, a.end, a.number);
-        self.sweep(vspace, start, end, number, Sweep::Remove)
+        let (start, end, number) = (a.start.max(done), a.end, a.number);
+        let reached = self.sweep(vspace, start, end, number, Sweep::Remove)?;
+        Ok((reached < end).then_some(reached))
     }
 
     /// A mapping's rights: what is wanted must be there, and must be something; never write and execute together.

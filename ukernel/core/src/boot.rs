@@ -69,7 +69,7 @@ impl<M: Machine> Kernel<M> {
         let thread = self.make_thread(purse.take(2048, PAGE_BYTES)?);
         let vspace = self.make_vspace(purse.take(1024, PAGE_BYTES)?);
         let time: Ref<SchedContext> = self.machine.create(purse.take(256, 64)?, SchedContext::new());
-        let tables = purse.take(ROOT_TABLES * PAGE_BYTES, PAGE_BYTES)?;
+        let tables = self.fresh(&mut purse, ROOT_TABLES * PAGE_BYTES)?;
         self.add_tables(vspace, tables, ROOT_TABLES);
         self.trace_slot = Some(self.machine.create(purse.take(SLOT_BYTES, SLOT_BYTES)?, Slot::default()));
         self.map_root(plan, vspace, &mut purse)?;
@@ -128,7 +128,12 @@ impl<M: Machine> Kernel<M> {
         bytes: u64,
         rights: Rights,
     ) -> Result<(), Error> {
-        self.map_run(vspace, address, at, bytes.div_ceil(PAGE_BYTES), (rights, false, 0))
+        let (mut done, pages) = (0, bytes.div_ceil(PAGE_BYTES));
+        while done < pages {
+            let (address, at) = (address + done * PAGE_BYTES, at.offset(done * PAGE_BYTES));
+            done += self.map_piece(vspace, address, at, pages - done, (rights, false, 0), false)?;
+        }
+        Ok(())
     }
 
     /// Map the root task's segments, its stack and the archive.
@@ -181,7 +186,7 @@ impl<M: Machine> Kernel<M> {
             let start = if index == largest { purse.at.next_multiple_of(PAGE_BYTES) } else { range.start };
             let bytes = (range.start + range.bytes).saturating_sub(start);
             if bytes > 0 {
-                let cap = Cap::Untyped { base: PhysAddr(start), bytes, used: 0, dirty: false };
+                let cap = Cap::Untyped { base: PhysAddr(start), bytes, used: 0, dirty: false, cleared: 0 };
                 self.give_root(table, slot::UNTYPED_FIRST + told.untyped_count, cap);
                 told.untypeds[told.untyped_count as usize] = PhysicalRange { start, bytes };
                 told.untyped_count += 1;

@@ -8,6 +8,7 @@ use ukernel_abi::vcpu::ExitReason;
 use ukernel_abi::{Call, Error, MessageInfo, Rights, fault};
 
 use crate::ipc::Blocking;
+use crate::preemption::Progress;
 use crate::thread::SendKind;
 use crate::vcpu::Exit;
 use crate::{Cap, Content, Endpoint, Kernel, Machine, Notification, Ref, Reply, SlotRef, State, Thread};
@@ -21,6 +22,15 @@ pub(crate) enum Outcome {
     Settled,
     /// It is to be made again.
     Repeat,
+}
+
+impl From<Progress> for Outcome {
+    fn from(progress: Progress) -> Self {
+        match progress {
+            Progress::Done => Self::Done,
+            Progress::Preempted => Self::Repeat,
+        }
+    }
 }
 
 impl<M: Machine> Kernel<M> {
@@ -53,13 +63,16 @@ impl<M: Machine> Kernel<M> {
                 return;
             }
         };
-        let context = &mut self.get_mut(thread).context;
+        let t = self.get_mut(thread);
         match result {
-            Ok(Outcome::Done) => context.rax = 0,
+            Ok(Outcome::Done) => t.context.rax = 0,
             Ok(Outcome::Settled) => {}
-            Ok(Outcome::Repeat) => context.repeat_call(),
-            Err(error) => context.rax = error as u64,
+            Ok(Outcome::Repeat) => return t.context.repeat_call(),
+            Err(error) => t.context.rax = error as u64,
         }
+        t.progress = 0;
+        // What it killed goes with it; what an interrupt leaves over is done by a later call.
+        self.bury();
     }
 
     fn dispatch(&mut self, thread: Ref<Thread>, call: Call) -> Result<Outcome, Error> {

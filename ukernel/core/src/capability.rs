@@ -16,12 +16,14 @@ pub type SlotRef = Ref<Slot>;
 /// A capability.
 #[expect(missing_docs, reason = "fields are named for what they are; the variants say the rest")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Cap {
-    /// Nothing.
+    /// Nothing. The first, so that zeros are an empty slot (see `repr`).
     #[default]
     Null,
-    /// Raw memory, used from its start up to `used`; `dirty` when it may hold what an earlier object left.
-    Untyped { base: PhysAddr, bytes: u64, used: u64, dirty: bool },
+    /// Raw memory, used from its start up to `used`; `dirty` when it may hold what an earlier object left. What is not used
+    /// of its first `cleared` pieces of 64 bytes is zeros nevertheless.
+    Untyped { dirty: bool, cleared: u32, base: PhysAddr, bytes: u64, used: u64 },
     /// Capability slots.
     CapTable(Ref<CapTable>),
     /// A thread.

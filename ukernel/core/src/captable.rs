@@ -7,6 +7,7 @@
 use ukernel_abi::object::SLOT_BYTES;
 use ukernel_abi::{Error, Rights};
 
+use crate::preemption::{Burial, Dead, Progress};
 use crate::seeded::copied_rights;
 use crate::{Cap, Kernel, Machine, Object, Ref, SlotRef};
 
@@ -17,17 +18,20 @@ pub struct CapTable {
     /// Number of slots, a power of two.
     pub(crate) slots: u64,
     pub(crate) caps: u32,
-    /// Next in the list of tables that are being destroyed.
-    pub(crate) next_dead: Option<Ref<CapTable>>,
-    /// First slot not yet emptied, while being destroyed.
+    /// Its place among the dead, and the first slot that is not emptied yet.
+    pub(crate) burial: Burial,
     pub(crate) emptied: u64,
 }
 
-impl Object for CapTable {}
+impl Object for CapTable {
+    fn is_unfinished(&self) -> bool {
+        self.burial.listed
+    }
+}
 
 impl CapTable {
     pub(crate) fn new(bits: u8) -> Self {
-        Self { slots: 1 << bits, caps: 0, next_dead: None, emptied: 0 }
+        Self { slots: 1 << bits, caps: 0, burial: Burial::default(), emptied: 0 }
     }
 
     /// Number of slots.
@@ -39,14 +43,6 @@ impl CapTable {
     pub(crate) fn slot(&self, this: Ref<CapTable>, index: u64) -> Option<SlotRef> {
         if index < self.slots { this.checked_part((index + 1) * SLOT_BYTES) } else { None }
     }
-}
-
-/// Whether a revocation is complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Done,
-    /// An interrupt waits; the system call is to be repeated.
-    Preempted,
 }
 
 impl<M: Machine> Kernel<M> {
@@ -67,7 +63,8 @@ impl<M: Machine> Kernel<M> {
         self.link(parent, slot);
     }
 
-    fn link(&mut self, parent: SlotRef, slot: SlotRef) {
+    #[inline(always)]
+    pub(crate) fn link(&mut self, parent: SlotRef, slot: SlotRef) {
         let first = self.get(parent).first_child;
         let child = self.get_mut(slot);
         child.parent = Some(parent);
@@ -79,7 +76,8 @@ impl<M: Machine> Kernel<M> {
         self.get_mut(parent).first_child = Some(slot);
     }
 
-    fn unlink(&mut self, slot: SlotRef) {
+    #[inline(always)]
+    pub(crate) fn unlink(&mut self, slot: SlotRef) {
         let (parent, previous, next) = {
             let s = self.get(slot);
             (s.parent, s.previous, s.next)
@@ -160,83 +158,33 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Empty a slot. Its children become its parent's; the object goes with its last capability.
-    pub(crate) fn delete(&mut self, slot: SlotRef) {
-        self.clear(slot);
-        self.bury_tables();
+    pub(crate) fn delete(&mut self, slot: SlotRef) -> Progress {
+        if self.remove(slot) == Progress::Preempted { Progress::Preempted } else { self.bury() }
     }
 
-    /// [`delete`](Self::delete), leaving the slots of CapTables that died for [`bury_tables`](Self::bury_tables).
+    /// Empty a slot whose capability has no children; a slot inside an object has none. Objects that die and whose end takes
+    /// long are left to [`bury`](Self::bury).
     pub(crate) fn clear(&mut self, slot: SlotRef) {
         let cap = self.cap(slot);
         if cap == Cap::Null {
             return;
         }
-        self.adopt_children(slot);
         self.unlink(slot);
         self.get_mut(slot).cap = Cap::Null;
         self.release(cap);
     }
 
-    /// Give the children of a capability to its parent. Those of one without a parent become roots.
-    fn adopt_children(&mut self, slot: SlotRef) {
-        let parent = self.get(slot).parent;
-        while let Some(child) = self.get(slot).first_child {
-            self.unlink(child);
-            if let Some(parent) = parent {
-                self.link(parent, child);
-            }
-        }
-    }
-
-    /// Delete all descendants of a capability, one by one, looking for interrupts in between.
+    /// Delete all descendants of a capability: its first child, whose children become its own, over and over.
     pub(crate) fn revoke(&mut self, slot: SlotRef) -> Progress {
-        while let Some(leaf) = self.some_leaf(slot) {
-            self.clear(leaf);
-            self.bury_tables();
-            if self.get(slot).first_child.is_some() && self.machine.interrupt_pending() {
+        while let Some(child) = self.get(slot).first_child {
+            if self.delete(child) == Progress::Preempted {
+                return Progress::Preempted;
+            }
+            if self.get(slot).first_child.is_some() && self.is_preempted() {
                 return Progress::Preempted;
             }
         }
-        Progress::Done
-    }
-
-    /// A descendant without children.
-    fn some_leaf(&self, slot: SlotRef) -> Option<SlotRef> {
-        let mut leaf = self.get(slot).first_child?;
-        while let Some(child) = self.get(leaf).first_child {
-            leaf = child;
-        }
-        Some(leaf)
-    }
-
-    /// Empty the slots of dead CapTables, which may kill further ones: a work list instead of recursion.
-    fn bury_tables(&mut self) {
-        while let Some(table) = self.dead_tables {
-            let t = self.get(table);
-            match t.slot(table, t.emptied) {
-                Some(slot) => {
-                    self.get_mut(table).emptied += 1;
-                    self.clear(slot);
-                }
-                None => self.unlist_dead(table),
-            }
-        }
-    }
-
-    fn unlist_dead(&mut self, table: Ref<CapTable>) {
-        let next = self.get(table).next_dead;
-        if self.dead_tables == Some(table) {
-            self.dead_tables = next;
-            return;
-        }
-        let mut at = self.dead_tables;
-        while let Some(other) = at {
-            at = self.get(other).next_dead;
-            if at == Some(table) {
-                self.get_mut(other).next_dead = next;
-                return;
-            }
-        }
+        self.bury()
     }
 
     /// Count a new capability to its object.
@@ -247,6 +195,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Count a capability less; destroy the object with its last one, or undo the binding that it stood for.
+    #[inline(always)]
     fn release(&mut self, cap: Cap) {
         self.unbind(cap);
         let Some(count) = self.count_of(cap) else { return };
@@ -297,6 +246,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A capability inside an object went: undo what it stood for.
+    #[inline(always)]
     fn unbind(&mut self, cap: Cap) {
         match cap {
             Cap::AttachedMemory(attachment) => self.detach(attachment),
@@ -321,10 +271,8 @@ impl<M: Machine> Kernel<M> {
     fn destroy(&mut self, cap: Cap) {
         match cap {
             Cap::CapTable(table) | Cap::ThreadTable { table, .. } => {
-                let next = self.dead_tables;
-                let t = self.get_mut(table);
-                (t.next_dead, t.emptied) = (next, 0);
-                self.dead_tables = Some(table);
+                self.get_mut(table).emptied = 0;
+                self.list_dead(Dead::Table(table));
             }
             Cap::Thread(thread) => self.destroy_thread(thread),
             Cap::VSpace(vspace) | Cap::ThreadVSpace { vspace, .. } | Cap::VSpaceMaster { master: vspace, .. } => {

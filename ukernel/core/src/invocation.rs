@@ -9,7 +9,7 @@ use ukernel_abi::vcpu::MAX_FIXUPS;
 use ukernel_abi::{Error, MessageInfo, ObjectType, PAGE_BYTES, Rights};
 
 use crate::call::Outcome;
-use crate::captable::Progress;
+use crate::preemption::Progress;
 use crate::vspace::{VSPACE_SLOTS, vspace_slot};
 use crate::{
     Attachment, Cap, CapTable, Fpu, Irq, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, Source, State, Thread,
@@ -26,6 +26,9 @@ pub(crate) struct Invocation {
     length: usize,
 }
 
+/// The progress of a list of pairs: the pair's index from this bit on, and its pages below.
+const PAIR_SHIFT: u32 = 32;
+
 pub(crate) type Answer = Result<Outcome, Error>;
 
 impl<M: Machine> Kernel<M> {
@@ -38,6 +41,11 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::InvalidMessage);
         }
         let call = Invocation { caller, slot, method: info.label(), words: context.words, length: info.length() };
+        // Before memory is taken, what was there is taken apart.
+        let takes_memory = || matches!(self.cap(slot), Cap::Untyped { .. } | Cap::VSpace(_) | Cap::IoSpace(_));
+        if self.dead.is_some() && takes_memory() && self.bury() == Progress::Preempted {
+            return Ok(Outcome::Repeat);
+        }
         match self.cap(slot) {
             Cap::Attachment(attachment) => self.invoke_attachment(call, attachment),
             Cap::Timer(timer) => self.invoke_timer(call, timer),
@@ -91,6 +99,17 @@ impl<M: Machine> Kernel<M> {
         Outcome::Done
     }
 
+    /// How far the call has come, if it is made again.
+    pub(crate) fn progress(&self, call: &Invocation) -> u64 {
+        self.get(call.caller).progress
+    }
+
+    /// Have the call made again, from where it has come to.
+    pub(crate) fn repeat_from(&mut self, call: &Invocation, progress: u64) -> Outcome {
+        self.get_mut(call.caller).progress = progress;
+        Outcome::Repeat
+    }
+
     /// The CapTable in the caller's slot `index`; 0: the caller's own.
     fn table_at(&self, call: &Invocation, index: u64) -> Result<Ref<CapTable>, Error> {
         match self.optional_slot(call.caller, index)? {
@@ -115,8 +134,8 @@ impl<M: Machine> Kernel<M> {
                     self.may_make_time(call.caller)?;
                 }
                 let table = self.table_at(&call, table)?;
-                self.retype(call.slot, (object, size), count, (table, first))?;
-                Ok(Outcome::Done)
+                let made = self.retype(call.slot, (object, size), count, (table, first), self.progress(&call))?;
+                Ok(if made < count { self.repeat_from(&call, made) } else { Outcome::Done })
             }
             untyped::INFO => {
                 let Cap::Untyped { bytes, used, .. } = self.cap(call.slot) else {
@@ -151,16 +170,12 @@ impl<M: Machine> Kernel<M> {
             cap_table::DELETE => {
                 let [slot] = self.args(&call)?;
                 let slot = self.slot_in(table, slot)?;
-                self.delete(slot);
-                Ok(Outcome::Done)
+                Ok(Outcome::from(self.delete(slot)))
             }
             cap_table::REVOKE => {
                 let [slot] = self.args(&call)?;
                 let slot = self.slot_in(table, slot)?;
-                Ok(match self.revoke(slot) {
-                    Progress::Done => Outcome::Done,
-                    Progress::Preempted => Outcome::Repeat,
-                })
+                Ok(Outcome::from(self.revoke(slot)))
             }
             _ => Err(Error::InvalidMethod),
         }
@@ -275,13 +290,8 @@ impl<M: Machine> Kernel<M> {
                 if !matches!(self.cap(untyped), Cap::Untyped { .. }) {
                     return Err(Error::InvalidCapability);
                 }
-                let tie = self.donation_slot(target, untyped)?;
-                let piece = self.carve(untyped, pages * PAGE_BYTES, PAGE_BYTES)?;
-                if self.cap(tie) == Cap::Null {
-                    self.insert_child(untyped, tie, Cap::VSpaceTables(target));
-                }
-                self.add_tables(target, piece.at, pages);
-                Ok(Outcome::Done)
+                let given = self.donate_tables(target, untyped, pages, self.progress(&call))?;
+                Ok(if given < pages { self.repeat_from(&call, given) } else { Outcome::Done })
             }
             vspace::MAKE_LEGACY => {
                 let [master] = self.args(&call)?;
@@ -335,35 +345,44 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn invoke_attachment(&mut self, call: Invocation, target: Ref<Attachment>) -> Answer {
-        let pair: fn(&mut Self, Ref<Attachment>, u64, u64) -> Result<(), Error> = match call.method {
+        let pair = match call.method {
             attachment::MAP => Self::map_pair,
             attachment::PROTECT => Self::protect_pair,
             attachment::UNMAP => Self::unmap_pair,
             attachment::UNMAP_ALL => {
-                self.unmap_all(target)?;
-                return Ok(Outcome::Done);
+                let reached = self.unmap_all(target, self.progress(&call))?;
+                return Ok(reached.map_or(Outcome::Done, |reached| self.repeat_from(&call, reached)));
             }
             attachment::DETACH => {
                 let slot = crate::attachment::slot_of(target);
                 if self.cap(slot) == Cap::Null {
                     return Err(Error::InvalidState);
                 }
-                self.clear(slot);
-                return Ok(Outcome::Done);
+                return Ok(Outcome::from(self.remove(slot)));
             }
             _ => return Err(Error::InvalidMethod),
         };
         if !call.length.is_multiple_of(2) || call.length > attachment::MAX_PAIRS * 2 {
             return Err(Error::InvalidMessage);
         }
-        for done in 0..call.length / 2 {
-            let (first, second) = (self.word(&call, done * 2)?, self.word(&call, done * 2 + 1)?);
-            if let Err(error) = pair(self, target, first, second) {
-                self.give(&call, &[done as u64]);
-                return Err(error);
+        let progress = self.progress(&call);
+        let (mut index, mut done) = ((progress >> PAIR_SHIFT) as usize, progress & ((1 << PAIR_SHIFT) - 1));
+        let pairs = call.length / 2;
+        while index < pairs {
+            let words = (self.word(&call, index * 2)?, self.word(&call, index * 2 + 1)?);
+            match pair(self, target, words, done) {
+                Ok(0) => (index, done) = (index + 1, 0),
+                Ok(some) => done = some,
+                Err(error) => {
+                    self.give(&call, &[index as u64]);
+                    return Err(error);
+                }
+            }
+            if index < pairs && self.is_preempted() {
+                return Ok(self.repeat_from(&call, (index as u64) << PAIR_SHIFT | done));
             }
         }
-        Ok(self.give(&call, &[call.length as u64 / 2]))
+        Ok(self.give(&call, &[pairs as u64]))
     }
 
     /// Whether a thread may make and configure scheduling contexts.

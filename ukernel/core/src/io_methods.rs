@@ -5,11 +5,37 @@ use ukernel_abi::{Error, Rights};
 
 use crate::call::Outcome;
 use crate::invocation::{Answer, Invocation};
-use crate::io_space::{Source, fault_words, mapping_slot};
+use crate::io_space::{IoStage, Source, fault_words, mapping_slot};
+use crate::preemption::Progress;
 use crate::{Cap, IoMapping, IoSpace, Kernel, Machine, Ref};
 
 /// Most pages of one donation.
 const MOST_PAGES: u64 = 4096;
+
+/// The two errors that end a mapping which has begun, in a call's progress.
+const OUT_OF_TABLES: u64 = 2;
+const ALREADY_MAPPED: u64 = 3;
+
+impl IoStage {
+    /// As it is kept while the call is made again.
+    fn progress(self) -> u64 {
+        match self {
+            Self::Start | Self::Complete => 0,
+            Self::Grow => 1,
+            Self::Undo(Error::OutOfTables) => OUT_OF_TABLES,
+            Self::Undo(_) => ALREADY_MAPPED,
+        }
+    }
+
+    fn from_progress(progress: u64) -> Self {
+        match progress {
+            0 => Self::Start,
+            OUT_OF_TABLES => Self::Undo(Error::OutOfTables),
+            ALREADY_MAPPED => Self::Undo(Error::AlreadyMapped),
+            _ => Self::Grow,
+        }
+    }
+}
 
 impl<M: Machine> Kernel<M> {
     pub(crate) fn invoke_io_control(&mut self, call: Invocation) -> Answer {
@@ -44,7 +70,10 @@ impl<M: Machine> Kernel<M> {
                 if !matches!(self.cap(untyped), Cap::Untyped { .. }) {
                     return Err(Error::InvalidCapability);
                 }
-                self.donate_io_tables(target, untyped, pages)?;
+                let given = self.donate_io_tables(target, untyped, pages, self.progress(&call))?;
+                if given < pages {
+                    return Ok(self.repeat_from(&call, given));
+                }
             }
             io_space::MAP => {
                 let [memory, start, wanted, mapping] = self.args(&call)?;
@@ -52,9 +81,18 @@ impl<M: Machine> Kernel<M> {
                 let Cap::IoMapping(mapping) = self.cap(self.slot(call.caller, mapping)?) else {
                     return Err(Error::InvalidCapability);
                 };
-                self.map_io(target, memory, start, Rights::from_bits(wanted), mapping)?;
+                let stage = IoStage::from_progress(self.progress(&call));
+                let stage = self.map_io(target, memory, start, Rights::from_bits(wanted), mapping, stage)?;
+                if stage != IoStage::Complete {
+                    return Ok(self.repeat_from(&call, stage.progress()));
+                }
             }
-            io_space::CLEAR => self.clear_io_space(target),
+            io_space::CLEAR => {
+                if self.cut_io_space(target) == Progress::Preempted {
+                    return Ok(Outcome::Repeat);
+                }
+                self.clear_io_space(target);
+            }
             io_space::BIND_FAULTS => {
                 let [notification] = self.args(&call)?;
                 let notification = self.slot(call.caller, notification)?;
@@ -77,10 +115,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn invoke_io_mapping(&mut self, call: Invocation, target: Ref<IoMapping>) -> Answer {
         match call.method {
             io_mapping::UNMAP if self.get(target).space.is_none() => Err(Error::InvalidState),
-            io_mapping::UNMAP => {
-                self.clear(mapping_slot(target));
-                Ok(Outcome::Done)
-            }
+            io_mapping::UNMAP => Ok(Outcome::from(self.remove(mapping_slot(target)))),
             _ => Err(Error::InvalidMethod),
         }
     }

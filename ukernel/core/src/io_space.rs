@@ -10,6 +10,7 @@ use ukernel_abi::object::SLOT_BYTES;
 use ukernel_abi::{Error, PAGE_BYTES, Rights};
 
 use crate::io_table::{IoRun, IoTables};
+use crate::preemption::Progress;
 use crate::{Cap, Kernel, Machine, Notification, Object, PhysAddr, Ref, SlotRef};
 
 /// Where an IoSpace's slots are, in bytes from its start.
@@ -20,10 +21,25 @@ const DONATION_SLOTS: u64 = 4;
 pub(crate) const IO_SPACE_SLOTS: u64 = DONATION_SLOTS + 1;
 /// Where a mapping's slot is, in bytes from its start.
 const MAPPING_SLOT_OFFSET: u64 = 64;
+/// So many donated pages become tables before it is looked for interrupts.
+const DONATED_AT_ONCE: u64 = 4;
 /// Writes to these addresses are interrupts, whatever the tables say (Intel VT-d 3.3, 3.14).
 const INTERRUPT_ADDRESSES: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
 /// Faults that are taken from the IOMMU in one go.
 const MOST_FAULTS: usize = 32;
+
+/// How far `io_space::MAP` has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IoStage {
+    /// It begins.
+    Start,
+    /// The mapping is there, and grows.
+    Grow,
+    /// It failed, and the mapping shrinks again.
+    Undo(Error),
+    /// It is mapped.
+    Complete,
+}
 
 /// A device: bus, device and function, as it names itself in what it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,20 +241,44 @@ impl<M: Machine> Kernel<M> {
         assert!(shown, "a device that is bound has its place in the IOMMU's tables");
     }
 
-    /// `io_space::DONATE`.
-    pub(crate) fn donate_io_tables(&mut self, space: Ref<IoSpace>, untyped: SlotRef, pages: u64) -> Result<(), Error> {
+    /// `io_space::DONATE`. `given` of the pages are there already; how many are there then: fewer than `pages` where an interrupt
+    /// waits.
+    pub(crate) fn donate_io_tables(
+        &mut self,
+        space: Ref<IoSpace>,
+        untyped: SlotRef,
+        pages: u64,
+        mut given: u64,
+    ) -> Result<u64, Error> {
         self.io_tables()?;
+        given = if given < pages { given } else { 0 };
         let tie = self.io_donation_slot(space, untyped)?;
-        let piece = self.carve(untyped, pages * PAGE_BYTES, PAGE_BYTES)?;
-        if self.cap(tie) == Cap::Null {
-            self.insert_child(untyped, tie, Cap::IoSpaceTables(space));
+        self.start_afresh(untyped);
+        self.require_room(untyped, (pages - given) * PAGE_BYTES, PAGE_BYTES)?;
+        // Mappings that lost their tables go before there are others.
+        if self.get(space).root == PhysAddr(0) && self.drop_mappings(space) == Progress::Preempted {
+            return Ok(given);
         }
-        let is_first = self.get(space).root == PhysAddr(0);
-        self.add_io_tables(space, piece.at, pages);
-        if is_first {
-            self.show_io_space(space);
+        while given < pages {
+            let some = DONATED_AT_ONCE.min(pages - given);
+            if self.clear_ahead(untyped, some * PAGE_BYTES, PAGE_BYTES)? == Progress::Preempted {
+                break;
+            }
+            let piece = self.carve(untyped, some * PAGE_BYTES, PAGE_BYTES)?;
+            if self.cap(tie) == Cap::Null {
+                self.insert_child(untyped, tie, Cap::IoSpaceTables(space));
+            }
+            let is_first = self.get(space).root == PhysAddr(0);
+            self.add_io_tables(space, piece.at, some);
+            if is_first {
+                self.show_io_space(space);
+            }
+            given += some;
+            if given < pages && self.is_preempted() {
+                break;
+            }
         }
-        Ok(())
+        Ok(given)
     }
 
     /// The slot that ties donations from this untyped to the IoSpace: one that does so already, or a free one.
@@ -250,7 +290,7 @@ impl<M: Machine> Kernel<M> {
         found.ok_or(Error::InvalidState)
     }
 
-    /// `io_space::MAP`.
+    /// `io_space::MAP`. The mapping is there from the start, and grows; where that fails it shrinks again, and ends.
     pub(crate) fn map_io(
         &mut self,
         space: Ref<IoSpace>,
@@ -258,43 +298,96 @@ impl<M: Machine> Kernel<M> {
         start: u64,
         wanted: Rights,
         mapping: Ref<IoMapping>,
-    ) -> Result<(), Error> {
+        stage: IoStage,
+    ) -> Result<IoStage, Error> {
         let tables = self.io_tables()?;
         let Cap::Memory { base, bytes, rights, device } = self.cap(memory) else {
             return Err(Error::InvalidCapability);
         };
-        if self.get(mapping).space.is_some() {
-            return Err(Error::InvalidState);
+        let m = self.get(mapping);
+        // Of the capability that is there now: another one might give fewer rights.
+        let tied = self.get(mapping_slot(mapping)).parent == Some(memory);
+        let ours = stage != IoStage::Start && m.space == Some(space) && tied;
+        if let (IoStage::Undo(error), true) = (stage, ours) {
+            return self.undo_map_io(mapping, error);
         }
-        let end = start.checked_add(bytes).ok_or(Error::InvalidArgument)?;
-        let is_interrupts = start < INTERRUPT_ADDRESSES.end && end > INTERRUPT_ADDRESSES.start;
-        let is_too_far = end > 1 << tables.address_bits();
-        let is_odd = wanted == Rights::NONE || !Rights::READ.or(Rights::WRITE).contains(wanted);
-        if device || !start.is_multiple_of(PAGE_BYTES) || is_interrupts || is_too_far || is_odd {
-            return Err(Error::InvalidArgument);
+        if !ours {
+            if m.space.is_some() {
+                return Err(Error::InvalidState);
+            }
+            let end = start.checked_add(bytes).ok_or(Error::InvalidArgument)?;
+            let is_interrupts = start < INTERRUPT_ADDRESSES.end && end > INTERRUPT_ADDRESSES.start;
+            let is_too_far = end > 1 << tables.address_bits();
+            let is_odd = wanted == Rights::NONE || !Rights::READ.or(Rights::WRITE).contains(wanted);
+            if device || !start.is_multiple_of(PAGE_BYTES) || is_interrupts || is_too_far || is_odd {
+                return Err(Error::InvalidArgument);
+            }
+            if !rights.contains(wanted) {
+                return Err(Error::InsufficientRights);
+            }
+            if self.get(space).root == PhysAddr(0) {
+                return Err(Error::OutOfTables);
+            }
+            self.begin_mapping(space, memory, mapping, (start, base, wanted));
         }
-        if !rights.contains(wanted) {
-            return Err(Error::InsufficientRights);
+        match self.grow_mapping(mapping, space, tables, bytes / PAGE_BYTES) {
+            Ok(Progress::Done) => Ok(IoStage::Complete),
+            Ok(Progress::Preempted) => Ok(IoStage::Grow),
+            Err(error) => self.undo_map_io(mapping, error),
         }
-        if self.get(space).root == PhysAddr(0) {
-            return Err(Error::OutOfTables);
-        }
-        let pages = bytes / PAGE_BYTES;
-        let mapped = self.map_io_run(space, tables, IoRun { start, to: base, pages, rights: wanted });
-        match mapped {
-            Ok(()) => self.machine.io_added(self.get(space).domain),
-            Err(_) => self.flush_io_space(space),
-        }
-        mapped?;
+    }
+
+    /// Make an empty mapping, which ends with its Memory.
+    fn begin_mapping(
+        &mut self,
+        space: Ref<IoSpace>,
+        memory: SlotRef,
+        mapping: Ref<IoMapping>,
+        (start, base, rights): (u64, PhysAddr, Rights),
+    ) {
         let next = self.get_mut(space).mappings.replace(mapping);
         if let Some(next) = next {
             self.get_mut(next).previous = Some(mapping);
         }
         let caps = self.get(mapping).caps;
         *self.get_mut(mapping) =
-            IoMapping { caps, rights: wanted, space: Some(space), base, start, pages, next, previous: None };
+            IoMapping { caps, rights, space: Some(space), base, start, pages: 0, next, previous: None };
         self.insert_child(memory, mapping_slot(mapping), Cap::IoMapped(mapping));
-        Ok(())
+    }
+
+    /// Map more of a mapping's Memory, up to so many pages.
+    fn grow_mapping(
+        &mut self,
+        mapping: Ref<IoMapping>,
+        space: Ref<IoSpace>,
+        tables: IoTables,
+        pages: u64,
+    ) -> Result<Progress, Error> {
+        let result = loop {
+            let m = self.get(mapping);
+            let (done, rights) = (m.pages, m.rights);
+            let (start, to) = (m.start + done * PAGE_BYTES, m.base.offset(done * PAGE_BYTES));
+            if done >= pages {
+                break Ok(Progress::Done);
+            }
+            match self.map_io_part(space, tables, IoRun { start, to, pages: pages - done, rights }) {
+                Ok(some) => self.get_mut(mapping).pages += some,
+                Err(error) => break Err(error),
+            }
+            if self.get(mapping).pages < pages && self.is_preempted() {
+                break Ok(Progress::Preempted);
+            }
+        };
+        self.machine.io_added(self.get(space).domain);
+        result
+    }
+
+    /// A mapping that failed goes.
+    fn undo_map_io(&mut self, mapping: Ref<IoMapping>, error: Error) -> Result<IoStage, Error> {
+        if self.remove(mapping_slot(mapping)) == Progress::Preempted {
+            return Ok(IoStage::Undo(error));
+        }
+        Err(error)
     }
 
     fn flush_io_space(&mut self, space: Ref<IoSpace>) {
@@ -304,11 +397,36 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// A mapping's slot has been emptied: remove what it maps.
+    /// Unmap what a mapping maps, in pieces, from its start on, which moves up.
+    pub(crate) fn shrink_mapping(&mut self, mapping: Ref<IoMapping>) -> Progress {
+        let m = self.get(mapping);
+        let Some(space) = m.space.filter(|space| m.pages > 0 && self.get(*space).root != PhysAddr(0)) else {
+            return Progress::Done;
+        };
+        let tables = self.machine.io_tables().expect("an IoSpace with tables was given them for an IOMMU");
+        let progress = loop {
+            let m = self.get(mapping);
+            let done = self.unmap_io_part(space, tables, m.start, m.pages);
+            let m = self.get_mut(mapping);
+            (m.start, m.base, m.pages) =
+                (m.start + done * PAGE_BYTES, m.base.offset(done * PAGE_BYTES), m.pages - done);
+            if m.pages == 0 {
+                break Progress::Done;
+            }
+            if self.is_preempted() {
+                break Progress::Preempted;
+            }
+        };
+        self.flush_io_space(space);
+        progress
+    }
+
+    /// A mapping's slot has been emptied: remove what it maps still.
     pub(crate) fn unmap_io(&mut self, mapping: Ref<IoMapping>) {
+        while self.shrink_mapping(mapping) == Progress::Preempted {}
         let m = self.get_mut(mapping);
         let Some(space) = m.space.take() else { return };
-        let (start, pages, next, previous) = (m.start, m.pages, m.next.take(), m.previous.take());
+        let (next, previous) = (m.next.take(), m.previous.take());
         match previous {
             Some(previous) => self.get_mut(previous).next = next,
             None => self.get_mut(space).mappings = next,
@@ -316,35 +434,43 @@ impl<M: Machine> Kernel<M> {
         if let Some(next) = next {
             self.get_mut(next).previous = previous;
         }
-        if self.get(space).root == PhysAddr(0) {
-            return;
-        }
-        let tables = self.machine.io_tables().expect("an IoSpace with tables was given them for an IOMMU");
-        self.unmap_io_run(space, tables, start, pages);
-        self.flush_io_space(space);
     }
 
     pub(crate) fn destroy_io_mapping(&mut self, mapping: Ref<IoMapping>) {
         self.clear(mapping_slot(mapping));
     }
 
-    /// An IoSpace loses its tables, and with them all mappings: its device reaches nothing from now on.
-    pub(crate) fn empty_io_space(&mut self, space: Ref<IoSpace>) {
+    /// An IoSpace loses its tables: its device reaches nothing from now on. Then its mappings go, in pieces.
+    pub(crate) fn cut_io_space(&mut self, space: Ref<IoSpace>) -> Progress {
         let s = self.get_mut(space);
         let had = core::mem::take(&mut s.root) != PhysAddr(0);
         (s.pool, s.pool_pages) = (PhysAddr(0), 0);
         if had {
             self.show_io_space(space);
         }
+        self.drop_mappings(space)
+    }
+
+    /// End the mappings of an IoSpace without tables.
+    fn drop_mappings(&mut self, space: Ref<IoSpace>) -> Progress {
         while let Some(mapping) = self.get(space).mappings {
             self.clear(mapping_slot(mapping));
+            if self.get(space).mappings.is_some() && self.is_preempted() {
+                return Progress::Preempted;
+            }
         }
+        Progress::Done
+    }
+
+    /// An IoSpace has lost its tables, or is to lose them.
+    pub(crate) fn empty_io_space(&mut self, space: Ref<IoSpace>) {
+        while self.cut_io_space(space) == Progress::Preempted {}
         for index in 0..DONATION_SLOTS {
             self.clear(io_space_slot(space, index));
         }
     }
 
-    /// `io_space::CLEAR`.
+    /// `io_space::CLEAR`, behind [`cut_io_space`](Self::cut_io_space).
     pub(crate) fn clear_io_space(&mut self, space: Ref<IoSpace>) {
         let s = self.get_mut(space);
         s.last_fault = None;

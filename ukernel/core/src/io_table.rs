@@ -18,6 +18,9 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const COUNT_SHIFT: u32 = 52;
 const COUNT: u64 = 0x3ff << COUNT_SHIFT;
 
+/// So many entries of a table are changed before it is looked for interrupts.
+const ENTRIES_AT_ONCE: u64 = 128;
+
 /// What the machine's IOMMU walks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IoTables {
@@ -102,11 +105,10 @@ impl<M: Machine> Kernel<M> {
         IoEntry(self.machine.word(table, place))
     }
 
-    /// Add zeroed pages to the pool of tables; the first becomes the root.
+    /// Add pages of zeros to the pool of tables; the first becomes the root.
     pub(crate) fn add_io_tables(&mut self, space: Ref<IoSpace>, first: PhysAddr, pages: u64) {
         for page in 0..pages {
             let table = first.offset(page * PAGE_BYTES);
-            self.machine.zero(table, PAGE_BYTES);
             self.machine.publish_io_table(table);
             if self.get(space).root == PhysAddr(0) {
                 self.get_mut(space).root = table;
@@ -198,29 +200,8 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Map a run; where that fails nothing of it is mapped, and the caller is to flush.
-    pub(crate) fn map_io_run(&mut self, space: Ref<IoSpace>, tables: IoTables, run: IoRun) -> Result<(), Error> {
-        let mut done = 0;
-        while done < run.pages {
-            let rest = IoRun {
-                start: run.start + done * PAGE_BYTES,
-                to: run.to.offset(done * PAGE_BYTES),
-                pages: run.pages - done,
-                ..run
-            };
-            match self.map_io_part(space, tables, rest) {
-                Ok(pages) => done += pages,
-                Err(error) => {
-                    self.unmap_io_run(space, tables, run.start, done);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Map the first pages of a run, as far as one table goes; how many. One that fails changes nothing.
-    fn map_io_part(&mut self, space: Ref<IoSpace>, tables: IoTables, run: IoRun) -> Result<u64, Error> {
+    /// Map the first pages of a run, at most as far as one table goes; how many. One that fails changes nothing.
+    pub(crate) fn map_io_part(&mut self, space: Ref<IoSpace>, tables: IoTables, run: IoRun) -> Result<u64, Error> {
         let aligned = (run.start | run.to.0).is_multiple_of(LARGE_PAGE_BYTES);
         if tables.large_pages && aligned && run.pages >= ENTRIES as u64 {
             let walk = self.io_walk_making(space, tables.levels, run.start, LARGE_LEVEL)?;
@@ -231,7 +212,7 @@ impl<M: Machine> Kernel<M> {
         }
         let walk = self.io_walk_making(space, tables.levels, run.start, PAGE_LEVEL)?;
         let first = index(PAGE_LEVEL, run.start);
-        let pages = run.pages.min((ENTRIES - first) as u64);
+        let pages = run.pages.min((ENTRIES - first) as u64).min(ENTRIES_AT_ONCE);
         let places = first..first + pages as usize;
         if places.clone().any(|place| self.io_entry(walk.table(), place).present()) {
             self.prune_io(space, walk, run.start);
@@ -245,21 +226,23 @@ impl<M: Machine> Kernel<M> {
         Ok(pages)
     }
 
-    /// Unmap a run that was mapped as a whole; the caller is to flush.
-    pub(crate) fn unmap_io_run(&mut self, space: Ref<IoSpace>, tables: IoTables, start: u64, pages: u64) {
-        let (mut at, end) = (start, start + pages * PAGE_BYTES);
-        while at < end {
-            let walk = self.io_walk(space, tables.levels, at);
-            let next = (at & !(span(walk.level + 1) - 1)) + span(walk.level + 1);
-            let until = if walk.level == PAGE_LEVEL { end.min(next) } else { at + span(walk.level) };
-            let first = index(walk.level, at);
-            let count = (until - at).div_ceil(span(walk.level)) as usize;
-            for place in first..first + count {
-                self.machine.set_io_word(walk.table(), place, 0);
-            }
-            self.count_io(&walk, at, -(count as i16));
-            self.prune_io(space, walk, at);
-            at = until;
+    /// Unmap the first pages of a run that was mapped as a whole, at most as far as one table goes; how many. The caller is to
+    /// flush.
+    pub(crate) fn unmap_io_part(&mut self, space: Ref<IoSpace>, tables: IoTables, start: u64, pages: u64) -> u64 {
+        let walk = self.io_walk(space, tables.levels, start);
+        if walk.level > PAGE_LEVEL {
+            self.machine.set_io_word(walk.table(), index(walk.level, start), 0);
+            self.count_io(&walk, start, -1);
+            self.prune_io(space, walk, start);
+            return span(LARGE_LEVEL) / PAGE_BYTES;
         }
+        let first = index(PAGE_LEVEL, start);
+        let pages = pages.min((ENTRIES - first) as u64).min(ENTRIES_AT_ONCE);
+        for place in first..first + pages as usize {
+            self.machine.set_io_word(walk.table(), place, 0);
+        }
+        self.count_io(&walk, start, -(pages as i16));
+        self.prune_io(space, walk, start);
+        pages
     }
 }

@@ -8,6 +8,7 @@ use ukernel_abi::trace::Kind;
 use ukernel_abi::vcpu::TRAP_WORDS;
 use ukernel_abi::{Error, MessageInfo, MessagePage, Rights, fault};
 
+use crate::preemption::{Burial, Dead, Piece};
 use crate::scheduler::{End, Queue};
 use crate::thread::{Content, SendKind};
 use crate::trace::Event;
@@ -27,13 +28,19 @@ pub struct Endpoint {
     pub(crate) caps: u32,
     pub(crate) waiters: Waiters,
     pub(crate) queue: Queue,
+    /// Its place among the dead, while threads still wait here.
+    pub(crate) burial: Burial,
 }
 
-impl Object for Endpoint {}
+impl Object for Endpoint {
+    fn is_unfinished(&self) -> bool {
+        self.burial.listed
+    }
+}
 
 impl Endpoint {
     pub(crate) fn new() -> Self {
-        Self { caps: 0, waiters: Waiters::None, queue: Queue::default() }
+        Self { caps: 0, waiters: Waiters::None, queue: Queue::default(), burial: Burial::default() }
     }
 }
 
@@ -328,21 +335,28 @@ impl<M: Machine> Kernel<M> {
 
     /// Nobody can reach the endpoint any more: those who wait there get an error.
     pub(crate) fn destroy_endpoint(&mut self, endpoint: Ref<Endpoint>) {
-        while let Some(thread) = self.get(endpoint).queue.head {
-            self.unwait(endpoint, thread);
-            match self.get(thread).state {
-                State::Sending { kind: SendKind { content: Content::Fault | Content::Timeout, .. }, .. } => {
-                    self.get_mut(thread).state = State::Stopped
-                }
-                State::Receiving { reply, .. } => {
-                    if let Some(reply) = reply {
-                        self.get_mut(reply).waiter = None;
-                    }
-                    self.fail(thread, Error::InvalidCapability);
-                }
-                _ => self.fail(thread, Error::ServerDied),
-            }
+        if self.get(endpoint).queue.head.is_some() {
+            self.list_dead(Dead::Endpoint(endpoint));
         }
+    }
+
+    /// One of those who wait at a dead endpoint gets an error.
+    pub(crate) fn turn_waiter_away(&mut self, endpoint: Ref<Endpoint>) -> Piece {
+        let Some(thread) = self.get(endpoint).queue.head else { return Piece::None };
+        self.unwait(endpoint, thread);
+        match self.get(thread).state {
+            State::Sending { kind: SendKind { content: Content::Fault | Content::Timeout, .. }, .. } => {
+                self.get_mut(thread).state = State::Stopped
+            }
+            State::Receiving { reply, .. } => {
+                if let Some(reply) = reply {
+                    self.get_mut(reply).waiter = None;
+                }
+                self.fail(thread, Error::InvalidCapability);
+            }
+            _ => self.fail(thread, Error::ServerDied),
+        }
+        Piece::Made
     }
 
     /// Nobody can answer any more.

@@ -3,8 +3,9 @@
 use ukernel_abi::Error;
 
 use crate::io_space::IoSpaces;
+use crate::preemption::Dead;
 use crate::trace::Ring;
-use crate::{CapTable, Irq, Machine, Object, Ref, SlotRef, Thread};
+use crate::{Irq, Machine, Object, Ref, SlotRef, Thread};
 
 /// Events counted since boot; the first things to look at when something is slow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,8 +33,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) stale: bool,
     /// The IoSpaces that have devices.
     pub(crate) io_spaces: IoSpaces,
-    /// CapTables without a capability left, whose slots are still to be emptied.
-    pub(crate) dead_tables: Option<Ref<CapTable>>,
+    /// Objects without a capability left, which are still to be taken apart.
+    pub(crate) dead: Option<Dead>,
     /// Where events go, while they are traced.
     pub(crate) ring: Option<Ring>,
     /// The slot for the ring's memory; there is none before the root task is made.
@@ -54,7 +55,7 @@ impl<M: Machine> Kernel<M> {
             vectors: [None; 256],
             stale: false,
             io_spaces: IoSpaces::default(),
-            dead_tables: None,
+            dead: None,
             ring: None,
             trace_slot: None,
             threads_made: 0,

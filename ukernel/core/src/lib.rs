@@ -31,6 +31,7 @@ pub mod lock;
 mod machine;
 mod notification;
 mod page_table;
+mod preemption;
 mod refills;
 mod retype;
 mod scheduler;

@@ -26,9 +26,15 @@ impl PhysAddr {
 }
 
 /// Marks the types that live in retyped memory.
-pub trait Object: Sized + 'static {}
+pub trait Object: Sized + 'static {
+    /// Whether the kernel has still to do with it, though no capability names it.
+    fn is_unfinished(&self) -> bool {
+        false
+    }
+}
 
 /// A reference to a kernel object.
+#[repr(transparent)]
 pub struct Ref<T> {
     address: NonZeroU64,
     object: PhantomData<fn() -> T>,
@@ -88,6 +94,9 @@ pub trait Machine {
     /// Make raw memory an object. Objects that are parts of one allocation keep their distance as addresses.
     fn create<T: Object>(&mut self, at: PhysAddr, value: T) -> Ref<T>;
 
+    /// Make zeros so many empty slots, one behind the other.
+    fn create_slots(&mut self, at: PhysAddr, count: u64);
+
     /// The block of the processor that the kernel runs on now.
     fn cpu(&self) -> &Cpu;
     /// The same, to change it.
@@ -103,7 +112,7 @@ pub trait Machine {
     /// Have a set of other processors do something, each by itself, before this returns.
     fn call(&mut self, cpus: u32, what: RemoteCall);
 
-    /// Fill with zeros; whole pages.
+    /// Fill with zeros: a multiple of 64 bytes, in memory that holds no object.
     fn zero(&mut self, at: PhysAddr, bytes: u64);
     /// Copy bytes between pages that hold no object.
     fn copy(&mut self, from: PhysAddr, to: PhysAddr, bytes: u64);

@@ -1,6 +1,7 @@
 //! Notifications: a word of pending bits, threads that wait for it, or one thread bound to it.
 
 use crate::ipc::Blocking;
+use crate::preemption::{Burial, Dead, Piece};
 use crate::scheduler::{End, Queue};
 use crate::trace::Event;
 use crate::{Kernel, Machine, Object, Ref, State, Thread};
@@ -15,13 +16,19 @@ pub struct Notification {
     pub(crate) queue: Queue,
     /// The thread whose `Recv` gets the bits.
     pub(crate) bound: Option<Ref<Thread>>,
+    /// Its place among the dead, while threads still wait here.
+    pub(crate) burial: Burial,
 }
 
-impl Object for Notification {}
+impl Object for Notification {
+    fn is_unfinished(&self) -> bool {
+        self.burial.listed
+    }
+}
 
 impl Notification {
     pub(crate) fn new() -> Self {
-        Self { caps: 0, bits: 0, queue: Queue::default(), bound: None }
+        Self { caps: 0, bits: 0, queue: Queue::default(), bound: None, burial: Burial::default() }
     }
 }
 
@@ -128,11 +135,19 @@ impl<M: Machine> Kernel<M> {
         if let Some(thread) = self.get_mut(notification).bound.take() {
             self.get_mut(thread).bound = None;
         }
-        while let Some(thread) = self.get(notification).queue.head {
-            let queue = self.unqueue(self.get(notification).queue, thread);
-            self.get_mut(notification).queue = queue;
-            self.get_mut(thread).context.rax = Error::InvalidCapability as u64;
-            self.make_ready(thread);
+        if self.get(notification).queue.head.is_some() {
+            self.list_dead(Dead::Notification(notification));
         }
+    }
+
+    /// One of those who wait for a dead notification gets an error.
+    pub(crate) fn wake_for_nothing(&mut self, notification: Ref<Notification>) -> Piece {
+        let n = self.get(notification);
+        let Some(thread) = n.queue.head else { return Piece::None };
+        let queue = self.unqueue(n.queue, thread);
+        self.get_mut(notification).queue = queue;
+        self.get_mut(thread).context.rax = Error::InvalidCapability as u64;
+        self.make_ready(thread);
+        Piece::Made
     }
 }

@@ -143,6 +143,8 @@ pub struct Thread {
     pub(crate) timeout_endpoint: Option<(Ref<Endpoint>, u64)>,
     pub(crate) bound: Option<Ref<Notification>>,
     pub(crate) fault_words: [u64; ukernel_abi::fault::WORDS],
+    /// How far an invocation has come that was preempted and is to be made again; 0: it begins.
+    pub(crate) progress: u64,
     /// For traces: which thread it is of all that were made, and what its maker calls it.
     pub(crate) number: u32,
     pub(crate) name: [u64; 3],
@@ -199,6 +201,7 @@ impl Thread {
             timeout_endpoint: None,
             bound: None,
             fault_words: [0; ukernel_abi::fault::WORDS],
+            progress: 0,
             number,
             name: [0; 3],
             all_next: None,

@@ -110,6 +110,7 @@ impl<M: Machine> Kernel<M> {
         let context = &mut self.get_mut(thread).context;
         context.start(rip, rsp);
         (context.rdi, context.rsi, context.fs_base) = (rdi, rsi, fs_base);
+        self.get_mut(thread).progress = 0;
         Ok(())
     }
 

@@ -9,6 +9,9 @@ use ukernel_abi::trace::Kind;
 /// Where a timer's slot is, in bytes from its start.
 const SLOT_OFFSET: u64 = 64;
 
+/// So many timers expire in one interrupt.
+const EXPIRED_AT_ONCE: usize = 16;
+
 /// A deadline.
 #[derive(Clone, Debug)]
 pub struct Timer {
@@ -98,9 +101,9 @@ impl<M: Machine> Kernel<M> {
         self.charge();
         let now = self.machine.now();
         self.take_refills(now);
-        while let Some(timer) = self.cpu().timers
-            && self.get(timer).deadline <= now
-        {
+        // Where more are due the timer interrupts again at once: others may come first.
+        for _ in 0..EXPIRED_AT_ONCE {
+            let Some(timer) = self.cpu().timers.filter(|timer| self.get(*timer).deadline <= now) else { break };
             self.disarm(timer);
             self.expire(timer);
         }

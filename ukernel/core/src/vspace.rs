@@ -8,6 +8,7 @@ use ukernel_abi::object::{MAX_ATTACHMENTS, SLOT_BYTES};
 use ukernel_abi::{Error, PAGE_BYTES, Rights};
 
 use crate::page_table::{ENTRIES, LARGE_LEVEL, Leaf, PAGE_LEVEL, ROOT_LEVEL, index, span};
+use crate::preemption::{Burial, Dead, Piece, Progress};
 use crate::thread::{ThreadSlot, slot_of};
 use crate::{Attachment, Cap, Kernel, Machine, Object, PhysAddr, Ref, RemoteCall, SlotRef, State, Thread};
 
@@ -17,6 +18,10 @@ const SLOTS_OFFSET: u64 = 512;
 const DONATION_SLOTS: u64 = 4;
 /// All its slots: the last one is for the master's VSpace.
 pub(crate) const VSPACE_SLOTS: u64 = DONATION_SLOTS + 1;
+/// So many entries of a table are changed before it is looked for interrupts.
+const ENTRIES_AT_ONCE: usize = 128;
+/// So many donated pages become tables before it is looked for interrupts.
+const DONATED_AT_ONCE: u64 = 4;
 /// The root slot that masters live in.
 const MASTER_SLOT: usize = 256;
 
@@ -37,9 +42,15 @@ pub struct VSpace {
     numbers: [u64; MAX_ATTACHMENTS.div_ceil(64)],
     pub(crate) attachments: Option<Ref<Attachment>>,
     pub(crate) threads: Option<Ref<Thread>>,
+    /// Its place among the dead, while it has attachments.
+    pub(crate) burial: Burial,
 }
 
-impl Object for VSpace {}
+impl Object for VSpace {
+    fn is_unfinished(&self) -> bool {
+        self.burial.listed
+    }
+}
 
 const _: () = assert!(size_of::<VSpace>() <= SLOTS_OFFSET as usize);
 const _: () = assert!(SLOTS_OFFSET + VSPACE_SLOTS * SLOT_BYTES <= 1024);
@@ -58,6 +69,7 @@ impl VSpace {
             numbers,
             attachments: None,
             threads: None,
+            burial: Burial::default(),
         }
     }
 
@@ -124,11 +136,41 @@ impl<M: Machine> Kernel<M> {
         self.cpu().active.is_some_and(|active| active == vspace || self.get(active).master == Some(vspace))
     }
 
-    /// Add zeroed pages to the pool; the first becomes the root.
+    /// Take pages for tables from an untyped. `given` of them are there already; how many are there then: fewer than `pages` where
+    /// an interrupt waits.
+    pub(crate) fn donate_tables(
+        &mut self,
+        vspace: Ref<VSpace>,
+        untyped: SlotRef,
+        pages: u64,
+        mut given: u64,
+    ) -> Result<u64, Error> {
+        given = if given < pages { given } else { 0 };
+        self.start_afresh(untyped);
+        let tie = self.donation_slot(vspace, untyped)?;
+        self.require_room(untyped, (pages - given) * PAGE_BYTES, PAGE_BYTES)?;
+        while given < pages {
+            let some = DONATED_AT_ONCE.min(pages - given);
+            if self.clear_ahead(untyped, some * PAGE_BYTES, PAGE_BYTES)? == Progress::Preempted {
+                break;
+            }
+            let piece = self.carve(untyped, some * PAGE_BYTES, PAGE_BYTES)?;
+            if self.cap(tie) == Cap::Null {
+                self.insert_child(untyped, tie, Cap::VSpaceTables(vspace));
+            }
+            self.add_tables(vspace, piece.at, some);
+            given += some;
+            if given < pages && self.is_preempted() {
+                break;
+            }
+        }
+        Ok(given)
+    }
+
+    /// Add pages of zeros to the pool; the first becomes the root.
     pub(crate) fn add_tables(&mut self, vspace: Ref<VSpace>, first: PhysAddr, pages: u64) {
         for page in 0..pages {
             let table = first.offset(page * PAGE_BYTES);
-            self.machine.zero(table, PAGE_BYTES);
             if self.get(vspace).root == PhysAddr(0) {
                 self.machine.fill_kernel_half(table);
                 self.get_mut(vspace).root = table;
@@ -139,7 +181,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The slot that ties donations from the untyped with this base to the VSpace: one that does so already, or a free one.
-    pub(crate) fn donation_slot(&self, vspace: Ref<VSpace>, untyped: SlotRef) -> Result<SlotRef, Error> {
+    fn donation_slot(&self, vspace: Ref<VSpace>, untyped: SlotRef) -> Result<SlotRef, Error> {
         let mut free = None;
         for index in 0..DONATION_SLOTS {
             let slot = vspace_slot(vspace, index);
@@ -218,7 +260,7 @@ impl<M: Machine> Kernel<M> {
                 Ok(table) => table,
                 Err(error) => {
                     // No table stays that was made on the way and is empty.
-                    self.prune(vspace, walk, address);
+                    self.prune(vspace, &mut walk, address);
                     return Err(error);
                 }
             };
@@ -262,7 +304,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Give tables that have become empty back, from the end of the walk upwards.
-    fn prune(&mut self, vspace: Ref<VSpace>, mut walk: Walk, address: u64) {
+    fn prune(&mut self, vspace: Ref<VSpace>, walk: &mut Walk, address: u64) {
         while walk.level < ROOT_LEVEL {
             let (above, place) = (walk.tables[walk.level as usize + 1], index(walk.level + 1, address));
             let shared = walk.level + 1 == ROOT_LEVEL && place >= MASTER_SLOT;
@@ -276,13 +318,14 @@ impl<M: Machine> Kernel<M> {
             if walk.level == ROOT_LEVEL {
                 self.mirror_root(vspace, place);
             } else {
-                self.count(&walk, address, -1);
+                self.count(walk, address, -1);
             }
         }
     }
 
     /// Map `pages` pages from `address` on to the memory at `to`; for attachment `number`. What the attachment has mapped
-    /// there is replaced. Runs that are aligned on both sides get large pages.
+    /// there is replaced. Runs that are aligned on both sides get large pages. How many pages were mapped: not all where an
+    /// interrupt waits.
     pub(crate) fn map_run(
         &mut self,
         vspace: Ref<VSpace>,
@@ -290,7 +333,7 @@ impl<M: Machine> Kernel<M> {
         to: PhysAddr,
         pages: u64,
         look: (Rights, bool, u16),
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         if self.get(vspace).root == PhysAddr(0) {
             return Err(Error::OutOfTables);
         }
@@ -304,22 +347,38 @@ impl<M: Machine> Kernel<M> {
         vspace: Ref<VSpace>,
         mut address: u64,
         mut to: PhysAddr,
-        mut pages: u64,
+        pages: u64,
         look: (Rights, bool, u16),
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let flush = self.translates(vspace);
-        while pages > 0 {
-            let large = (address | to.0).is_multiple_of(ukernel_abi::LARGE_PAGE_BYTES) && pages >= ENTRIES as u64;
-            let done = if large && self.map_large(vspace, address, to, look)? {
-                ENTRIES as u64
-            } else {
-                self.map_in_table(vspace, address, to, pages, look, flush)?
-            };
+        let mut left = pages;
+        loop {
+            let done = self.map_piece(vspace, address, to, left, look, flush)?;
+            left -= done;
+            if left == 0 || self.is_preempted() {
+                return Ok(pages - left);
+            }
             address += done * PAGE_BYTES;
             to = to.offset(done * PAGE_BYTES);
-            pages -= done;
         }
-        Ok(())
+    }
+
+    /// Map the first pages of a run; how many.
+    #[inline(always)]
+    pub(crate) fn map_piece(
+        &mut self,
+        vspace: Ref<VSpace>,
+        address: u64,
+        to: PhysAddr,
+        pages: u64,
+        look: (Rights, bool, u16),
+        flush: bool,
+    ) -> Result<u64, Error> {
+        let large = (address | to.0).is_multiple_of(ukernel_abi::LARGE_PAGE_BYTES) && pages >= ENTRIES as u64;
+        if large && self.map_large(vspace, address, to, look)? {
+            return Ok(ENTRIES as u64);
+        }
+        self.map_in_table(vspace, address, to, pages, look, flush)
     }
 
     /// Map one large page. `false`: something is there, small pages will tell whose.
@@ -343,7 +402,7 @@ impl<M: Machine> Kernel<M> {
         Ok(true)
     }
 
-    /// Map pages up to the end of one table; returns how many.
+    /// Map a piece of a run, at most up to the end of one table; returns how many pages.
     fn map_in_table(
         &mut self,
         vspace: Ref<VSpace>,
@@ -353,10 +412,10 @@ impl<M: Machine> Kernel<M> {
         (rights, uncached, number): (Rights, bool, u16),
         flush: bool,
     ) -> Result<u64, Error> {
-        let walk = self.walk_making(vspace, address, PAGE_LEVEL)?;
+        let mut walk = self.walk_making(vspace, address, PAGE_LEVEL)?;
         let table = walk.tables[PAGE_LEVEL as usize];
         let first = index(PAGE_LEVEL, address);
-        let pages = pages.min((ENTRIES - first) as u64);
+        let pages = pages.min((ENTRIES - first) as u64).min(ENTRIES_AT_ONCE as u64);
         let (mut added, mut result) = (0, Ok(pages));
         for page in 0..pages {
             let old = self.entry(table, first + page as usize);
@@ -378,12 +437,13 @@ impl<M: Machine> Kernel<M> {
         if added != 0 {
             self.count(&walk, address, added);
         } else if result.is_err() {
-            self.prune(vspace, walk, address);
+            self.prune(vspace, &mut walk, address);
         }
         result
     }
 
-    /// Remove, or change the rights of, the entries of attachment `number` from `start` to `end`.
+    /// Remove, or change the rights of, the entries of attachment `number` from `start` to `end`. Returns where it has come to:
+    /// not to the end where an interrupt waits.
     /// A large page that is only partly in the range: InvalidArgument.
     pub(crate) fn sweep(
         &mut self,
@@ -392,38 +452,54 @@ impl<M: Machine> Kernel<M> {
         end: u64,
         number: u16,
         what: Sweep,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let root = self.get(vspace).root;
-        if root == PhysAddr(0) {
-            return Ok(());
+        if root == PhysAddr(0) || start >= end {
+            return Ok(end);
         }
         let many = end - start > 32 * PAGE_BYTES;
         let flush = self.translates(vspace);
         let mut at = start;
-        let mut result = Ok(());
-        while at < end && result.is_ok() {
-            let walk = self.walk(root, at);
-            if !walk.entry.present() {
-                at = self.next_present(&walk, at);
-            } else if walk.level == PAGE_LEVEL {
-                at = self.sweep_table(vspace, walk, at, end, (number, what), flush && !many);
-            } else {
-                let next = (at | (span(LARGE_LEVEL) - 1)).wrapping_add(1);
-                if walk.entry.own() == number {
-                    if at.is_multiple_of(span(LARGE_LEVEL)) && next <= end {
-                        self.sweep_large(vspace, walk, at, what);
-                    } else {
-                        result = Err(Error::InvalidArgument);
-                    }
-                }
-                at = next;
+        let result = loop {
+            match self.sweep_piece(vspace, root, (at, end), (number, what), flush && !many) {
+                Ok(next) if next >= end => break Ok(end),
+                Ok(next) if self.is_preempted() => break Ok(next),
+                Ok(next) => at = next,
+                Err(error) => break Err(error),
             }
-        }
+        };
         if flush && many {
             self.machine.invalidate_all();
         }
         self.shoot_down(vspace, start, end);
         result
+    }
+
+    /// Sweep as far as one table goes, or a part of it; returns the address to go on at.
+    #[inline(always)]
+    fn sweep_piece(
+        &mut self,
+        vspace: Ref<VSpace>,
+        root: PhysAddr,
+        (at, end): (u64, u64),
+        (number, what): (u16, Sweep),
+        flush: bool,
+    ) -> Result<u64, Error> {
+        let mut walk = self.walk(root, at);
+        if !walk.entry.present() {
+            return Ok(self.next_present(&walk, at));
+        }
+        if walk.level == PAGE_LEVEL {
+            return Ok(self.sweep_table(vspace, &mut walk, at, end, (number, what), flush));
+        }
+        let next = (at | (span(LARGE_LEVEL) - 1)).wrapping_add(1);
+        if walk.entry.own() == number {
+            if !at.is_multiple_of(span(LARGE_LEVEL)) || next > end {
+                return Err(Error::InvalidArgument);
+            }
+            self.sweep_large(vspace, &mut walk, at, what);
+        }
+        Ok(next)
     }
 
     /// The first address behind `at` that may be mapped, as far as the table tells in which the walk ended.
@@ -440,11 +516,11 @@ impl<M: Machine> Kernel<M> {
         next
     }
 
-    /// Sweep up to the end of one table; returns the address to go on at.
+    /// Sweep a piece, at most up to the end of one table; returns the address to go on at.
     fn sweep_table(
         &mut self,
         vspace: Ref<VSpace>,
-        walk: Walk,
+        walk: &mut Walk,
         start: u64,
         end: u64,
         (number, what): (u16, Sweep),
@@ -452,7 +528,8 @@ impl<M: Machine> Kernel<M> {
     ) -> u64 {
         let table = walk.tables[PAGE_LEVEL as usize];
         let (mut at, mut removed) = (start, 0);
-        for place in index(PAGE_LEVEL, start)..ENTRIES {
+        let first = index(PAGE_LEVEL, start);
+        for place in first..ENTRIES.min(first + ENTRIES_AT_ONCE) {
             if at >= end {
                 break;
             }
@@ -474,19 +551,19 @@ impl<M: Machine> Kernel<M> {
             at += PAGE_BYTES;
         }
         if removed != 0 {
-            self.count(&walk, start, -removed);
+            self.count(walk, start, -removed);
             self.prune(vspace, walk, start);
         }
         at
     }
 
-    fn sweep_large(&mut self, vspace: Ref<VSpace>, walk: Walk, at: u64, what: Sweep) {
+    fn sweep_large(&mut self, vspace: Ref<VSpace>, walk: &mut Walk, at: u64, what: Sweep) {
         let (table, place) = (walk.tables[LARGE_LEVEL as usize], index(LARGE_LEVEL, at));
         self.stale = true;
         match what {
             Sweep::Remove => {
                 self.set_entry(table, place, Leaf(0));
-                self.count(&walk, at, -1);
+                self.count(walk, at, -1);
                 self.prune(vspace, walk, at);
             }
             Sweep::Protect(rights) => self.set_entry(table, place, walk.entry.with_rights(rights)),
@@ -534,15 +611,31 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    /// Take a thread out of its VSpace, which it can not run in any more.
+    fn put_out(&mut self, thread: Ref<Thread>) {
+        self.pull(thread);
+        self.dequeue(thread);
+        if self.get(thread).state == State::Ready {
+            self.get_mut(thread).state = State::Stopped;
+        }
+        self.clear(slot_of(thread, ThreadSlot::VSpace));
+    }
+
+    /// The VSpace is about to lose its tables: take the threads out of it, in pieces.
+    pub(crate) fn evict(&mut self, vspace: Ref<VSpace>) -> Progress {
+        while let Some(thread) = self.get(vspace).threads {
+            self.put_out(thread);
+            if self.get(vspace).threads.is_some() && self.is_preempted() {
+                return Progress::Preempted;
+            }
+        }
+        Progress::Done
+    }
+
     /// The VSpace has lost the memory of its tables, or what it shares: nothing can run in it any more.
     pub(crate) fn kill_vspace(&mut self, vspace: Ref<VSpace>) {
         while let Some(thread) = self.get(vspace).threads {
-            self.pull(thread);
-            self.dequeue(thread);
-            if self.get(thread).state == State::Ready {
-                self.get_mut(thread).state = State::Stopped;
-            }
-            self.clear(slot_of(thread, ThreadSlot::VSpace));
+            self.put_out(thread);
         }
         if self.cpu().active == Some(vspace) {
             self.cpu_mut().active = None;
@@ -562,11 +655,24 @@ impl<M: Machine> Kernel<M> {
     /// Nobody can reach the VSpace any more, and no thread runs in it.
     pub(crate) fn destroy_vspace(&mut self, vspace: Ref<VSpace>) {
         self.kill_vspace(vspace);
-        while let Some(attachment) = self.get(vspace).attachments {
-            self.clear(crate::attachment::slot_of(attachment));
+        if self.get(vspace).attachments.is_some() {
+            self.list_dead(Dead::VSpace(vspace));
+            return;
         }
         for index in 0..VSPACE_SLOTS {
             self.clear(vspace_slot(vspace, index));
         }
+    }
+
+    /// A dead VSpace loses an attachment, which maps nothing any more, or what is in one of its slots.
+    pub(crate) fn empty_vspace(&mut self, vspace: Ref<VSpace>) -> Piece {
+        if let Some(attachment) = self.get(vspace).attachments {
+            self.clear(crate::attachment::slot_of(attachment));
+            return Piece::Made;
+        }
+        let slots = (0..VSPACE_SLOTS).map(|index| vspace_slot(vspace, index));
+        let Some(slot) = slots.into_iter().find(|slot| self.cap(*slot) != Cap::Null) else { return Piece::None };
+        self.clear(slot);
+        Piece::Made
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn write_back(page: PhysAddr, index: usize) {
     unsafe { core::arch::asm!("clflush [{}]", in(reg) word_at(page, index), options(nostack, preserves_flags)) };
 }
 
-/// Fill with zeros; whole pages that hold no object.
+/// Fill with zeros: whole words of memory that holds no object.
 pub(crate) fn zero(at: PhysAddr, bytes: u64) {
     // SAFETY: RAM in the direct map that core has carved for a new object, so nothing else refers to it.
     unsafe {

@@ -54,7 +54,13 @@ impl World {
         each(kernel, d, vspace);
         each(kernel, d, attachment);
         each(kernel, d, vcpu);
-        each(kernel, d, |t: &CapTable, d| d.pair(t.slots, t.caps.into()));
+        each(kernel, d, |t: &CapTable, d| {
+            d.pair(t.slots | u64::from(t.burial.listed) << 20, t.caps.into());
+        });
+        for step in self.unfinished.iter().flatten() {
+            d.pair(step.cap, step.method.into());
+            step.words.into_iter().for_each(|word| d.add(word));
+        }
         let now = kernel.machine.now;
         each(kernel, d, |c: &SchedContext, d| sched_context(c, now, d));
         each(kernel, d, |t: &Timer, d| {
@@ -90,7 +96,9 @@ fn slot(slot: &Slot, d: &mut Digest) {
 fn cap(cap: Cap, d: &mut Digest) {
     let (kind, first, second, third) = match cap {
         Cap::Null => (0, 0, 0, 0),
-        Cap::Untyped { base, bytes, used, dirty } => (1 + 64 * u64::from(dirty), base.0, bytes, used),
+        Cap::Untyped { base, bytes, used, dirty, cleared } => {
+            (1 + 64 * u64::from(dirty), base.0, bytes | u64::from(cleared) << 40, used)
+        }
         Cap::CapTable(table) => (2, table.address(), 0, 0),
         Cap::Thread(thread) => (3, thread.address(), 0, 0),
         Cap::VSpace(vspace) => (4, vspace.address(), 0, 0),
@@ -160,6 +168,7 @@ fn thread(t: &Thread, d: &mut Digest) {
         }
     }
     // Links matter where they are those of a waiting queue; the order of the run queue does not.
+    d.add(t.progress);
     d.link(if t.queued { None } else { t.next });
     d.link(t.sched_context);
     d.link(t.table);
@@ -197,7 +206,7 @@ fn sched_context(c: &SchedContext, now: u64, d: &mut Digest) {
 }
 
 fn endpoint(ep: &Endpoint, d: &mut Digest) {
-    d.pair(ep.waiters as u64, 0);
+    d.pair(ep.waiters as u64, ep.burial.listed.into());
     d.link(ep.queue.head);
 }
 
@@ -209,13 +218,13 @@ fn reply(r: &Reply, d: &mut Digest) {
 }
 
 fn notification(n: &Notification, d: &mut Digest) {
-    d.add(n.bits);
+    d.pair(n.burial.listed.into(), n.bits);
     d.link(n.queue.head);
     d.link(n.bound);
 }
 
 fn vspace(v: &VSpace, d: &mut Digest) {
-    d.pair(v.root.0, v.legacy_root.0);
+    d.pair(v.root.0 | u64::from(v.burial.listed), v.legacy_root.0);
     d.pair(v.pool.0, v.pool_pages);
     d.link(v.master);
     d.link(v.attachments);

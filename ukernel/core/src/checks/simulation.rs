@@ -45,22 +45,22 @@ macro_rules! stores {
                 $(self.$name.copy_from($name);)+
             }
 
-            /// Address and bytes of each object, slots aside.
-            fn extents(&self, mut add: impl FnMut(u64, u64)) {
+            /// Address, bytes and number of capabilities of each object, slots aside.
+            fn extents(&self, mut add: impl FnMut(u64, u64, u32)) {
                 $(for (at, object) in self.$name.iter() {
                     let bytes: fn(&$object) -> u64 = $bytes;
-                    add(at.address(), bytes(object));
+                    add(at.address(), bytes(object), object.caps);
                 })+
             }
 
             /// Whether no capability names some object.
             fn some_are_dead(&self) -> bool {
-                false $(|| self.$name.iter().any(|(_, object)| object.caps == 0))+
+                false $(|| self.$name.iter().any(|(_, object)| object.caps == 0 && !object.is_unfinished()))+
             }
 
             /// Remove the objects that no capability names.
             fn forget_dead(&mut self) {
-                $(self.$name.retain(|_, object| object.caps > 0);)+
+                $(self.$name.retain(|_, object| object.caps > 0 || object.is_unfinished());)+
             }
         }
     };
@@ -156,8 +156,15 @@ impl Simulation {
     /// Start and end of each object, with the slots inside it, in order of address.
     pub fn extents(&self) -> Vec<(u64, u64)> {
         let mut extents = Vec::with_capacity(32);
-        self.objects.extents(|start, bytes| extents.push((start, start + bytes)));
+        self.objects.extents(|start, bytes, _| extents.push((start, start + bytes)));
         extents.sort_unstable();
+        extents
+    }
+
+    /// The same, of objects that capabilities name: the others are taken apart before memory is used again.
+    pub fn named_extents(&self) -> Vec<(u64, u64)> {
+        let mut extents = Vec::new();
+        self.objects.extents(|start, bytes, caps| extents.extend((caps > 0).then_some((start, start + bytes))));
         extents
     }
 
@@ -196,6 +203,11 @@ impl Machine for Simulation {
     fn create<T: Object>(&mut self, at: PhysAddr, value: T) -> Ref<T> {
         self.objects.of_mut::<T>().insert(at.0, value);
         Ref::from_address(NonZeroU64::new(at.0).expect("memory does not start at zero"))
+    }
+    fn create_slots(&mut self, at: PhysAddr, count: u64) {
+        for index in 0..count {
+            self.create(at.offset(index * SLOT_BYTES), Slot::default());
+        }
     }
     fn cpu(&self) -> &Cpu {
         &self.cpus[self.here]

@@ -89,6 +89,11 @@ impl World {
             self.fault(thread);
             return Ok(Some(0));
         }
+        let whole = Step { interrupted: false, ..*step };
+        if self.unfinished[step.thread] != Some(whole) {
+            // Whoever makes another call was stopped in the midst of the one before, and started again elsewhere.
+            self.kernel.get_mut(thread).progress = 0;
+        }
         let promise = self.promise(step);
         self.prepare(step);
         let info = MessageInfo::new(step.method, step.length).with_caps(usize::from(step.send_cap != 0));
@@ -99,6 +104,8 @@ impl World {
         }
         let result = self.call(thread, call, step.cap, info, &words);
         self.kernel.machine.interrupt = false;
+        let begun = self.kernel.machine.exists(thread) && self.kernel.get(thread).progress != 0;
+        self.unfinished[step.thread] = begun.then_some(whole);
         self.keep_promise(&promise)?;
         Ok(Some(result))
     }
@@ -142,7 +149,7 @@ impl World {
     }
 
     fn fresh(&self, untyped: SlotRef) -> Promise {
-        let mut in_use = self.kernel.machine.extents();
+        let mut in_use = self.kernel.machine.named_extents();
         in_use.extend(user_ranges(&self.kernel));
         in_use.extend(table_pages(&self.kernel));
         in_use.extend(self.descendants(untyped).iter().filter_map(|slot| match self.kernel.cap(*slot) {
@@ -203,6 +210,9 @@ impl World {
         };
         if new == old && before.has_children() {
             return Ok(());
+        }
+        if !self.kernel.get(untyped).has_children() {
+            return Ok(()); // The call was preempted, and has made nothing yet.
         }
         let afresh = !before.has_children() || new < old;
         let (start, end) = (if afresh { base.0 } else { base.0 + old }, base.0 + new);

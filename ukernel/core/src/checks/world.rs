@@ -9,6 +9,7 @@ use ukernel_abi::{Call, MessageInfo, ObjectType, PAGE_BYTES};
 
 use super::invariants::spaces::{living, table_pages};
 use super::simulation::Simulation;
+use super::step::Step;
 use crate::scheduler::End;
 use crate::vcpu::PAGE_FAULT;
 use crate::{Cap, CapTable, Context, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, State, Thread};
@@ -48,6 +49,8 @@ pub struct World {
     pub table: Ref<CapTable>,
     /// The threads, in the order in which they were made.
     pub threads: Vec<Ref<Thread>>,
+    /// The call that each thread has come some way with and will make again.
+    pub(super) unfinished: Vec<Option<Step>>,
     /// Which code makes system calls.
     pub path: Path,
     /// Calls that the fast path made.
@@ -82,6 +85,7 @@ impl World {
             kernel,
             table,
             threads: Vec::new(),
+            unfinished: Vec::new(),
             path: Path::Fast,
             fast_calls: 0,
             boot,
@@ -91,7 +95,7 @@ impl World {
         };
         world.keep(Cap::CapTable(boot));
         world.kernel.insert_root(world.slot(TABLE), Cap::CapTable(table));
-        let pot = Cap::Untyped { base: PhysAddr(POT_BASE), bytes: pot_bytes, used: 0, dirty: false };
+        let pot = Cap::Untyped { base: PhysAddr(POT_BASE), bytes: pot_bytes, used: 0, dirty: false, cleared: 0 };
         world.kernel.insert_root(world.slot(POT), pot);
         let vspace = world.kernel.make_vspace(PhysAddr(0x18_0000));
         world.kernel.insert_root(world.slot(VSPACE), Cap::VSpace(vspace));
@@ -135,6 +139,7 @@ impl World {
         self.kernel.resume(thread);
         self.kernel.settle();
         self.threads.push(thread);
+        self.unfinished.push(None);
         thread
     }
 
@@ -287,6 +292,7 @@ impl World {
     pub fn copy_from(&mut self, other: &Self) {
         self.kernel.copy_from(&other.kernel);
         self.threads.clone_from(&other.threads);
+        self.unfinished.clone_from(&other.unfinished);
         (self.table, self.path, self.fast_calls) = (other.table, other.path, other.fast_calls);
         (self.boot, self.next) = (other.boot, other.next);
         (self.boot_slots, self.spaces) = (other.boot_slots, other.spaces);
@@ -296,10 +302,10 @@ impl World {
 impl Kernel<Simulation> {
     /// Become a copy.
     fn copy_from(&mut self, other: &Self) {
-        let Self { machine, vectors, stale, dead_tables, ring, trace_slot, threads_made, threads, counters, io_spaces } =
+        let Self { machine, vectors, stale, dead, ring, trace_slot, threads_made, threads, counters, io_spaces } =
             other;
         self.machine.copy_from(machine);
-        (self.vectors, self.dead_tables, self.counters) = (*vectors, *dead_tables, *counters);
+        (self.vectors, self.dead, self.counters) = (*vectors, *dead, *counters);
         self.stale = *stale;
         (self.ring, self.trace_slot, self.threads_made) = (*ring, *trace_slot, *threads_made);
         self.io_spaces.clone_from(io_spaces);

@@ -5,6 +5,7 @@ mod fast_path;
 mod foreign;
 mod io_spaces;
 mod messages;
+mod preemption;
 mod random;
 mod refills;
 mod spaces;

@@ -20,8 +20,21 @@ pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violat
         }
         if let Cap::Untyped { .. } = slot.cap {
             children_share_no_memory(kernel, slot)?;
+            what_is_cleared_is_zeros(kernel, slot.cap)?;
         }
     }
+    Ok(())
+}
+
+/// What an untyped has cleared ahead and not given out has no words but zeros.
+fn what_is_cleared_is_zeros(kernel: &Kernel<Simulation>, cap: Cap) -> Result<(), Violation> {
+    let Cap::Untyped { base, used, cleared, .. } = cap else { return Ok(()) };
+    let ahead = base.0 + used..base.0 + u64::from(cleared) * ukernel_abi::object::SLOT_BYTES;
+    let mut found = None;
+    if !ahead.is_empty() {
+        kernel.machine.all_words(|address, _| found = found.or(ahead.contains(&address).then_some(address)));
+    }
+    must!(found.is_none(), "{cap:?} says that {found:x?} is cleared");
     Ok(())
 }
 
@@ -66,6 +79,8 @@ fn is_below_a_root(kernel: &Kernel<Simulation>, from: SlotRef) -> Result<(), Vio
 fn derives(above: Cap, below: Cap) -> bool {
     use Cap::{Endpoint, IoPorts, Memory, Notification, Untyped};
     match (above, below) {
+        // One that is being deleted or revoked has given its memory up.
+        (Untyped { bytes: 0, .. }, _) => true,
         (Untyped { base, bytes, used, .. }, Memory { base: b, bytes: n, .. } | Untyped { base: b, bytes: n, .. }) => {
             b >= base && b.0 + n <= base.0 + used.min(bytes)
         }

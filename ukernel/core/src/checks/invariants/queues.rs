@@ -6,7 +6,7 @@ use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
 use crate::ipc::Waiters;
 use crate::scheduler::Queue;
-use crate::{Endpoint, Kernel, Notification, Ref, Reply, State, Thread};
+use crate::{Endpoint, Kernel, Notification, Object, Ref, Reply, State, Thread};
 
 pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
     let mut waiting = Vec::new();
@@ -45,7 +45,7 @@ fn members(kernel: &Kernel<Simulation>, queue: Queue) -> Result<Vec<Ref<Thread>>
 }
 
 fn endpoints(kernel: &Kernel<Simulation>, waiting: &mut Vec<u64>) -> Result<(), Violation> {
-    for (endpoint, ep) in kernel.machine.all::<Endpoint>().filter(|(_, ep)| ep.caps > 0) {
+    for (endpoint, ep) in kernel.machine.all::<Endpoint>().filter(|(_, ep)| ep.caps > 0 || ep.is_unfinished()) {
         let members = members(kernel, ep.queue)?;
         must!(members.is_empty() == (ep.waiters == Waiters::None), "{endpoint:?} does not know whether somebody waits");
         for thread in members {
@@ -62,7 +62,7 @@ fn endpoints(kernel: &Kernel<Simulation>, waiting: &mut Vec<u64>) -> Result<(), 
 }
 
 fn notifications(kernel: &Kernel<Simulation>, waiting: &mut Vec<u64>) -> Result<(), Violation> {
-    for (notification, n) in kernel.machine.all::<Notification>().filter(|(_, n)| n.caps > 0) {
+    for (notification, n) in kernel.machine.all::<Notification>().filter(|(_, n)| n.caps > 0 || n.is_unfinished()) {
         let members = members(kernel, n.queue)?;
         must!(members.is_empty() || n.bits == 0, "a lost wake-up: threads wait at {notification:?}, which has bits");
         for thread in members {

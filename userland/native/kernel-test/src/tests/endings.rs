@@ -216,10 +216,10 @@ pub fn a_thread_can_delete_itself(world: &mut World) -> Outcome {
 extern "C" fn look_whether_revocation_goes_on(notification: u64) -> ! {
     let table: Cap<CapTable> = Cap::new(shared(0));
     let _ = Cap::<Notification>::new(notification).wait();
-    // The first of the chain goes last.
+    // The first of the chain goes first.
     let first = Cap::<CapTable>::new(boot::slot::CAP_TABLE).copy(shared(1), table, 1, Rights::ALL);
     let last = Cap::<CapTable>::new(boot::slot::CAP_TABLE).copy(shared(2), table, CHAIN - 1, Rights::ALL);
-    share(3, u64::from(first.is_ok() && last == Err(Error::InvalidCapability)));
+    share(3, u64::from(first == Err(Error::InvalidCapability) && last.is_ok()));
     park()
 }
 
