@@ -30,7 +30,21 @@ const LIMITS: &[(&str, Limits)] = &[
     ("ipc_call_reply_60", Limits::new(1000.0, 1500.0, 2.0)),
     ("signal_waiter", Limits::new(400.0, 600.0, 1.0)),
     ("vcpu_exit_enter", Limits::new(220.0, 350.0, 2.0)),
+    ("irqs_off_max_clear", INTERRUPTS_OFF),
+    ("irqs_off_max_retype", INTERRUPTS_OFF),
+    ("irqs_off_max_delete_table", INTERRUPTS_OFF),
+    ("irqs_off_max_delete_parent", INTERRUPTS_OFF),
+    ("irqs_off_max_revoke", INTERRUPTS_OFF),
+    ("irqs_off_max_revoke_chain", INTERRUPTS_OFF),
+    ("irqs_off_max_donate", INTERRUPTS_OFF),
+    ("irqs_off_max_map", INTERRUPTS_OFF),
+    ("irqs_off_max_unmap", INTERRUPTS_OFF),
+    ("irqs_off_max_detach", INTERRUPTS_OFF),
+    ("irqs_off_max_delete_vspace", INTERRUPTS_OFF),
+    ("irqs_off_max_message", INTERRUPTS_OFF),
 ];
+/// Most instructions that interrupts are off in any of them: the bound that the kernel's manual states.
+const INTERRUPTS_OFF: Limits = Limits::at_most(6000.0);
 
 /// Instructions of seL4 without MCS (x86-64, July 2026, fast path, release build), as its callers see the same operations
 /// between address spaces under the same emulator. Six words: its figure for five. What it has no Vcpu for is a fault's round trip.

@@ -21,6 +21,12 @@ impl Limits {
         Self { goal: Some(goal), ceiling: Some(ceiling), switches: Some(switches) }
     }
 
+    /// A ceiling alone.
+    #[must_use]
+    pub const fn at_most(ceiling: f64) -> Self {
+        Self { goal: None, ceiling: Some(ceiling), switches: None }
+    }
+
     /// A word or two about a figure; where it is not allowed, a sentence goes to `violations`.
     pub fn judge(
         &self,

@@ -11,6 +11,7 @@ mod attack;
 mod bench;
 mod edu;
 mod foreign_thread;
+mod latency;
 #[expect(unsafe_code, reason = "a task without runtime starts, and touches memory that it mapped itself")]
 mod machine;
 mod master;

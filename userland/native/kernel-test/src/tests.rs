@@ -8,6 +8,7 @@ mod faults;
 mod foreign;
 mod foreign_threads;
 mod interrupts;
+mod latency;
 mod memory;
 mod messages;
 mod notifications;
@@ -114,6 +115,10 @@ pub const ALL: &[(&str, Test)] = &[
     ("limits_are_checked", time::limits_are_checked),
     ("yield_to_runs_another_at_once", time::yield_to_runs_another_at_once),
     ("priorities_are_given_up_to_the_maximum", time::priorities_are_given_up_to_the_maximum),
+    ("interrupts_wait_no_longer_than_the_bound", latency::interrupts_wait_no_longer_than_the_bound),
+    ("an_urgent_thread_sees_a_revocation_half_done", latency::an_urgent_thread_sees_a_revocation_half_done),
+    ("an_urgent_thread_sees_a_retype_half_done", latency::an_urgent_thread_sees_a_retype_half_done),
+    ("an_urgent_thread_sees_a_detachment_half_done", latency::an_urgent_thread_sees_a_detachment_half_done),
     ("writable_pages_are_not_executed", attacks::writable_pages_are_not_executed),
     ("memory_that_may_be_read_is_not_written", attacks::memory_that_may_be_read_is_not_written),
     ("a_stack_overflow_is_a_fault", attacks::a_stack_overflow_is_a_fault),

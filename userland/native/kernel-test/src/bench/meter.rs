@@ -131,6 +131,11 @@ impl Meter {
         self.say(name, [Some(self.each(ticks)), None, None, None]);
     }
 
+    /// Prints what something takes at most.
+    pub fn print_most(self, name: &str, ticks: u64) {
+        self.say(name, [Some(ticks * 100), None, None, None]);
+    }
+
     /// Of one round, in hundredths.
     fn each(self, total: u64) -> u64 {
         total * 100 / self.rounds.max(1)

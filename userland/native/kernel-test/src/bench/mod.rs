@@ -7,6 +7,7 @@
 
 mod faults;
 mod foreign;
+mod latency;
 mod messages;
 mod meter;
 mod objects;
@@ -24,7 +25,7 @@ use meter::Meter;
 type Measure = fn(&mut World, Meter) -> Result<(), Error>;
 
 /// All measurements, each in a world of its own.
-const ALL: [Measure; 16] = [
+const ALL: [Measure; 17] = [
     function,
     messages::round_trips,
     messages::one_ways,
@@ -41,6 +42,7 @@ const ALL: [Measure; 16] = [
     faults::invalid_instructions,
     faults::missing_pages,
     foreign::both,
+    latency::interrupts_off,
 ];
 
 /// Rounds of each operation where the host asks for nothing else: few, which still tests that all can be measured.
