@@ -14,9 +14,11 @@ pub mod untyped {
     /// in slot `w4` (0: the caller's own). An untyped without children starts afresh.
     /// Errors: InvalidArgument (a type that cannot be retyped, a size that it cannot have, 0 or more than 1,024
     /// objects), SlotOccupied (one of the slots), OutOfMemory (not that much is left), InvalidCapability (slots that
-    /// the table does not have), InsufficientRights (a SchedContext, by a thread that has forgone that). Nothing is made then.
+    /// the table does not have), InsufficientRights (a SchedContext, by a thread that has forgone that). Nothing is made
+    /// then, unless somebody took one of the slots or the memory while the call was preempted.
     /// Cost: with DELETE: retype_delete_endpoint, retype_delete_thread, retype_delete_vspace,
-    /// retype_delete_cap_table_16, retype_delete_page
+    /// retype_delete_cap_table_16, retype_delete_page; interrupts are off at most irqs_off_max_retype, while memory
+    /// is cleared irqs_off_max_clear
     pub const RETYPE: u32 = 0x101;
     /// `w0` = bytes left, `w1` = bytes in all.
     /// Errors: none.
@@ -39,12 +41,16 @@ pub mod cap_table {
     /// Cost: capability_move
     pub const MOVE: u32 = 0x203;
     /// Delete the capability in slot `w0` of the invoked table; its children become its parent's. The object goes with
-    /// its last capability.
+    /// its last capability. While this goes on, an Untyped has no memory left to give, and an Attachment's window closes
+    /// from below; other calls go on with what a caller that is stopped has left.
     /// Errors: InvalidCapability (a slot that the table does not have). An empty slot stays empty.
+    /// Cost: with COPY: capability_copy_delete; interrupts are off at most irqs_off_max_delete_parent, of a table
+    /// irqs_off_max_delete_table, of a VSpace irqs_off_max_delete_vspace
     pub const DELETE: u32 = 0x204;
-    /// Delete all descendants of the capability in slot `w0` of the invoked table.
+    /// Delete all descendants of the capability in slot `w0` of the invoked table, as DELETE does.
     /// Errors: InvalidCapability (a slot that the table does not have).
-    /// Cost: of 16 copies: capability_revoke_16
+    /// Cost: of 16 copies: capability_revoke_16; interrupts are off at most irqs_off_max_revoke, in a chain of copies
+    /// irqs_off_max_revoke_chain
     pub const REVOKE: u32 = 0x205;
 }
 
@@ -126,6 +132,7 @@ pub mod vspace {
     /// Take `w1` pages from the Untyped in slot `w0` into the pool of page tables.
     /// Errors: InvalidArgument (0 or more than 4,096 pages), OutOfMemory (the untyped), InvalidState (more untypeds
     /// have given to it already than it can note).
+    /// Cost: interrupts are off at most irqs_off_max_donate
     pub const DONATE: u32 = 0x401;
     /// Give the VSpace its two views: slot 256 of the VSpace in slot `w0` is shared into its master view. Takes one page
     /// from the pool. Threads in it run in the master view, foreign code in the legacy view. Only on a fresh VSpace.
@@ -167,7 +174,7 @@ pub mod attachment {
     /// OutOfTables (the pool is empty: donate and repeat), AlreadyMapped (another attachment's page is there),
     /// InvalidMessage (an odd number of words, or too many pairs).
     /// Cost: with UNMAP: page_map_unmap, of 16 pages: page_map_unmap_16; by the handler of a page fault, from the fault
-    /// on: fault_page_map_resume
+    /// on: fault_page_map_resume; interrupts are off at most irqs_off_max_map
     pub const MAP: u32 = 0x601;
     /// Pairs: address-rights word; number of pages. Changes the rights of those pages of the range that are mapped.
     /// Errors: as MAP, without OutOfTables and AlreadyMapped; InvalidArgument also where a 2 MiB page is not wholly in
@@ -176,12 +183,14 @@ pub mod attachment {
     /// Pairs: address; number of pages. Unmaps those pages of the range that are mapped.
     /// Errors: InvalidState (not attached), InvalidArgument (outside of the window, not aligned, part of a 2 MiB page),
     /// InvalidMessage (as MAP).
+    /// Cost: with MAP: page_map_unmap; interrupts are off at most irqs_off_max_unmap
     pub const UNMAP: u32 = 0x603;
     /// Unmap all.
     /// Errors: InvalidState (not attached).
     pub const UNMAP_ALL: u32 = 0x604;
-    /// Undo the attachment; its object can be attached again.
+    /// Undo the attachment; its object can be attached again. While this goes on the window closes from below.
     /// Errors: InvalidState (not attached).
+    /// Cost: with ATTACH: attach_detach; interrupts are off at most irqs_off_max_detach
     pub const DETACH: u32 = 0x605;
     /// Most pairs of one invocation.
     pub const MAX_PAIRS: usize = 240;
