@@ -3,8 +3,8 @@
 use ukernel_abi::invoke::UNCACHED;
 use ukernel_abi::{Error, MASTER_END, MASTER_START, PAGE_BYTES, Rights, USER_END};
 
+use crate::mapping::Sweep;
 use crate::preemption::Progress;
-use crate::vspace::Sweep;
 use crate::{Cap, Kernel, Machine, Object, PhysAddr, Ref, SlotRef, VSpace};
 
 /// Where an attachment's slot is, in bytes from its start.

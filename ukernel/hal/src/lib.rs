@@ -4,7 +4,7 @@
 //!
 //! * `object_store`: the direct map, through which all physical memory, and so every object, is reached
 //! * `cpu`: control registers, descriptor tables, the per-CPU block that `gs` points to
-//! * `entry`: the assembly between user space and the kernel, the Vcpu's ways in and out included
+//! * `entry`: what is between user space and the kernel; `entry_paths`: its assembly, the Vcpu's ways in and out included
 //! * `fpu`: floating-point state, kept for those who declared it
 //! * `apic`: local APIC (timer, end of interrupt) and I/O APICs
 //! * `vtd`: the IOMMU, where there is one
@@ -27,6 +27,8 @@ pub mod clock;
 pub mod cpu;
 #[expect(unsafe_code, reason = "the way in and out of the kernel")]
 pub mod entry;
+#[expect(unsafe_code, reason = "the code of that way")]
+mod entry_paths;
 #[expect(unsafe_code, reason = "FPU instructions")]
 mod fpu;
 mod hardware;
