@@ -38,6 +38,11 @@ impl BigLock {
         }
     }
 
+    /// Whether others wait for it. By its holder only.
+    pub fn is_wanted(&self) -> bool {
+        self.next.load(Ordering::Relaxed).wrapping_sub(self.serving.load(Ordering::Relaxed)) > 1
+    }
+
     /// Give the lock to the next one. By its holder only.
     #[inline(always)]
     pub fn release(&self) {

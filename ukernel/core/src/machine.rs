@@ -162,7 +162,7 @@ pub trait Machine {
     fn nanoseconds(&self, ticks: u64) -> u64;
     /// Ticks of a scheduling quantum.
     fn quantum(&self) -> u64;
-    /// Whether an interrupt waits to be handled.
+    /// Whether an interrupt waits to be handled, or another processor for the kernel: a long operation is to be left.
     fn interrupt_pending(&mut self) -> bool;
 
     /// Route an I/O APIC line to `vector`, masked. `false`: no such line.

@@ -331,7 +331,7 @@ impl Machine for Hardware {
     }
 
     fn interrupt_pending(&mut self) -> bool {
-        entry::look_for_interrupts()
+        entry::look_for_interrupts() || remote::is_lock_wanted()
     }
 
     fn route_line(&mut self, line: u32, vector: u8, level: bool, active_low: bool) -> bool {

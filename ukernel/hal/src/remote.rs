@@ -29,6 +29,11 @@ pub(crate) fn lock() {
     });
 }
 
+/// Whether other processors wait for the big lock, which this one has.
+pub(crate) fn is_lock_wanted() -> bool {
+    LOCK.is_wanted()
+}
+
 /// Give the big lock back.
 #[inline(always)]
 pub(crate) fn unlock() {

@@ -4,6 +4,7 @@ mod capabilities;
 mod fast_path;
 mod foreign;
 mod io_spaces;
+mod lock;
 mod messages;
 mod preemption;
 mod random;
