@@ -41,6 +41,8 @@ const LIMITS: &[(&str, Limits)] = &[
     ("irqs_off_max_unmap", INTERRUPTS_OFF),
     ("irqs_off_max_detach", INTERRUPTS_OFF),
     ("irqs_off_max_delete_vspace", INTERRUPTS_OFF),
+    ("irqs_off_max_io_map", INTERRUPTS_OFF),
+    ("irqs_off_max_io_unmap", INTERRUPTS_OFF),
     ("irqs_off_max_message", INTERRUPTS_OFF),
 ];
 /// Most instructions that interrupts are off in any of them: the bound that the kernel's manual states.

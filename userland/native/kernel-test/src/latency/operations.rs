@@ -1,8 +1,9 @@
 //! What takes long: each operation on something large, with what comes before each time.
 
+use ukernel_abi::boot::slot;
 use ukernel_abi::{Error, MessageInfo, ObjectType, PAGE_BYTES, Rights};
 use ukernel_user::message::load_words;
-use ukernel_user::object::{MapRange, PageRange, Retype};
+use ukernel_user::object::{IoControl, IoMapping, IoSpace, MapRange, PageRange, Retype};
 use ukernel_user::{Attachment, Cap, CapTable, Memory, Notification, Untyped, VSpace};
 
 use super::{Seen, Watch};
@@ -12,7 +13,7 @@ use crate::world::{PLAYGROUND, World};
 pub type Operation = fn(&mut World, Watch, u64) -> Result<Seen, Error>;
 
 /// All that the kernel does in pieces, under the names of the rows of the benchmark.
-pub const IN_PIECES: [(&str, Operation); 11] = [
+pub const IN_PIECES: [(&str, Operation); 13] = [
     ("irqs_off_max_clear", clear),
     ("irqs_off_max_retype", retype),
     ("irqs_off_max_delete_table", delete_table),
@@ -24,6 +25,8 @@ pub const IN_PIECES: [(&str, Operation); 11] = [
     ("irqs_off_max_unmap", unmap),
     ("irqs_off_max_detach", detach),
     ("irqs_off_max_delete_vspace", delete_vspace),
+    ("irqs_off_max_io_map", io_map),
+    ("irqs_off_max_io_unmap", io_unmap),
 ];
 
 /// What it does in one, and whose length is bounded: the longest message.
@@ -38,6 +41,10 @@ const PAGES: u64 = 1000;
 const WINDOW: u64 = PLAYGROUND + (1 << 32) + PAGE_BYTES;
 /// Attachments of a VSpace.
 const ATTACHMENTS: u64 = 64;
+/// Where a device would see the pages; not aligned either.
+const IO_ADDRESS: u64 = (1 << 30) + PAGE_BYTES;
+/// Devices that are not there, by bus, device and function.
+const SOURCES: [u16; 2] = [0xf0, 0xf1];
 /// Words of the longest message.
 const WORDS: usize = ukernel_abi::message::MAX_WORDS;
 
@@ -166,6 +173,29 @@ fn delete_vspace(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, 
         })
     };
     watch.interrupt(moments, inhabited, || own.delete(slot))
+}
+
+/// An IoSpace with tables, a Memory and what maps it there.
+fn device(world: &mut World, source: u16) -> Result<(Cap<IoSpace>, Cap<Memory>, Cap<IoMapping>), Error> {
+    let space = world.make::<IoSpace>()?;
+    Cap::<IoControl>::new(slot::IO_CONTROL).bind(space, source)?;
+    space.donate(world.pot, 8)?;
+    Ok((space, world.make_sized::<Memory>(PAGES * PAGE_BYTES)?, world.make::<IoMapping>()?))
+}
+
+fn io_map(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, Error> {
+    let (space, memory, mapping) = device(world, SOURCES[0])?;
+    let unmapped = || match mapping.unmap() {
+        Err(Error::InvalidState) => Ok(()),
+        other => other,
+    };
+    watch.interrupt(moments, unmapped, || space.map(memory, IO_ADDRESS, Rights::READ, mapping))
+}
+
+fn io_unmap(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, Error> {
+    let (space, memory, mapping) = device(world, SOURCES[1])?;
+    let mapped = || space.map(memory, IO_ADDRESS, Rights::READ, mapping);
+    watch.interrupt(moments, mapped, || mapping.unmap())
 }
 
 fn message(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, Error> {
