@@ -409,6 +409,7 @@ pub fn scenarios() -> Vec<Scenario> {
         ("capabilities", world(), capabilities()),
         ("spaces", world(), spaces()),
         ("pieces", crate::pieces::world(), crate::pieces::steps()),
+        ("devices", crate::devices::world(), crate::devices::steps()),
         ("everything", world(), everything),
     ];
     named.into_iter().map(|(name, world, steps)| Scenario { name, world, steps }).collect()

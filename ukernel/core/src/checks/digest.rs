@@ -8,8 +8,8 @@
 use super::simulation::Simulation;
 use super::world::World;
 use crate::{
-    Attachment, Cap, CapTable, Content, Endpoint, Fpu, Irq, IrqSource, Kernel, Notification, Object, Ref, Reply,
-    SchedContext, Slot, State, Thread, Timer, VSpace, Vcpu,
+    Attachment, Cap, CapTable, Content, Endpoint, Fpu, IoMapping, IoSpace, Irq, IrqSource, Kernel, Notification,
+    Object, Ref, Reply, SchedContext, Slot, State, Thread, Timer, VSpace, Vcpu,
 };
 
 /// Odd constants without pattern: fractional bits of the square roots of 2, 3 and 5.
@@ -54,6 +54,8 @@ impl World {
         each(kernel, d, vspace);
         each(kernel, d, attachment);
         each(kernel, d, vcpu);
+        each(kernel, d, io_space);
+        each(kernel, d, io_mapping);
         each(kernel, d, |t: &CapTable, d| {
             d.pair(t.slots | u64::from(t.burial.listed) << 20, t.caps.into());
         });
@@ -240,6 +242,24 @@ fn attachment(a: &Attachment, d: &mut Digest) {
         d.add(a.start);
         d.add(a.end);
         d.link(a.next);
+    }
+}
+
+fn io_space(s: &IoSpace, d: &mut Digest) {
+    d.pair(s.root.0, s.source.map_or(0, |source| u64::from(source.0) + 1));
+    d.pair(s.pool.0, s.pool_pages);
+    d.pair(s.domain.into(), (s.faults > 0).into());
+    d.link(s.mappings);
+    d.link(s.next);
+}
+
+fn io_mapping(m: &IoMapping, d: &mut Digest) {
+    d.link(m.space);
+    // Of one that is not mapped, what is left of the last time does not matter.
+    if m.space.is_some() {
+        d.pair(m.base.0, m.pages);
+        d.pair(m.start, m.rights.0.into());
+        d.link(m.next);
     }
 }
 

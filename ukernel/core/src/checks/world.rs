@@ -12,7 +12,7 @@ use super::simulation::Simulation;
 use super::step::Step;
 use crate::scheduler::End;
 use crate::vcpu::PAGE_FAULT;
-use crate::{Cap, CapTable, Context, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, State, Thread};
+use crate::{Cap, CapTable, Context, IoTables, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, State, Thread};
 
 /// Slot of the untyped.
 pub const POT: u64 = 1;
@@ -154,6 +154,13 @@ impl World {
         let time = self.kernel.get(thread).sched_context.expect("threads of a world have time");
         let slot = self.slot(slot);
         self.kernel.insert_root(slot, Cap::SchedContext(time));
+    }
+
+    /// Give the machine an IOMMU, and put the right to give devices their IoSpaces into a slot of the table.
+    pub fn give_devices(&mut self, slot: u64) {
+        self.kernel.machine.iommu.tables = Some(IoTables { levels: 3, large_pages: true });
+        let slot = self.slot(slot);
+        self.kernel.insert_root(slot, Cap::IoControl);
     }
 
     /// Let a thread use another table from now on: the one in this slot.
