@@ -309,6 +309,7 @@ pub mod io_space {
     /// past the IOMMU's width; no rights, or others than READ and WRITE; memory of devices), InsufficientRights (the Memory
     /// lacks one of them), InvalidState (the storage is in use; or there is no IOMMU), AlreadyMapped (a part of the range),
     /// OutOfTables (donate and repeat). Nothing is mapped then.
+    /// Cost: interrupts are off at most irqs_off_max_io_map, while it is unmapped irqs_off_max_io_unmap
     pub const MAP: u32 = 0x1002;
     /// End all mappings, give up the pool's pages, and stop signalling faults. The device stays bound.
     /// Errors: none.
