@@ -21,7 +21,10 @@ pub fn tests() -> Vec<Trial> {
         trial("abuse: a shell's fork bomb is answered, not suffered in silence", shell_bomb),
         trial("abuse: a full tmpfs refuses more", || survives("/tests/abuse fill /tmp/fill", "refused: Some(28)")),
         trial("abuse: memory runs out for the one who takes it", memory),
-        trial("abuse: 30,000 random calls", || survives("/tests/abuse fuzz 1 30000", "survived 30000 calls")),
+        trial("abuse: 30,000 random calls, and 6,000 on sockets", || {
+            // The second only runs if the first survived.
+            survives("/tests/abuse fuzz 1 30000 && /tests/abuse fuzz-sockets 1 6000", "survived 6000 calls")
+        }),
         trial("abuse: 10,000 forks leave no trace", forks_leave_no_trace),
     ]
 }

@@ -19,6 +19,13 @@ pub(crate) fn task() -> Option<Arc<Task>> {
     TASKS.read().get(Waiter::current_index()).cloned().flatten()
 }
 
+/// Who that is, as its messages tell others.
+pub(crate) fn identity() -> Option<sockets::Identity> {
+    let task = task()?;
+    let credentials = task.try_resources()?.credentials;
+    Some(sockets::Identity { pid: task.pid(), uid: credentials.euid, gid: credentials.egid })
+}
+
 /// Says which task the calling thread serves from now on.
 pub(crate) fn set(task: Option<Arc<Task>>) {
     let index = Waiter::current_index();

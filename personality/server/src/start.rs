@@ -26,7 +26,7 @@ const FRAMES_PER_THREAD: u64 = 64;
 const THREADS: (u64, u64) = (64, 4096);
 /// Frames for each open file.
 const FRAMES_PER_OPEN_FILE: u64 = 4;
-/// The part of the RAM that pipes may take, as divisor.
+/// The part of the RAM that pipes may take, and sockets as much again, as divisor.
 const PIPE_SHARE: u64 = 16;
 
 /// Runs the personality.
@@ -84,6 +84,8 @@ fn start(env: &Env, host: HostChannelClient) -> Result<World> {
     task::timer::start_timer_thread()?;
     syscalls::set_reboot(reboot);
     syscalls::set_current(current::task);
+    sockets::set_current(current::identity);
+    sockets::register_built_in();
     console::start_pumps(env, &tty, screen, host);
     Ok(World { namespace, console: tty, ends })
 }
@@ -120,6 +122,7 @@ fn set_limits() {
     vfs::open_file::set_open_limit(open_limit());
     vfs::epoll::set_watch_limit(open_limit());
     vfs::pipe::set_total_limit_bytes((frames() / PIPE_SHARE * 4096) as usize);
+    sockets::set_total_limit_bytes((frames() / PIPE_SHARE * 4096) as usize);
 }
 
 /// What differs from boot to boot: the date, and how long things took.

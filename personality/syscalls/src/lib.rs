@@ -15,6 +15,7 @@ pub mod epoll;
 pub mod fs;
 pub mod futex;
 pub mod mm;
+pub mod net;
 pub mod poll;
 pub mod process;
 pub mod signal;

@@ -1,9 +1,9 @@
 //! The table of system calls: number, name, handler, how well it is supported.
 //!
-//! One line a call, by number (arch/x86/entry/syscalls/syscall_64.tbl). What is not here is `ENOSYS`: sockets, System V
-//! IPC, inotify, ptrace, namespaces, modules, asynchronous input and output, keys, and pidfds.
+//! One line a call, by number (arch/x86/entry/syscalls/syscall_64.tbl). What is not here is `ENOSYS`: System V IPC,
+//! inotify, ptrace, namespaces, modules, asynchronous input and output, keys, and pidfds.
 
-use crate::{Handler, epoll, fs, futex, mm, poll, process, signal, system, time};
+use crate::{Handler, epoll, fs, futex, mm, net, poll, process, signal, system, time};
 
 /// How well a call is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ calls! {
     13 rt_sigaction Full signal::action::sys_rt_sigaction, "";
     14 rt_sigprocmask Full signal::action::sys_rt_sigprocmask, "";
     15 rt_sigreturn Full signal::action::sys_rt_sigreturn, "";
-    16 ioctl Partial fs::descriptor::sys_ioctl, "those of terminals, pipes and descriptors";
+    16 ioctl Partial fs::descriptor::sys_ioctl, "those of terminals, pipes, sockets and descriptors";
     17 pread64 Full fs::io::sys_pread64, "";
     18 pwrite64 Full fs::io::sys_pwrite64, "";
     19 readv Full fs::io::sys_readv, "";
@@ -93,6 +93,21 @@ calls! {
     38 setitimer Full time::timers::sys_setitimer, "";
     39 getpid Full process::family::sys_getpid, "";
     40 sendfile Full fs::transfer::sys_sendfile, "";
+    41 socket Partial net::socket::sys_socket, "AF_UNIX; AF_INET and AF_INET6 on the loopback";
+    42 connect Full net::socket::sys_connect, "";
+    43 accept Full net::socket::sys_accept, "";
+    44 sendto Partial net::message::sys_sendto, "no out-of-band data";
+    45 recvfrom Partial net::message::sys_recvfrom, "no out-of-band data";
+    46 sendmsg Partial net::message::sys_sendmsg, "descriptors and credentials as ancillary data";
+    47 recvmsg Partial net::message::sys_recvmsg, "descriptors and credentials as ancillary data";
+    48 shutdown Full net::socket::sys_shutdown, "";
+    49 bind Full net::socket::sys_bind, "";
+    50 listen Full net::socket::sys_listen, "";
+    51 getsockname Full net::socket::sys_getsockname, "";
+    52 getpeername Full net::socket::sys_getpeername, "";
+    53 socketpair Full net::socket::sys_socketpair, "";
+    54 setsockopt Partial net::option::sys_setsockopt, "the usual ones";
+    55 getsockopt Partial net::option::sys_getsockopt, "the usual ones";
     56 clone Partial process::clone::sys_clone, "no namespaces, no CLONE_PIDFD";
     57 fork Full process::clone::sys_fork, "";
     58 vfork Full process::clone::sys_vfork, "";
@@ -262,6 +277,7 @@ calls! {
     285 fallocate Full fs::attributes::sys_fallocate, "";
     286 timerfd_settime Partial time::timerfd::sys_timerfd_settime, "no cancellation when the wall clock is set";
     287 timerfd_gettime Full time::timerfd::sys_timerfd_gettime, "";
+    288 accept4 Full net::socket::sys_accept4, "";
     289 signalfd4 Full signal::signalfd::sys_signalfd4, "";
     290 eventfd2 Full fs::open::sys_eventfd2, "";
     291 epoll_create1 Full epoll::sys_epoll_create1, "";
@@ -270,9 +286,11 @@ calls! {
     295 preadv Full fs::io::sys_preadv, "";
     296 pwritev Full fs::io::sys_pwritev, "";
     297 rt_tgsigqueueinfo Partial signal::send::sys_rt_tgsigqueueinfo, "a full queue is not reported";
+    299 recvmmsg Partial net::message::sys_recvmmsg, "as recvmsg";
     302 prlimit64 Full process::limits::sys_prlimit64, "";
     305 clock_adjtime Partial time::clock::sys_clock_adjtime, "reads only";
     306 syncfs Full fs::transfer::sys_syncfs, "";
+    307 sendmmsg Partial net::message::sys_sendmmsg, "as sendmsg";
     309 getcpu Full process::schedule::sys_getcpu, "";
     316 renameat2 Full fs::names::sys_renameat2, "";
     318 getrandom Full system::sys_getrandom, "";
@@ -306,7 +324,7 @@ mod tests {
         assert!(TABLE.is_sorted_by(|a, b| a.number < b.number));
         assert_eq!(HANDLERS.iter().flatten().count(), TABLE.len());
         assert_eq!(lookup(39).map(|call| call.name), Some("getpid"));
-        assert!(lookup(41).is_none());
+        assert!(lookup(29).is_none());
     }
 
     #[test]

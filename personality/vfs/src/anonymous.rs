@@ -121,6 +121,11 @@ fn objects() -> &'static Arc<Mount> {
     MOUNT.get_or_init(|| internal("anon_inodefs", ANON_INODE_FS_MAGIC))
 }
 
+fn sockets() -> &'static Arc<Mount> {
+    static MOUNT: OnceCell<Arc<Mount>> = OnceCell::new();
+    MOUNT.get_or_init(|| internal("sockfs", u64::from(raw::SOCKFS_MAGIC)))
+}
+
 fn new_metadata(mount: &Mount, kind: FileKind, credentials: &Credentials) -> Metadata {
     static NEXT_INODE: AtomicU64 = AtomicU64::new(2);
     let number = NEXT_INODE.fetch_add(1, Ordering::Relaxed);
@@ -146,6 +151,20 @@ pub fn make_pipe(flags: OpenFlags, credentials: &Credentials) -> Result<(Arc<Ope
     let reader = OpenFile::new(reader, path.clone(), flags)?;
     let writer = OpenFile::new(writer, path, flags | OpenFlags::WRONLY)?;
     Ok((reader, writer))
+}
+
+/// Opens a socket. It cannot be opened again.
+///
+/// # Errors
+/// `ENFILE` if too many files are open.
+pub fn open_socket(file: Arc<dyn File>, flags: OpenFlags, credentials: &Credentials) -> Result<Arc<OpenFile>> {
+    let mount = sockets();
+    let mut metadata = new_metadata(mount, FileKind::Socket, credentials);
+    metadata.permissions = 0o777;
+    let name = alloc::format!("socket:[{}]", metadata.inode);
+    let inode = AnonymousInode { metadata: Mutex::new(metadata), kind: FileKind::Socket, content: Content::Closed };
+    let path = Path { mount: mount.clone(), dentry: Dentry::new_root(Arc::new(inode), name.as_bytes()) };
+    OpenFile::new(file, path, flags)
 }
 
 /// Whether an object can be opened again through `/proc/PID/fd`.

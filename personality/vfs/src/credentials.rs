@@ -59,6 +59,10 @@ pub enum Capability {
     Setuid = 7,
     /// Use privileged ports.
     NetBindService = 10,
+    /// Configure the network.
+    NetAdmin = 12,
+    /// Use raw sockets.
+    NetRaw = 13,
     /// Call chroot.
     SysChroot = 18,
     /// Trace any process.

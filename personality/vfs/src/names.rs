@@ -126,6 +126,16 @@ impl Caller<'_> {
         self.create(&parent, new).map(drop)
     }
 
+    /// Makes a socket's name, and returns where it is.
+    ///
+    /// # Errors
+    /// As mknod(2).
+    pub fn make_socket(&self, path: &[u8], permissions: u32) -> Result<Path> {
+        let parent = resolve_parent(*self, None, path)?;
+        let dentry = self.create(&parent, NewInode::new(FileKind::Socket, permissions & 0o7777))?;
+        Ok(Path { mount: parent.directory.mount.clone(), dentry })
+    }
+
     /// Finds the error that making a name gives when it is not allowed anyway.
     fn create_refused(&self, parent: &Parent) -> Result<()> {
         require_free(&mut parent.directory.dentry.lock_children(), parent, false)?;

@@ -8,3 +8,4 @@ pub mod promises;
 pub mod random;
 #[expect(unsafe_code, reason = "fork, signals, raw system calls and memory maps are the subject of these programs")]
 pub mod sys;
+pub mod talk;

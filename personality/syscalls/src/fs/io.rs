@@ -26,12 +26,12 @@ enum Place {
     At(u64),
 }
 
-fn buffer(address: UserAddr, count: usize) -> UserIo {
+pub(crate) fn buffer(address: UserAddr, count: usize) -> UserIo {
     UserIo::single(address, count.min(TRANSFER_LIMIT_BYTES))
 }
 
 /// Copies the `iovec`s of a vectored call.
-fn vector(address: UserAddr, count: usize) -> Result<UserIo> {
+pub(crate) fn vector(address: UserAddr, count: usize) -> Result<UserIo> {
     if count > VECTOR_LIMIT {
         return Err(Errno::EINVAL);
     }

@@ -1,6 +1,7 @@
 //! Programs that behave badly on purpose; the system must answer with errors and go on.
 //!
 //! `abuse fuzz SEED CALLS`: random system calls, as a user without rights, in disposable children with an alarm.
+//! `abuse fuzz-sockets SEED CALLS`: the same with calls on sockets and epolls that are nearly right.
 //! `abuse fork-bomb`, `abuse memory`, `abuse fill FILE`: processes, memory, file system until the system says no.
 //! `abuse fork-loop COUNT`: forks and buries COUNT children, one after the other.
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use legacy_programs::faults;
 use legacy_programs::random::Random;
 use legacy_programs::sys::{self, Mapping};
+use legacy_programs::talk;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -35,16 +37,20 @@ fn main() -> Outcome {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["fuzz", seed, calls] => fuzz(seed.parse()?, calls.parse()?),
+        ["fuzz", seed, calls] => fuzz(seed.parse()?, calls.parse()?, wild_deed),
+        ["fuzz-sockets", seed, calls] => fuzz(seed.parse()?, calls.parse()?, talk::call),
         ["fork-bomb"] => fork_bomb(),
         ["memory"] => use_memory(),
         ["fill", path] => fill(path),
         ["fork-loop", count] => fork_loop(count.parse()?),
-        _ => Err("usage: abuse fuzz SEED CALLS | fork-bomb | memory | fill FILE | fork-loop COUNT".into()),
+        _ => Err("usage: abuse fuzz|fuzz-sockets SEED CALLS | fork-bomb | memory | fill FILE | fork-loop COUNT".into()),
     }
 }
 
-fn fuzz(seed: u64, calls: u64) -> Outcome {
+/// What a child does again and again.
+type Deed = fn(&mut Random, &Mapping);
+
+fn fuzz(seed: u64, calls: u64, deed: Deed) -> Outcome {
     let counts = Mapping::anonymous(AT_ONCE * 8, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED)?;
     let mut done = 0;
     let mut children = 0;
@@ -53,7 +59,7 @@ fn fuzz(seed: u64, calls: u64) -> Outcome {
         for index in 0..AT_ONCE {
             let child_seed = seed.wrapping_add(children << 32);
             let count = Count::new(&counts, index);
-            alive.push((sys::spawn(|| wild_child(child_seed, &count))?, count));
+            alive.push((sys::spawn(|| wild_child(child_seed, &count, deed))?, count));
             children += 1;
         }
         for (child, count) in alive {
@@ -113,7 +119,7 @@ fn sweep() -> i32 {
     done.map_or(1, |()| 0)
 }
 
-fn wild_child(seed: u64, count: &Count<'_>) -> i32 {
+fn wild_child(seed: u64, count: &Count<'_>, deed: Deed) -> i32 {
     // What becomes of the child's groups and of its stopped descendants is nothing to the test or to its streams.
     if step_aside().is_err() || sys::become_user(NOBODY).is_err() {
         return 1;
@@ -125,14 +131,18 @@ fn wild_child(seed: u64, count: &Count<'_>) -> i32 {
     };
     for number in 1..=CALLS_PER_CHILD {
         count.set(number);
-        match random.below(400) {
-            0 => faults::jump_to(wild_number(&mut random, &memory)),
-            1 => privileged(&mut random),
-            2 => faults::write_at(wild_number(&mut random, &memory)),
-            _ => wild_call(&mut random, &memory),
-        }
+        deed(&mut random, &memory);
     }
     0
+}
+
+fn wild_deed(random: &mut Random, memory: &Mapping) {
+    match random.below(400) {
+        0 => faults::jump_to(wild_number(random, memory)),
+        1 => privileged(random),
+        2 => faults::write_at(wild_number(random, memory)),
+        _ => wild_call(random, memory),
+    }
 }
 
 fn step_aside() -> Outcome {

@@ -4,6 +4,8 @@
 
 mod faults;
 mod files;
+mod inet_sockets;
+mod local_sockets;
 mod memory;
 mod processes;
 mod readiness;
@@ -16,8 +18,17 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 /// The tests of a family, by name.
 type Tests = &'static [(&'static str, fn() -> Outcome)];
 
-const TESTS: &[Tests] =
-    &[faults::TESTS, files::TESTS, memory::TESTS, processes::TESTS, readiness::TESTS, signals::TESTS, threads::TESTS];
+const TESTS: &[Tests] = &[
+    faults::TESTS,
+    files::TESTS,
+    inet_sockets::TESTS,
+    local_sockets::TESTS,
+    memory::TESTS,
+    processes::TESTS,
+    readiness::TESTS,
+    signals::TESTS,
+    threads::TESTS,
+];
 
 fn main() -> Outcome {
     let wanted = std::env::args().nth(1).unwrap_or_default();
