@@ -96,22 +96,28 @@ impl State {
         self.packets.front().map_or(0, |packet| packet.unread().len())
     }
 
-    pub(crate) fn push(&mut self, packet: Packet) -> Result<()> {
-        self.packets.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;
-        charge_total(packet.charge())?;
+    /// Puts a packet behind what is there.
+    ///
+    /// # Errors
+    /// `ENOBUFS`, with the packet: it is not to be dropped while the port is locked.
+    pub(crate) fn push(&mut self, packet: Packet) -> core::result::Result<(), (Errno, Packet)> {
+        if self.packets.try_reserve(1).is_err() || charge_total(packet.charge()).is_err() {
+            return Err((Errno::ENOBUFS, packet));
+        }
         self.charge += packet.charge();
         self.packets.push_back(packet);
         Ok(())
     }
 
     /// Puts stream data behind what is there.
-    pub(crate) fn push_stream(&mut self, packet: Packet) -> Result<()> {
+    ///
+    /// # Errors
+    /// As [`State::push`].
+    pub(crate) fn push_stream(&mut self, packet: Packet) -> core::result::Result<(), (Errno, Packet)> {
         let Some(last) = self.packets.back_mut().filter(|last| last.takes(&packet)) else { return self.push(packet) };
         let bytes = packet.data.len();
-        charge_total(bytes)?;
-        if last.data.try_reserve(bytes).is_err() {
-            TOTAL_BYTES.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(Errno::ENOBUFS);
+        if last.data.try_reserve(bytes).is_err() || charge_total(bytes).is_err() {
+            return Err((Errno::ENOBUFS, packet));
         }
         last.data.extend_from_slice(&packet.data);
         self.charge += bytes;

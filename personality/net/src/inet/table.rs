@@ -157,3 +157,42 @@ impl<S> Drop for Bound<S> {
         drop(mine);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::address::Stack;
+    use super::*;
+
+    fn claim(ip: &str, stack: Stack, reuse_address: bool) -> Claim {
+        let ip = ip.parse().expect("a test's address is one");
+        Claim { cover: Cover::of(ip, stack), reuse_address, reuse_port: false, uid: 0 }
+    }
+
+    #[test]
+    fn addresses_that_meet_share_no_port_and_those_that_do_not_may() {
+        static TABLE: Table<()> = Table::new();
+        let none = Weak::new();
+        let first = TABLE.bind(0, claim("127.0.0.1", Stack::Both, false), none.clone()).expect("a port is free");
+        let bind = |ip, stack| TABLE.bind(first.port, claim(ip, stack, false), none.clone()).err();
+        for (ip, stack) in [("127.0.0.1", Stack::Both), ("0.0.0.0", Stack::Both), ("::", Stack::Both)] {
+            assert_eq!(bind(ip, stack), Some(Errno::EADDRINUSE), "{ip}");
+        }
+        for (ip, stack) in [("127.0.0.2", Stack::Both), ("::1", Stack::Both), ("::", Stack::SixOnly)] {
+            assert_eq!(bind(ip, stack), None, "{ip}");
+        }
+        let port = first.port;
+        drop(first);
+        assert!(TABLE.bind(port, claim("0.0.0.0", Stack::Both, false), none.clone()).is_ok());
+    }
+
+    #[test]
+    fn a_port_that_is_reused_has_one_listener_and_is_reused_no_more() {
+        static TABLE: Table<()> = Table::new();
+        let bind = |port| TABLE.bind(port, claim("0.0.0.0", Stack::Both, true), Weak::new());
+        let one = bind(0).expect("a port is free");
+        let other = bind(one.port).expect("both reuse it");
+        assert_eq!(one.listen(), Ok(()));
+        assert_eq!(other.listen(), Err(Errno::EADDRINUSE));
+        assert_eq!(bind(one.port).err(), Some(Errno::EADDRINUSE));
+    }
+}

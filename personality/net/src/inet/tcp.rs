@@ -171,8 +171,9 @@ impl TcpSocket {
             return Ok(count);
         }
         let was_empty = state.is_empty();
-        state.push_stream(Packet::new(data, Identity::NOBODY, None))?;
+        let pushed = state.push_stream(Packet::new(data, Identity::NOBODY, None));
         drop(state);
+        pushed.map_err(|(error, _)| error)?;
         match was_empty {
             true => peer.readable.wake_all(),
             false => peer.readable.notify_listeners(),

@@ -159,14 +159,17 @@ impl TcpSocket {
             return;
         }
         drop(state);
-        self.let_in(client);
+        let _ = self.let_in(client);
     }
 
-    /// Makes the other end of a client's connection and queues it.
-    fn let_in(&self, client: &Arc<TcpSocket>) {
+    /// Makes the other end of a client's connection and queues it; `None` if there is nothing to queue.
+    fn let_in(&self, client: &Arc<TcpSocket>) -> Option<()> {
         let (domain, listener_port) = (self.common.domain, &self.common.port);
-        let Some((remote, from)) = client.ways() else { return };
-        let Ok(server) = TcpSocket::new(domain) else { return client.be_refused() };
+        let (remote, from) = client.ways()?;
+        let Ok(server) = TcpSocket::new(domain) else {
+            client.be_refused();
+            return None;
+        };
         server.inherit(self);
         let claim = server.claim(remote);
         let bound = TABLE.join(remote.port, claim, Arc::downgrade(&server));
@@ -180,7 +183,8 @@ impl TcpSocket {
         server.common.port.add_watcher(&client.common.port);
         server.common.port.set_reached_by(listener_port.id());
         if !client.be_connected(&server, remote) {
-            return server.hang_up();
+            server.hang_up();
+            return None;
         }
         let mut state = self.state.lock();
         match &mut state.role {
@@ -188,10 +192,12 @@ impl TcpSocket {
                 listening.backlog.push_back(server);
                 drop(state);
                 listener_port.readable.wake_all();
+                Some(())
             }
             _ => {
                 drop(state);
                 server.hang_up();
+                None
             }
         }
     }
@@ -240,15 +246,21 @@ impl TcpSocket {
         }
     }
 
+    /// Lets somebody in who waits and still wants to.
     fn let_next_in(&self) {
-        let next = match &mut self.state.lock().role {
+        while let Some(client) = self.take_waiting() {
+            if self.let_in(&client).is_some() {
+                return;
+            }
+        }
+    }
+
+    fn take_waiting(&self) -> Option<Arc<TcpSocket>> {
+        match &mut self.state.lock().role {
             Role::Listening(listening) => {
-                core::iter::from_fn(|| listening.waiting.pop_front()).find_map(|w| w.upgrade())
+                core::iter::from_fn(|| listening.waiting.pop_front()).find_map(|waiting| waiting.upgrade())
             }
             _ => None,
-        };
-        if let Some(client) = next {
-            self.let_in(&client);
         }
     }
 

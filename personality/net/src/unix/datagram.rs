@@ -110,10 +110,14 @@ impl UnixSocket {
         if crowded || state.charge() >= limit {
             return None;
         }
-        let result = state.push(packet.take()?);
+        let pushed = state.push(packet.take()?);
         drop(state);
+        if let Err((error, unsent)) = pushed {
+            *packet = Some(unsent);
+            return Some(Err(error));
+        }
         port.readable.wake_all();
-        Some(result)
+        Some(Ok(()))
     }
 
     /// A datagram socket whose peer is gone is connected no longer.

@@ -51,15 +51,12 @@ impl UnixSocket {
             return Ok(0);
         }
         let packet = self.packet(peer, data, message)?;
-        let was_empty = {
-            let mut state = peer.port.state();
-            let was_empty = state.is_empty();
-            if state.closed {
-                return Err(Errno::EPIPE);
-            }
-            state.push_stream(packet)?;
-            was_empty
-        };
+        let mut state = peer.port.state();
+        let was_empty = state.is_empty();
+        let pushed = if state.closed { Err((Errno::EPIPE, packet)) } else { state.push_stream(packet) };
+        drop(state);
+        // What was not sent is dropped with nothing locked.
+        pushed.map_err(|(error, _)| error)?;
         match was_empty {
             true => peer.port.readable.wake_all(),
             false => peer.port.readable.notify_listeners(),
