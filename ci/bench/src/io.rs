@@ -4,6 +4,7 @@
 //! once with a plugin that counts the instructions which its processor executes, and [`RUNS`] times without it, in turn with
 //! the others, for the time that the program sees. `README.md` says why both.
 
+pub mod isolation;
 mod linux;
 mod table;
 
@@ -19,7 +20,7 @@ use reference::machine::Tuning;
 use reference::programs::Programs;
 use reference::root;
 
-use crate::{Design, Disked, Effort, Format, Report, Subject};
+use crate::{Design, Devices, Disked, Effort, Format, Report, Subject};
 
 /// Timed runs of each system, as the person wishes.
 const RUNS: usize = 5;
@@ -101,7 +102,7 @@ fn measure(subject: &dyn Subject, workshop: &Workshop, runs: usize) -> Result<Ve
     let mut counted = Vec::new();
     for system in SYSTEMS {
         eprintln!("counting the instructions of {}", system.name());
-        counted.push(bench.count(system)?);
+        counted.push(bench.count(system, Devices::Free)?);
     }
     let mut timed = vec![Vec::new(); SYSTEMS.len()];
     for run in 1..=runs {
@@ -135,7 +136,12 @@ impl<'a> Bench<'a> {
     }
 
     /// Runs the program once on a fresh disk.
-    fn once(&self, system: System, mut emulator: Vec<OsString>) -> Result<Vec<Row>> {
+    fn once(&self, system: System, emulator: Vec<OsString>) -> Result<Vec<Row>> {
+        self.once_with(system, Devices::Free, emulator)
+    }
+
+    /// The same, with devices that reach so much; Linux's always reach all.
+    fn once_with(&self, system: System, devices: Devices, mut emulator: Vec<OsString>) -> Result<Vec<Row>> {
         let image = self.folder.join("disk");
         if image.exists() {
             fs::remove_file(&image)?;
@@ -145,7 +151,7 @@ impl<'a> Bench<'a> {
         let printed = match system {
             System::Banyan(design) => {
                 let command = format!("/tests/io-bench /{FOLDER}");
-                self.subject.run_on_disk(&Disked { image: &image, design, emulator }, &command)
+                self.subject.run_on_disk(&Disked { image: &image, design, devices, emulator }, &command)
             }
             System::Linux(tuning) => {
                 emulator.extend(self.subject.disk_arguments(&image));
@@ -156,9 +162,9 @@ impl<'a> Bench<'a> {
     }
 
     /// Runs it once and counts instructions.
-    fn count(&self, system: System) -> Result<Vec<(Row, u64)>> {
+    fn count(&self, system: System, devices: Devices) -> Result<Vec<(Row, u64)>> {
         let counts = self.folder.join("counts");
-        let rows = self.once(system, self.counter.arguments(&counts))?;
+        let rows = self.once_with(system, devices, self.counter.arguments(&counts))?;
         let counts = counter::between(&fs::read_to_string(&counts).context("the plugin left no counts")?)?;
         ensure!(counts.len() == rows.len(), "{} operations and {} counts", rows.len(), counts.len());
         Ok(rows.into_iter().zip(counts).collect())

@@ -68,8 +68,19 @@ pub struct Disked<'a> {
     pub image: &'a Path,
     /// Where the disk's services run.
     pub design: Design,
+    /// What its devices reach.
+    pub devices: Devices,
     /// More arguments for the emulator.
     pub emulator: Vec<OsString>,
+}
+
+/// What devices reach of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Devices {
+    /// All of it.
+    Free,
+    /// What their drivers map for them in an IOMMU.
+    Isolated,
 }
 
 /// Where services run.

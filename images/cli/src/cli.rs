@@ -185,6 +185,8 @@ pub enum Benchmark {
     Abi,
     /// Work with files on a disk, instructions and time
     Io,
+    /// Instructions of the same work with the devices behind an IOMMU, and without
+    Iommu,
     /// Instructions of the microkernel's operations
     Kernel,
 }

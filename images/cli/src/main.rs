@@ -59,6 +59,7 @@ fn measure(what: &cli::Bench) -> Result<i32> {
         cli::Benchmark::Kernel => bench::kernel::run(&subject, &workshop.source, format)?,
         cli::Benchmark::Boot => bench::boot::run(&subject, &workshop, format)?,
         cli::Benchmark::Abi => bench::abi::run(&subject, &workshop, format)?,
+        cli::Benchmark::Iommu => bench::io::isolation::run(&subject, &workshop, format)?,
         cli::Benchmark::Io => bench::io::run(&subject, &workshop, format, what.effort())?,
     };
     print!("{}", report.text);

@@ -4,9 +4,9 @@ use anyhow::{Context, Result, bail};
 use banyan::disk::{Disk, Storage, prepare};
 use banyan::root::{self, Root};
 use banyan::run::channel::{Event, Stop};
-use banyan::run::{Config, Mode, Placement, Places, Vm, disk_arguments};
+use banyan::run::{Config, Iommu, Mode, Placement, Places, Vm, disk_arguments};
 use banyan::{build, setup, workspace};
-use bench::{Design, Disked, Subject, Tracing};
+use bench::{Design, Devices, Disked, Subject, Tracing};
 use reference::Workshop;
 use std::ffi::OsString;
 use std::path::Path;
@@ -78,6 +78,10 @@ impl Subject for Banyan {
             Design::Personality => Placement::Personality,
             Design::Native => Placement::Native,
         });
+        config.iommu = match disk.devices {
+            Devices::Free => Iommu::Absent,
+            Devices::Isolated => Iommu::Present,
+        };
         config.emulator.clone_from(&disk.emulator);
         let vm = Vm::start_built(&config, &self.tools, &self.programs)?;
         let printed = output(&vm, command)?;
