@@ -38,6 +38,18 @@ pub(crate) enum Kind {
     Descriptors(u32),
 }
 
+/// Where a record with a sum of its own is: an inode, a group's descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) block: u64,
+    /// What the block is.
+    pub(crate) kind: Kind,
+    /// Which of the block's records it is.
+    pub(crate) index: usize,
+    /// Where it starts in the block.
+    pub(crate) at: usize,
+}
+
 /// How a buffer relates to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {

@@ -9,7 +9,7 @@ use interfaces::FsError;
 
 use crate::Result;
 use crate::bitmap;
-use crate::buffers::Kind;
+use crate::buffers::{Kind, Place};
 use crate::bytes::{high16, join, le16, le32, low16, put_le16};
 use crate::checksum::{crc16, crc32c};
 use crate::geometry::{Checksums, Geometry};
@@ -42,22 +42,6 @@ impl Count {
             Self::BlockBitmapSum => (0x18, 0x38),
             Self::InodeBitmapSum => (0x1a, 0x3a),
         }
-    }
-}
-
-/// Where a descriptor is.
-struct Place {
-    block: u64,
-    /// The block's first group.
-    first: u32,
-    index: usize,
-    /// Where it starts in the block.
-    at: usize,
-}
-
-impl Place {
-    const fn kind(&self) -> Kind {
-        Kind::Descriptors(self.first)
     }
 }
 
@@ -129,7 +113,7 @@ impl Volume {
     /// A group's descriptor.
     pub(crate) fn descriptor(&mut self, group: u32) -> Result<Descriptor> {
         let place = self.descriptor_place(group)?;
-        let data = self.block(place.block, place.kind())?;
+        let data = self.block(place.block, place.kind)?;
         let bytes = data.get(place.at..place.at + self.geometry.descriptor_bytes).ok_or(FsError::Corrupt)?;
         let descriptor = Descriptor(bytes.to_vec());
         let is_known = self.buffers.get(place.block).is_some_and(|buffer| buffer.is_record_known(place.index));
@@ -143,7 +127,7 @@ impl Volume {
     /// Puts a changed descriptor back. Its sum is made when the transaction is sealed.
     pub(crate) fn put_descriptor(&mut self, group: u32, descriptor: Descriptor) -> Result<()> {
         let place = self.descriptor_place(group)?;
-        crate::bytes::put(self.change_block(place.block, place.kind())?, place.at, &descriptor.0);
+        crate::bytes::put(self.change_block(place.block, place.kind)?, place.at, &descriptor.0);
         self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_stale(place.index));
         Ok(())
     }
@@ -167,7 +151,7 @@ impl Volume {
         let per_block = (self.geometry.block_bytes / bytes) as u32;
         let block = self.geometry.superblock().0 + 1 + u64::from(group / per_block);
         let index = (group % per_block) as usize;
-        Ok(Place { block, first: group - index as u32, index, at: index * bytes })
+        Ok(Place { block, kind: Kind::Descriptors(group - index as u32), index, at: index * bytes })
     }
 
     /// A group's blocks in use. Makes the bitmap if it was never used.

@@ -4,7 +4,7 @@ use interfaces::FsError;
 
 use crate::Result;
 use crate::bitmap::{self, Either};
-use crate::buffers::Kind;
+use crate::buffers::{Kind, Place};
 use crate::bytes::{high16, le16, low16, put, put_le16, put_le32};
 use crate::checksum::crc32c;
 use crate::geometry::field;
@@ -21,22 +21,6 @@ const LOW_SUM: usize = 0x7c;
 pub(crate) enum Purpose {
     Directory,
     Other,
-}
-
-/// Where a record is.
-struct Place {
-    block: u64,
-    /// The block's first inode.
-    first: u32,
-    index: usize,
-    /// Where it starts in the block.
-    at: usize,
-}
-
-impl Place {
-    const fn kind(&self) -> Kind {
-        Kind::Inodes(self.first)
-    }
 }
 
 impl Volume {
@@ -78,7 +62,7 @@ impl Volume {
     /// `Corrupt`, `Disk`.
     pub(crate) fn read_inode(&mut self, number: u32) -> Result<Inode> {
         let place = self.record_place(number)?;
-        let data = self.block(place.block, place.kind())?;
+        let data = self.block(place.block, place.kind)?;
         let raw = data.get(place.at..place.at + self.geometry.inode_bytes).ok_or(FsError::Corrupt)?.to_vec();
         let inode = Inode { number, raw };
         let is_known = self.buffers.get(place.block).is_some_and(|buffer| buffer.is_record_known(place.index));
@@ -96,7 +80,7 @@ impl Volume {
     /// Puts a record back. Its sum is made when the transaction is sealed.
     pub(crate) fn put_inode(&mut self, inode: &mut Inode) -> Result<()> {
         let place = self.record_place(inode.number)?;
-        put(self.change_block(place.block, place.kind())?, place.at, &inode.raw);
+        put(self.change_block(place.block, place.kind)?, place.at, &inode.raw);
         self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_stale(place.index));
         Ok(())
     }
@@ -143,7 +127,7 @@ impl Volume {
         let block = table.checked_add(u64::from(index / per_block)).ok_or(FsError::Corrupt)?;
         let in_block = index % per_block;
         let at = in_block as usize * self.geometry.inode_bytes;
-        Ok(Place { block, first: number - in_block, index: in_block as usize, at })
+        Ok(Place { block, kind: Kind::Inodes(number - in_block), index: in_block as usize, at })
     }
 
     /// Blocks of inodes in a group's table from the one that starts with inode `first` on, and inodes in each.

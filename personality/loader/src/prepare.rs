@@ -30,6 +30,24 @@ pub trait ImageFile {
     fn object(&self) -> Result<Arc<MappedObject>>;
 }
 
+/// Bytes in memory, which can be read but not mapped.
+impl ImageFile for &[u8] {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or_default();
+        let count = rest.len().min(into.len());
+        into[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn object(&self) -> Result<Arc<MappedObject>> {
+        Err(Errno::ENODEV)
+    }
+}
+
 /// Opens files for execution, as the process that calls `execve` may.
 pub trait Files {
     /// An open file.

@@ -38,10 +38,7 @@ impl PageSource for Pages {
 
 impl ImageFile for Bytes {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default();
-        let count = rest.len().min(into.len());
-        into[..count].copy_from_slice(&rest[..count]);
-        Ok(count)
+        self.0.as_slice().read_at(offset, into)
     }
 
     fn size(&self) -> u64 {

@@ -1,9 +1,6 @@
 //! ELF files: programs that the personality starts, and the kernel that the loader starts.
 
-use std::sync::Arc;
-
-use elf_loader::{ImageFile, Program};
-use linux_abi::{Errno, Result};
+use elf_loader::Program;
 
 use crate::{Answer, Target};
 
@@ -18,25 +15,6 @@ pub const KERNEL: Target = Target {
     inputs: 20_000,
     run: kernel,
 };
-
-struct Bytes<'a>(&'a [u8]);
-
-impl ImageFile for Bytes<'_> {
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default();
-        let count = rest.len().min(into.len());
-        into[..count].copy_from_slice(&rest[..count]);
-        Ok(count)
-    }
-
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn object(&self) -> Result<Arc<mm::MappedObject>> {
-        Err(Errno::ENODEV)
-    }
-}
 
 /// A static program at `base`: code, data and zeros, a stack without code, and sections; all that is read is in the first KiB.
 fn file(base: u64) -> Vec<u8> {
@@ -71,7 +49,7 @@ fn file(base: u64) -> Vec<u8> {
 }
 
 fn program(bytes: &[u8]) -> Answer {
-    let Ok(program) = Program::parse(&Bytes(bytes)) else { return Answer::Refused };
+    let Ok(program) = Program::parse(&bytes) else { return Answer::Refused };
     let (start, end) = program.extent();
     assert!(start <= end, "the program ends before it starts");
     Answer::Understood
