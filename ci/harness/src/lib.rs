@@ -16,6 +16,7 @@ pub mod debugger_tests;
 pub mod demo_tests;
 pub mod disk_tests;
 pub mod grant_tests;
+pub mod host_tests;
 pub mod hostile_tests;
 pub mod injection_tests;
 pub mod iommu_tests;
@@ -50,6 +51,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(terminal_tests::tests());
     tests.extend(tool_tests::tests());
     tests.extend(debugger_tests::tests());
+    tests.extend(host_tests::tests());
     tests.extend(demo_tests::tests());
     tests.extend(move_tests::tests());
     tests.extend(power_tests::tests());

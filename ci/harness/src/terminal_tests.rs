@@ -1,8 +1,11 @@
 //! Tests of the interactive system, through a pseudo-terminal.
 
-use anyhow::{Result, ensure};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
+use crate::disk_tests::is_clean;
 use crate::terminal::Terminal;
 use crate::{shared, trial};
 
@@ -23,6 +26,7 @@ pub fn tests() -> Vec<Trial> {
         trial("terminal: Ctrl-Z, jobs, bg, fg", job_control),
         trial("terminal: stty size follows a resize", resize),
         trial("terminal: poweroff leaves", power_off),
+        trial("terminal: poweroff leaves the disk as it was left", power_off_with_disk),
         trial("terminal: Ctrl-A x leaves", leave),
         trial("terminal: vi edits a file", vi),
         trial("terminal: less pages a file", less),
@@ -132,7 +136,39 @@ fn resize() -> Result<()> {
 }
 
 fn power_off() -> Result<()> {
-    let mut terminal = shell()?;
+    end_with_power_off(shell()?)
+}
+
+/// What was written is there after a poweroff, and nothing is left to be repaired.
+fn power_off_with_disk() -> Result<()> {
+    shared::prepared()?;
+    let disk = std::env::temp_dir().join(format!("banyan-terminal-{}.img", std::process::id()));
+    let result = keep_on(&disk);
+    // It may never have been made.
+    let _ = std::fs::remove_file(&disk);
+    result
+}
+
+fn keep_on(disk: &Path) -> Result<()> {
+    let path = disk.to_str().context("a path of this test's own")?;
+    let boot = || -> Result<Terminal> {
+        let mut terminal = Terminal::start(&["run", "--disk", path])?;
+        terminal.wait_for(PROMPT)?;
+        Ok(terminal)
+    };
+    let mut terminal = boot()?;
+    // Short lines: the shell shows a long one in several.
+    expect(&mut terminal, "cd /; mkdir k; seq 1 50000 >k/n", "")?;
+    expect(&mut terminal, "md5sum <k/n >k/sum", "")?;
+    end_with_power_off(terminal)?;
+    is_clean(disk)?;
+    let mut terminal = boot()?;
+    expect(&mut terminal, "cd /; md5sum <k/n | cmp - k/sum && wc -l <k/n", "50000\n")?;
+    end_with_power_off(terminal)?;
+    is_clean(disk)
+}
+
+fn end_with_power_off(mut terminal: Terminal) -> Result<()> {
     terminal.type_keys("poweroff\r")?;
     let status = terminal.wait_for_end()?;
     ensure!(status.success(), "{status}");

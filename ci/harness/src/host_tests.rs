@@ -1,0 +1,126 @@
+//! What a person sees when the host lacks something: the emulator, room on its disk.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+
+use crate::{shared, tool, trial};
+
+/// Room in a file system that is too small for any disk, and in one that takes the disk but not what is written to it.
+const TINY: &str = "64k";
+const SMALL: &str = "64m";
+/// More than that.
+const FILL: &str = "dd if=/dev/zero of=/big bs=1M count=100 2>/dev/null; sync; echo over";
+
+/// The tests.
+pub fn tests() -> Vec<Trial> {
+    vec![
+        trial("host: without an emulator the tool says what is missing", no_emulator),
+        trial("host: a disk for which there is no room is an error", no_room_for_a_disk),
+        trial("host: a disk that fills up ends writes, not the system", no_room_later),
+    ]
+}
+
+/// A folder of this test's own, which goes with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("banyan-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left behind costs only space.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A search path with everything that is on this one's, but for the emulator and what would install it.
+fn no_emulator() -> Result<()> {
+    let folder = Folder::new("no-emulator")?;
+    let programs = folder.0.join("bin");
+    fs::create_dir(&programs)?;
+    let path = std::env::var_os("PATH").context("there is a search path")?;
+    let folders = std::env::split_paths(&path).filter_map(|folder| fs::read_dir(folder).ok());
+    for program in folders.flatten().flatten() {
+        let name = program.file_name();
+        let text = name.to_string_lossy();
+        if !text.starts_with("qemu") && !text.starts_with("apt") {
+            // The first of a name is the one that counts.
+            let _ = symlink(program.path(), programs.join(&name));
+        }
+    }
+    // Nothing is known there from an earlier run.
+    let target = folder.0.join("target");
+    let mut command = Command::new(tool::path()?);
+    command.args(["run", "--exec", "true"]).env("PATH", &programs).env("CARGO_TARGET_DIR", &target);
+    let output = command.stdin(Stdio::null()).output()?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(125) && output.stdout.is_empty(), "{}\n{message}", output.status);
+    ensure!(message.contains("missing: ") && message.contains("qemu-system-x86"), "{message}");
+    ensure!(message.contains("There is no apt-get here") && !message.contains("panicked"), "{message}");
+    Ok(())
+}
+
+/// Runs the tool with a disk in a file system of that size, which nobody else sees. `None`: this host makes none.
+fn in_small(name: &str, size: &str, command: &str) -> Result<Option<std::process::Output>> {
+    shared::prepared()?;
+    let folder = Folder::new(name)?;
+    let unshare = unshare();
+    let mut trial = Command::new("unshare");
+    if !works(trial.args(&unshare).args(["sh", "-c", MOUNT, "sh", size]).arg(&folder.0)) {
+        eprintln!(
+            "SKIPPED: unshare {unshare:?} cannot mount a file system of {size} here, so a full disk was not tested"
+        );
+        return Ok(None);
+    }
+    let disk = folder.0.join("disk.img");
+    let script = format!("{MOUNT} && shift 2 && exec \"$@\"");
+    let mut run = Command::new("unshare");
+    run.args(&unshare).args(["sh", "-c", &script, "sh", size]).arg(&folder.0).arg(tool::path()?);
+    run.args(["run", "--disk"]).arg(&disk).args(["--exec", command]).stdin(Stdio::null());
+    Ok(Some(run.output()?))
+}
+
+/// Mounts a file system of size `$1` at `$2`.
+const MOUNT: &str = "mount -t tmpfs -o size=$1 tmpfs \"$2\"";
+
+/// With the rights of root in a name space of its own, if not outside.
+fn unshare() -> Vec<&'static str> {
+    if rustix::process::geteuid().is_root() { vec!["--mount"] } else { vec!["--user", "--map-root-user", "--mount"] }
+}
+
+fn works(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn no_room_for_a_disk() -> Result<()> {
+    let Some(output) = in_small("no-room", TINY, "true")? else { return Ok(()) };
+    let message = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(125), "{}\n{message}", output.status);
+    let says = ["disk.img", "No space left", "no space left", "Could not allocate"];
+    ensure!(says.iter().any(|words| message.contains(words)) && !message.contains("panicked"), "{message}");
+    Ok(())
+}
+
+/// Linux programs see that they could not write, and the system goes on.
+fn no_room_later() -> Result<()> {
+    let Some(output) = in_small("full", SMALL, FILL)? else { return Ok(()) };
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(text == "over\n" && output.status.success(), "{}: {text}\n{errors}", output.status);
+    ensure!(!errors.contains("panicked"), "{errors}");
+    Ok(())
+}
