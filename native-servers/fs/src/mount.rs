@@ -1,8 +1,9 @@
 //! Beginning and ending: replay, the mark that the journal is in use, the number of the last change.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use interfaces::file_system::Orphans;
+use interfaces::file_system::{HandOver, Orphans};
 use interfaces::{BlockDevice, FsError};
 
 use crate::Result;
@@ -13,6 +14,9 @@ use crate::disk::Disk;
 use crate::geometry::{Geometry, SUPERBLOCK_AT, SUPERBLOCK_BYTES, feature, field};
 use crate::journal::log::HasBegun;
 use crate::volume::Volume;
+
+/// Handed over by one that does not know: the disk tells.
+pub(crate) const UNKNOWN: HandOver = HandOver { sequence: 0, start: 0, change: 0 };
 
 /// "Cleanly unmounted", in the superblock's state.
 const STATE_VALID: u16 = 1;
@@ -33,6 +37,51 @@ impl Volume {
             volume.process_orphans(orphans)?;
         }
         Ok(volume)
+    }
+
+    /// Reads what stays as it is while another incarnation has the disk; `None`: that is not so.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn prepare(device: Arc<dyn BlockDevice>) -> Result<Option<Self>> {
+        let disk = Disk::open(device)?;
+        let geometry = read_geometry(&disk, |_| false)?;
+        let mut volume = Self::new(disk, geometry);
+        let geometry = &volume.geometry;
+        let is_in_use = geometry.compatible & feature::COMPAT_JOURNAL != 0
+            && geometry.incompatible & feature::INCOMPAT_RECOVER != 0
+            && !geometry.must_not_be_written()
+            && !volume.disk.is_read_only();
+        if !is_in_use {
+            return Ok(None);
+        }
+        let log = volume.open_log()?;
+        // All else that was read on the way may change.
+        volume.buffers = Buffers::new(volume.buffers.limit());
+        let is_ready = log.is_as_written_here();
+        volume.journal = Some(log);
+        Ok(is_ready.then_some(volume))
+    }
+
+    /// Takes over from the incarnation that left this, without a look at the disk; `None` where that is not enough.
+    pub(crate) fn take_over(mut self: Box<Self>, left: &HandOver) -> Option<Box<Self>> {
+        let log = self.journal.as_mut().filter(|log| (log.first..log.length).contains(&left.start))?;
+        (log.sequence, log.head) = (left.sequence, left.start);
+        (self.last, self.committed) = (left.change, left.change);
+        Some(self)
+    }
+
+    /// What the next incarnation is told, so that it needs no look at the disk. That would be needed if there was something to
+    /// replay, or a change was half done (in one of several transactions). What is not committed was not written.
+    pub(crate) fn left(&self) -> HandOver {
+        let journal = self.journal.as_ref().filter(|log| log.used == 0 && !self.failed && !self.is_half_done);
+        journal.map_or(UNKNOWN, |log| HandOver { sequence: log.sequence, start: log.head, change: self.committed })
+    }
+
+    /// Whether everything is committed, and the journal empty.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_empty = self.journal.as_ref().is_none_or(|log| log.used == 0);
+        is_empty && !self.failed && self.buffers.running_count() == 0 && self.last == self.committed
     }
 
     fn start_journal(&mut self) -> Result<()> {

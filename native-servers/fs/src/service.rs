@@ -7,7 +7,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use interfaces::file_system::{
-    Attributes, Change, Changed, FsInfo, FsStatistics, Listing, NewAttributes, NewNode, Orphans, Piece, Pieces, Target,
+    Attributes, Change, Changed, FsInfo, FsStatistics, HandOver, Listing, NewAttributes, NewNode, Orphans, Piece,
+    Pieces, Target,
 };
 use interfaces::{BlockDevice, FileSystem, FsError};
 use ipc::Capability;
@@ -17,6 +18,7 @@ use crate::Result;
 use crate::bytes::{le32, le64};
 use crate::geometry::field;
 use crate::inodes::ROOT;
+use crate::mount;
 use crate::names::Wanted;
 use crate::regions::Regions;
 use crate::volume::Volume;
@@ -35,6 +37,8 @@ pub struct Ext4 {
 enum Phase {
     /// Nobody has called `begin`.
     Waiting,
+    /// The same, and what stays as it is was read.
+    Prepared(Box<Volume>),
     /// The disk is ready, its client is not.
     Opened(Box<Volume>),
     Serving(Box<Volume>),
@@ -45,7 +49,7 @@ impl Phase {
     /// The volume, for the client.
     fn volume(&mut self) -> Result<&mut Volume> {
         match self {
-            Self::Waiting | Self::Opened(_) => Err(FsError::NotBegun),
+            Self::Waiting | Self::Prepared(_) | Self::Opened(_) => Err(FsError::NotBegun),
             Self::Serving(volume) => Ok(volume),
             Self::Retired => Err(FsError::Retired),
         }
@@ -79,7 +83,7 @@ impl Ext4 {
 impl FileSystem for Ext4 {
     fn begin(&self, orphans: Orphans) -> Result<FsInfo> {
         let mut phase = self.phase.lock();
-        if matches!(*phase, Phase::Waiting) {
+        if matches!(*phase, Phase::Waiting | Phase::Prepared(_)) {
             *phase = Phase::Serving(Box::new(Volume::open(self.device.clone(), orphans)?));
         }
         phase.serve();
@@ -242,7 +246,7 @@ impl FileSystem for Ext4 {
         self.with_volume(Volume::settle)
     }
 
-    fn hand_over(&self) -> Result<()> {
+    fn hand_over(&self) -> Result<HandOver> {
         let mut phase = self.phase.lock();
         if let Phase::Serving(volume) = &*phase {
             // Whoever still reads or writes contents ends first.
@@ -251,18 +255,42 @@ impl FileSystem for Ext4 {
         let last = core::mem::replace(&mut *phase, Phase::Retired);
         drop(phase);
         self.regions.clear();
-        if matches!(last, Phase::Retired) { Err(FsError::Retired) } else { Ok(()) }
+        match last {
+            Phase::Retired => Err(FsError::Retired),
+            Phase::Serving(volume) => Ok(volume.left()),
+            Phase::Waiting | Phase::Prepared(_) | Phase::Opened(_) => Ok(mount::UNKNOWN),
+        }
     }
 
-    fn open(&self) -> Result<()> {
+    fn open(&self, left: HandOver) -> Result<()> {
         let mut phase = self.phase.lock();
-        match &*phase {
-            Phase::Waiting => {
-                *phase = Phase::Opened(Box::new(Volume::open(self.device.clone(), Orphans::Keep)?));
-                Ok(())
+        let prepared = match core::mem::replace(&mut *phase, Phase::Waiting) {
+            Phase::Waiting => None,
+            Phase::Prepared(volume) => volume.take_over(&left),
+            other => {
+                *phase = other;
+                return if matches!(*phase, Phase::Retired) { Err(FsError::Retired) } else { Ok(()) };
             }
-            Phase::Opened(_) | Phase::Serving(_) => Ok(()),
-            Phase::Retired => Err(FsError::Retired),
+        };
+        let volume = match prepared {
+            Some(volume) => volume,
+            None => Box::new(Volume::open(self.device.clone(), Orphans::Keep)?),
+        };
+        *phase = Phase::Opened(volume);
+        Ok(())
+    }
+
+    fn is_settled(&self) -> Result<bool> {
+        self.with_volume(|volume| Ok(volume.is_settled()))
+    }
+
+    fn prepare(&self) -> Result<()> {
+        let mut phase = self.phase.lock();
+        if matches!(*phase, Phase::Waiting)
+            && let Some(volume) = Volume::prepare(self.device.clone())?
+        {
+            *phase = Phase::Prepared(Box::new(volume));
         }
+        Ok(())
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Volume {
     pub(crate) committed: u64,
     /// A commit has failed: what is in the buffers is on no disk, and never will be.
     pub(crate) failed: bool,
+    /// A commit may have come between the steps of one change, and nothing was settled since.
+    pub(crate) is_half_done: bool,
     /// Another incarnation is about to take over: the journal is emptied after each of so many commits.
     pub(crate) commits_before_end: u32,
     /// Held, for reading, while file contents are moved without the volume's lock; freed blocks are not used anew before
@@ -74,6 +76,7 @@ impl Volume {
             last: 0,
             committed: 0,
             failed: false,
+            is_half_done: false,
             commits_before_end: 0,
             moving: Arc::new(RwLock::new(())),
         }

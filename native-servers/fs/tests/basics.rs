@@ -344,13 +344,14 @@ fn the_next_incarnation_takes_over_without_a_write() {
         // Nobody has committed this one: the next incarnation is told of it.
         client.create(ROOT, "late", FILE).expect("room");
         let before = (disk.writes(), client.number);
-        client.fs.hand_over().expect("it serves");
+        assert_eq!(client.fs.is_settled(), Ok(false));
+        let left = client.fs.hand_over().expect("it serves");
         assert_eq!(
-            (client.fs.hand_over(), client.fs.attributes(ROOT).err()),
-            (Err(FsError::Retired), Some(FsError::Retired))
+            (client.fs.hand_over().err(), client.fs.attributes(ROOT).err()),
+            (Some(FsError::Retired), Some(FsError::Retired))
         );
         let next = fs_server::Ext4::new(disk.clone());
-        assert_eq!(next.open(), Ok(()));
+        assert_eq!((next.open(left.clone()), next.prepare()), (Ok(()), Ok(())));
         assert_eq!((next.statistics().err(), next.commit()), (Some(FsError::NotBegun), Err(FsError::NotBegun)));
         assert_eq!(next.begin(Orphans::Keep).map(|info| info.committed), Ok(before.1 - 1));
         assert_eq!(disk.writes(), before.0, "nothing was written meanwhile");
@@ -362,6 +363,61 @@ fn the_next_incarnation_takes_over_without_a_write() {
         assert_eq!(client.read(file), Ok(pattern(50_000, 3)));
         finish(&client, &disk);
     }
+}
+
+#[test]
+fn one_that_was_prepared_takes_over_without_a_look_at_the_disk() {
+    for shape in SHAPES {
+        let disk = Arc::new(Disk::new(image::make(16 << 10, shape)));
+        let mut client = Client::new(disk.clone());
+        client.create(ROOT, "first", FILE).expect("room");
+        let next = fs_server::Ext4::new(disk.clone());
+        assert_eq!((next.prepare(), next.statistics().err()), (Ok(()), Some(FsError::NotBegun)));
+        // What happens after that is not known to it.
+        for number in 0..40 {
+            let file = client.create(ROOT, &format!("file{number}"), FILE).expect("room").inode;
+            client.write(file, 0, &pattern(5000, number)).expect("room");
+            client.fs.commit().expect("the disk works");
+        }
+        client.fs.settle().expect("the disk works");
+        assert_eq!(client.fs.is_settled(), Ok(true));
+        // This one is not committed: it is for the client to repeat.
+        client.create(ROOT, "late", FILE).expect("room");
+        let left = client.fs.hand_over().expect("it serves");
+        let before = disk.requests();
+        assert_eq!(next.open(left.clone()), Ok(()));
+        assert_eq!(next.begin(Orphans::Keep).map(|info| info.committed), Ok(client.number - 1));
+        assert_eq!(disk.requests(), before, "the disk was not asked");
+        assert_eq!(next.lookup(ROOT, b"late").err(), Some(FsError::NotFound));
+        assert_eq!(next.lookup(ROOT, b"file39").map(|found| found.size), Ok(5000));
+        // One that was not prepared finds the same on the disk, and so does one after what this one commits.
+        drop(next);
+        let before = client.number - 1;
+        let mut client = Client::begin(disk.clone(), Orphans::Keep).expect("it is sound");
+        assert_eq!(client.info.committed, before);
+        client.create(ROOT, "last", FILE).expect("room");
+        client.fs.commit().expect("the disk works");
+        client.fs.hand_over().expect("it serves");
+        let client = Client::begin(disk.clone(), Orphans::Keep).expect("it is sound");
+        assert!(client.walk("last").is_ok());
+        finish(&client, &disk);
+    }
+}
+
+#[test]
+fn one_that_was_prepared_does_not_trust_what_is_not_settled() {
+    let disk = Arc::new(Disk::new(image::make(16 << 10, SHAPES[0])));
+    let mut client = Client::new(disk.clone());
+    let next = fs_server::Ext4::new(disk.clone());
+    assert_eq!(next.prepare(), Ok(()));
+    client.create(ROOT, "kept", FILE).expect("room");
+    client.fs.commit().expect("the disk works");
+    // It is in the journal alone.
+    assert_eq!(client.fs.is_settled(), Ok(false));
+    let left = client.fs.hand_over().expect("it serves");
+    assert_eq!((left.start, next.open(left)), (0, Ok(())));
+    assert_eq!(next.begin(Orphans::Keep).map(|info| info.committed), Ok(client.number));
+    assert!(next.lookup(ROOT, b"kept").is_ok());
 }
 
 #[test]

@@ -254,6 +254,18 @@ ipc::record! {
     }
 }
 
+ipc::record! {
+    /// What the next incarnation needs not look for on the disk.
+    pub struct HandOver {
+        /// Number of the next transaction.
+        pub sequence: u32,
+        /// Where in the journal it is to be written; 0: the disk tells.
+        pub start: u32,
+        /// The last change that is on the disk.
+        pub change: u64,
+    }
+}
+
 ipc::numbered! {
     /// What `rename` does with a name that is there.
     pub enum Target {
@@ -329,9 +341,14 @@ ipc::interface! {
         28 => fn settle(&self) -> Result<(), FsError>;
         /// Ends this incarnation as a crash would, without writing: what is not on the disk its client repeats to the next one.
         /// Everything after this is [`FsError::Retired`].
-        29 => fn hand_over(&self) -> Result<(), FsError>;
+        29 => fn hand_over(&self) -> Result<HandOver, FsError>;
         /// Does what [`begin`](Self::begin) with [`Orphans::Keep`] does with the disk, so that begin only has to answer; until
-        /// then everything else is still [`FsError::NotBegun`].
-        30 => fn open(&self) -> Result<(), FsError>;
+        /// then everything else is still [`FsError::NotBegun`]. `left` is what the incarnation before said.
+        30 => fn open(&self, left: HandOver) -> Result<(), FsError>;
+        /// Whether everything is committed, and the journal empty.
+        31 => fn is_settled(&self) -> Result<bool, FsError>;
+        /// Reads what stays as it is, while another incarnation has the disk, so that [`open`](Self::open) has less to read. What
+        /// fails here fails there again.
+        32 => fn prepare(&self) -> Result<(), FsError>;
     }
 }

@@ -103,10 +103,14 @@ impl Platform for Linked {
         self.client.get().into_iter().for_each(|client| client.expect_move());
     }
 
+    fn follow(&self) {
+        if let Some(Err(error)) = self.client.get().map(|client| client.follow_move()) {
+            log::warn!("the file system is not caught up with: {}", error.name());
+        }
+    }
+
     fn catch_up(&self) {
-        if let Some(client) = self.client.get()
-            && let Err(error) = client.catch_up()
-        {
+        if let Some(Err(error)) = self.client.get().map(|client| client.end_move()) {
             log::warn!("the file system is not caught up with: {}", error.name());
         }
     }

@@ -20,6 +20,8 @@ pub enum Step {
     Serve,
     /// The native task is made.
     Start,
+    /// The new home reads from the disk what stays as it is.
+    Prepare,
     /// The driver takes the device and starts it.
     Open,
     /// The new home answers.
@@ -30,13 +32,14 @@ pub enum Step {
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Retire,
         Self::Stop,
         Self::Unserve,
         Self::Release,
         Self::Serve,
         Self::Start,
+        Self::Prepare,
         Self::Open,
         Self::Ready,
         Self::Note,
@@ -52,6 +55,7 @@ impl Step {
             Self::Release => "release",
             Self::Serve => "serve",
             Self::Start => "start",
+            Self::Prepare => "prepare",
             Self::Open => "open",
             Self::Ready => "ready",
             Self::Note => "note",
@@ -127,6 +131,11 @@ pub trait Home<T: ?Sized> {
 
     /// Does before the gate is closed what leaves less to do for the steps of leaving. What fails here fails there again.
     fn settle(&self) {}
+
+    /// Whether there is still nothing to do of that kind. Asked with the gate closed.
+    fn is_settled(&self) -> bool {
+        true
+    }
 
     /// Takes a step.
     ///

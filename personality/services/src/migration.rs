@@ -5,7 +5,10 @@ use core::fmt;
 
 use crate::home::{Home, Step, StepError};
 use crate::pauses::Pause;
-use crate::slot::Slot;
+use crate::slot::{Closed, Slot};
+
+/// How often a home is settled at most before it is left as it is.
+const ATTEMPTS: u32 = 8;
 
 /// A move did not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,8 @@ impl fmt::Display for MoveError {
 }
 
 /// Moves the service in `slot` from one home to another: prepares the new one, has the old one `settle`, closes the gate, takes
-/// the other steps, opens it. How long it was closed (`None`: never), and how it went.
+/// the other steps, opens it, and waits for its client. How long that took since the gate was closed (`None`: it never was),
+/// and how it went.
 ///
 /// # Errors
 /// As [`MoveError`] says.
@@ -53,8 +57,7 @@ pub fn run<T: ?Sized>(slot: &Slot<T>, from: &dyn Home<T>, to: &dyn Home<T>) -> (
     }
     // From here on others wait for this thread.
     let _raised = rt::thread::raise();
-    from.settle();
-    let mut closed = slot.close();
+    let mut closed = close_settled(slot, from);
     let left = from.leaving().iter().try_for_each(|step| course.take(Of::Old(*step)));
     let result = left.and_then(|()| to.entering().iter().try_for_each(|step| course.take(Of::New(*step))));
     let home = if result.is_ok() { to } else { from };
@@ -62,6 +65,20 @@ pub fn run<T: ?Sized>(slot: &Slot<T>, from: &dyn Home<T>, to: &dyn Home<T>) -> (
     let start = closed.open();
     home.entered();
     (Some(start.end()), result)
+}
+
+/// Closes the gate at a moment in which the old home is settled, if one comes soon: what is done between the two is to be done
+/// again elsewhere, while everybody waits.
+fn close_settled<'a, T: ?Sized>(slot: &'a Slot<T>, from: &dyn Home<T>) -> Closed<'a, T> {
+    for _ in 1..ATTEMPTS {
+        from.settle();
+        let closed = slot.close();
+        if from.is_settled() {
+            return closed;
+        }
+    }
+    from.settle();
+    slot.close()
 }
 
 /// A step, and whose it is.

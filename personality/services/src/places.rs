@@ -3,7 +3,7 @@
 //! | | leaves the personality | enters its task | leaves its task | enters the personality |
 //! |---|---|---|---|---|
 //! | `block` | unserve, release | start, ready, note | stop | open, ready, serve, note |
-//! | `fs` | retire | *serve, start,* ready, note | retire, stop, unserve | ready, note |
+//! | `fs` | retire | *serve, start, prepare,* ready, note | retire, stop, unserve | *prepare,* ready, note |
 //!
 //! The steps in italics prepare the place: they are taken before the gate is closed and the old home is left.
 //!
@@ -15,6 +15,7 @@ use alloc::sync::Arc;
 use core::any::Any;
 
 use interfaces::block_device::Pieces;
+use interfaces::file_system::HandOver;
 use interfaces::supervisor::Placement;
 use interfaces::{BlockDevice, BlockError, FileSystem, FsError, Supervisor};
 use rt::sync::Mutex;
@@ -61,6 +62,10 @@ pub trait Platform: Send + Sync {
     /// gate is closed. From now on its callers are to go before other threads. Called with the gate open.
     fn settle(&self);
 
+    /// Waits until the file system's client has brought the incarnation up to date that took over, if one did. Called with the
+    /// gate open.
+    fn follow(&self);
+
     /// Makes the file system's client bring an incarnation up to date that took over, if one did; the move is over. Called with
     /// the gate open.
     fn catch_up(&self);
@@ -81,11 +86,18 @@ pub(crate) struct Estate {
     pub(crate) disk: Mutex<Option<Arc<dyn LocalDisk>>>,
     /// The file system inside, while it is there.
     pub(crate) file_system: Mutex<Option<Arc<dyn FileSystem>>>,
+    /// The next one inside, while it is prepared.
+    pub(crate) next: Mutex<Option<Arc<dyn FileSystem>>>,
+    /// What the file system said last when it retired.
+    pub(crate) left: Mutex<HandOver>,
     /// What serves endpoint `block`, while somebody needs that.
     pub(crate) served: Mutex<Option<Box<dyn Any + Send>>>,
     /// Where each service is, as far as the other is concerned.
     pub(crate) places: Mutex<Places>,
 }
+
+/// What a file system says that cannot say anything: the next one is to look at the disk.
+pub(crate) const UNKNOWN: HandOver = HandOver { sequence: 0, start: 0, change: 0 };
 
 /// Where the services are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +141,11 @@ impl Estate {
         let served = self.served.lock().take();
         // Its threads end calls in flight first.
         drop(served);
+    }
+
+    /// What the file system said last; once.
+    fn left(&self) -> HandOver {
+        core::mem::replace(&mut self.left.lock(), UNKNOWN)
     }
 
     /// Starts the file system inside, over `block`'s slot.
@@ -175,7 +192,7 @@ impl Home<dyn BlockDevice> for BlockInside {
             Step::Ready => self.service().info().map(drop)?,
             Step::Serve => self.serve()?,
             Step::Note => self.0.supervisor().placed(BLOCK, Placement::Personality)?,
-            Step::Retire | Step::Stop | Step::Start => {}
+            Step::Retire | Step::Stop | Step::Start | Step::Prepare => {}
         }
         Ok(())
     }
@@ -190,7 +207,7 @@ impl Home<dyn BlockDevice> for BlockInside {
                 Ok(())
             }
             Step::Note => Ok(self.0.supervisor().placed(BLOCK, Placement::Native)?),
-            Step::Retire | Step::Stop | Step::Start | Step::Ready => Ok(()),
+            Step::Retire | Step::Stop | Step::Start | Step::Prepare | Step::Ready => Ok(()),
         }
     }
 
@@ -264,7 +281,7 @@ pub(crate) struct FsInside(pub(crate) Arc<Estate>, pub(crate) Arc<Slot<dyn Block
 
 impl Home<dyn FileSystem> for FsInside {
     fn preparing(&self) -> &'static [Step] {
-        &[]
+        &[Step::Prepare]
     }
 
     fn leaving(&self) -> &'static [Step] {
@@ -280,24 +297,37 @@ impl Home<dyn FileSystem> for FsInside {
         let _ = self.service().settle();
     }
 
+    fn is_settled(&self) -> bool {
+        self.service().is_settled() == Ok(true)
+    }
+
     fn entered(&self) {
-        self.0.platform.catch_up();
+        self.0.platform.follow();
     }
 
     fn take(&self, step: Step) -> Result<(), StepError> {
         match step {
             Step::Retire => {
-                let retired = self.service().hand_over();
-                if let Err(error) = retired {
-                    // Whatever it is like now, the next one starts from the disk, and its client catches up.
-                    self.0.open_file_system(&self.1)?;
-                    return Err(error.into());
+                match self.service().hand_over() {
+                    Ok(left) => *self.0.left.lock() = left,
+                    Err(error) => {
+                        // Whatever it is like now, the next one starts from the disk, and its client catches up.
+                        self.0.open_file_system(&self.1)?;
+                        return Err(error.into());
+                    }
                 }
                 *self.0.file_system.lock() = None;
             }
+            Step::Prepare => {
+                let next = self.0.platform.open_file_system(self.1.clone())?;
+                // What fails here fails again when it is opened.
+                let _ = next.prepare();
+                *self.0.next.lock() = Some(next);
+            }
             Step::Ready => {
-                self.0.open_file_system(&self.1)?;
-                self.service().open()?;
+                let next = self.0.next.lock().take().ok_or(StepError::NoMemory)?;
+                next.open(self.0.left())?;
+                *self.0.file_system.lock() = Some(next);
             }
             Step::Note => self.0.supervisor().placed(FS, Placement::Personality)?,
             _ => {}
@@ -308,9 +338,13 @@ impl Home<dyn FileSystem> for FsInside {
     fn take_back(&self, step: Step) -> Result<(), StepError> {
         match step {
             Step::Retire => self.0.open_file_system(&self.1),
+            Step::Prepare => {
+                *self.0.next.lock() = None;
+                Ok(())
+            }
             Step::Ready => {
                 let file_system = self.0.file_system.lock().take();
-                file_system.map_or(Ok(()), |file_system| Ok(file_system.hand_over()?))
+                file_system.map_or(Ok(()), |file_system| Ok(file_system.hand_over().map(drop)?))
             }
             Step::Note => Ok(self.0.supervisor().placed(FS, Placement::Native)?),
             _ => Ok(()),
@@ -330,8 +364,8 @@ pub(crate) struct FsNative(pub(crate) Arc<Estate>);
 
 impl Home<dyn FileSystem> for FsNative {
     fn preparing(&self) -> &'static [Step] {
-        // It does not touch the disk before it is begun.
-        &[Step::Serve, Step::Start]
+        // It does not change anything on the disk before it is begun.
+        &[Step::Serve, Step::Start, Step::Prepare]
     }
 
     fn leaving(&self) -> &'static [Step] {
@@ -347,21 +381,29 @@ impl Home<dyn FileSystem> for FsNative {
         let _ = self.service().settle();
     }
 
+    fn is_settled(&self) -> bool {
+        self.service().is_settled() == Ok(true)
+    }
+
     fn entered(&self) {
-        self.0.platform.catch_up();
+        self.0.platform.follow();
     }
 
     fn take(&self, step: Step) -> Result<(), StepError> {
         match step {
             Step::Retire => {
-                persist(|| self.service().hand_over(), |error| matches!(error, FsError::Call(_)))?;
+                let left = persist(|| self.service().hand_over(), |error| matches!(error, FsError::Call(_)))?;
+                *self.0.left.lock() = left;
             }
             Step::Stop => self.0.supervisor().stop(FS)?,
             Step::Unserve => self.0.unserve(),
             Step::Serve => self.serve()?,
             Step::Start => self.0.supervisor().start(FS)?,
+            // What fails here fails again when it is opened.
+            Step::Prepare => drop(self.service().prepare()),
             Step::Ready => {
-                persist(|| self.service().open(), |error| matches!(error, FsError::Call(_)))?;
+                let left = self.0.left();
+                persist(|| self.service().open(left.clone()), |error| matches!(error, FsError::Call(_)))?;
             }
             Step::Note => self.0.supervisor().placed(FS, Placement::Native)?,
             Step::Release | Step::Open => {}
@@ -386,9 +428,9 @@ impl Home<dyn FileSystem> for FsNative {
                 Ok(())
             }
             Step::Start => Ok(self.0.supervisor().stop(FS)?),
-            Step::Ready => Ok(self.service().hand_over()?),
+            Step::Ready => Ok(self.service().hand_over().map(drop)?),
             Step::Note => Ok(self.0.supervisor().placed(FS, Placement::Personality)?),
-            Step::Release | Step::Open => Ok(()),
+            Step::Prepare | Step::Release | Step::Open => Ok(()),
         }
     }
 

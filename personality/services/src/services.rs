@@ -13,7 +13,7 @@ use crate::command::{Command, CommandError, placement_name};
 use crate::home::{Home, Step, StepError};
 use crate::migration::{self, MoveError};
 use crate::pauses::{Pause, Pauses};
-use crate::places::{BLOCK, BlockInside, BlockNative, Estate, FS, FsInside, FsNative, Places, Platform};
+use crate::places::{BLOCK, BlockInside, BlockNative, Estate, FS, FsInside, FsNative, Places, Platform, UNKNOWN};
 use crate::slot::Slot;
 
 /// Attempts of a move that fails only because the service died under it.
@@ -80,6 +80,10 @@ impl<T: ?Sized> Home<T> for Failing<'_, T> {
         self.home.settle();
     }
 
+    fn is_settled(&self) -> bool {
+        self.home.is_settled()
+    }
+
     fn entered(&self) {
         self.home.entered();
     }
@@ -106,6 +110,8 @@ impl Services {
         let estate = Arc::new(Estate {
             disk: Mutex::new(None),
             file_system: Mutex::new(None),
+            next: Mutex::new(None),
+            left: Mutex::new(UNKNOWN),
             served: Mutex::new(None),
             places: Mutex::new(places),
             platform,

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use interfaces::block_device::{self, BlockInfo};
 use interfaces::file_system::{
-    Attributes, Change, Changed, FsInfo, FsStatistics, Listing, NewAttributes, NewNode, Orphans, Piece, Pieces, Target,
+    Attributes, Change, Changed, FsInfo, FsStatistics, HandOver, Listing, NewAttributes, NewNode, Orphans, Piece,
+    Pieces, Target,
 };
 use interfaces::{BlockDevice, BlockError, FileSystem, FsError};
 use ipc::Capability;
@@ -149,6 +150,8 @@ pass_on! { FileSystem for Slot<dyn FileSystem>, FsError:
     fn commit() -> u64;
     fn retire() -> u64;
     fn settle() -> ();
-    fn hand_over() -> ();
-    fn open() -> ();
+    fn hand_over() -> HandOver;
+    fn open(left: HandOver) -> ();
+    fn is_settled() -> bool;
+    fn prepare() -> ();
 }

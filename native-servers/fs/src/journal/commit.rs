@@ -51,6 +51,7 @@ impl Volume {
     pub(crate) fn settle(&mut self) -> Result<()> {
         self.commits_before_end = COMMITS_BEFORE_END;
         self.commit()?;
+        self.is_half_done = false;
         let used = self.journal.as_ref().map_or(0, |journal| journal.used);
         if used > 0 { self.bring_home() } else { Ok(()) }
     }
@@ -58,7 +59,11 @@ impl Volume {
     /// Commits if the running transaction has become large.
     pub(crate) fn commit_if_large(&mut self) -> Result<()> {
         let limit = self.journal.as_ref().map_or(usize::MAX, super::Journal::running_limit);
-        if self.buffers.running_count() >= limit { self.commit().map(drop) } else { Ok(()) }
+        if self.buffers.running_count() < limit {
+            return Ok(());
+        }
+        self.is_half_done = true;
+        self.commit().map(drop)
     }
 
     fn commit_running(&mut self) -> Result<()> {

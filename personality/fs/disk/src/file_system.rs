@@ -71,18 +71,26 @@ impl DiskFs {
         self.volume.link.commit_all()
     }
 
-    /// Says that the server is about to move: until [`catch_up`](Self::catch_up) callers go before other threads.
+    /// Says that the server is about to move: until [`end_move`](Self::end_move) callers go before other threads.
     pub fn expect_move(&self) {
-        self.volume.link.set_hurry(true);
+        self.volume.link.expect_move();
     }
 
-    /// Brings an incarnation up to date that took over, if there is one.
+    /// Waits until the incarnation that took over is up to date, if one did since [`expect_move`](Self::expect_move).
+    ///
+    /// # Errors
+    /// `EIO`: it cannot be brought up to date.
+    pub fn follow_move(&self) -> Result<()> {
+        self.volume.link.follow_move()
+    }
+
+    /// Brings an incarnation up to date that took over, if there is one; the move is over.
     ///
     /// # Errors
     /// `EIO` if there is none, for good.
-    pub fn catch_up(&self) -> Result<()> {
+    pub fn end_move(&self) -> Result<()> {
         let result = self.volume.link.ask(|server| server.statistics()).map(drop);
-        self.volume.link.set_hurry(false);
+        self.volume.link.end_move();
         result
     }
 

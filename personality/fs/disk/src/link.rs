@@ -55,6 +55,8 @@ pub(crate) struct Link {
     recoveries: AtomicU64,
     /// The server is about to move: callers go first, so that nobody waits for one that waits for its turn.
     hurry: AtomicBool,
+    /// The epoch when the server was last about to move.
+    before_move: AtomicU64,
 }
 
 /// How a change ended well.
@@ -94,6 +96,7 @@ impl Link {
             committing: Mutex::new(()),
             recoveries: AtomicU64::new(0),
             hurry: AtomicBool::new(false),
+            before_move: AtomicU64::new(0),
         };
         Ok((link, info))
     }
@@ -139,16 +142,49 @@ impl Link {
             }
             drop(session);
             raised.get_or_insert_with(rt::thread::raise);
-            // Somebody who has the log may have done it, and use the log for longer.
-            if self.session.read().epoch == epoch {
-                self.recover(&mut self.log.lock(), epoch)?;
-            }
+            self.follow(epoch)?;
         }
     }
 
-    /// From now on callers go first, or do not any more.
-    pub(crate) fn set_hurry(&self, hurry: bool) {
-        self.hurry.store(hurry, Ordering::Relaxed);
+    /// Waits until the incarnation after that of `epoch` is up to date: makes it so, or lets somebody do so who has the log. Those
+    /// may use the log for longer: it is not waited for.
+    ///
+    /// # Errors
+    /// As [`recover`](Self::recover).
+    fn follow(&self, epoch: u64) -> Result<()> {
+        while self.session.read().epoch == epoch {
+            if let Some(mut log) = self.log.try_lock() {
+                return self.recover(&mut log, epoch);
+            }
+            rt::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// Says that the server is about to move: from now on callers go first.
+    pub(crate) fn expect_move(&self) {
+        let session = self.session.read();
+        self.before_move.store(session.epoch, Ordering::Relaxed);
+        self.hurry.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the incarnation that took over in the move is up to date, if one did.
+    ///
+    /// # Errors
+    /// As [`Link::ask`].
+    pub(crate) fn follow_move(&self) -> Result<()> {
+        let epoch = self.before_move.load(Ordering::Relaxed);
+        let is_as_before = {
+            let session = self.session.read();
+            // Not `begin`: an incarnation that was begun answers others before it is up to date.
+            session.epoch == epoch && !self.server.statistics().is_err_and(is_lost)
+        };
+        if is_as_before { Ok(()) } else { self.follow(epoch) }
+    }
+
+    /// The move is over.
+    pub(crate) fn end_move(&self) {
+        self.hurry.store(false, Ordering::Relaxed);
     }
 
     fn raised(&self) -> Option<Raised> {
@@ -205,6 +241,7 @@ impl Link {
         if self.committed.load(Ordering::Acquire) >= number {
             return Ok(());
         }
+        let _raised = self.raised();
         // Those who wait here are mostly served by the commit of the one before them.
         let _one = self.committing.lock();
         if self.committed.load(Ordering::Acquire) >= number {

@@ -87,8 +87,10 @@ pass_on! {
     fn commit() -> u64;
     fn retire() -> u64;
     fn settle() -> ();
-    fn hand_over() -> ();
-    fn open() -> ();
+    fn hand_over() -> HandOver;
+    fn open(left: HandOver) -> ();
+    fn is_settled() -> bool;
+    fn prepare() -> ();
 }
 
 /// A tool of e2fsprogs, wherever Debian puts it.

@@ -9,7 +9,7 @@ use rt::sync::Mutex;
 
 use super::machine::Machine;
 use crate::home::{Home, Step};
-use crate::places::{BlockInside, BlockNative, Estate, FsInside, FsNative, Places};
+use crate::places::{BlockInside, BlockNative, Estate, FsInside, FsNative, Places, UNKNOWN};
 use crate::slot::Slot;
 
 const README: &str = include_str!("../../../../native-servers/README.md");
@@ -31,6 +31,8 @@ fn the_readme_tells_the_steps_that_are_taken() {
         platform: Machine::new(places.block, places.fs),
         disk: Mutex::new(None),
         file_system: Mutex::new(None),
+        next: Mutex::new(None),
+        left: Mutex::new(UNKNOWN),
         served: Mutex::new(None),
         places: Mutex::new(places),
     });

@@ -14,7 +14,7 @@ use interfaces::supervisor::{Placement, ServiceInfo, TaskState};
 use interfaces::{BlockDevice, BlockError, FileSystem, FsError, Supervisor, SupervisorError};
 use ipc::Failure;
 
-use crate::places::LocalDisk;
+use crate::places::{LocalDisk, UNKNOWN};
 use crate::{Platform, Services, StepError};
 
 const DIED: Failure = Failure::Kernel(ukernel_abi::Error::ServerDied);
@@ -307,7 +307,17 @@ impl FileSystem for Library {
         self.statistics().map(drop)
     }
 
-    fn hand_over(&self) -> Result<(), FsError> {
+    fn is_settled(&self) -> Result<bool, FsError> {
+        self.statistics().map(|_| true)
+    }
+
+    fn prepare(&self) -> Result<(), FsError> {
+        let (mut state, index) = self.instance()?;
+        assert_eq!(state.instances[index], Instance::Fresh, "it is prepared before it has the disk");
+        if state.fails("prepare") { Err(FsError::Disk) } else { Ok(()) }
+    }
+
+    fn hand_over(&self) -> Result<HandOver, FsError> {
         let (mut state, index) = self.instance()?;
         if core::mem::take(&mut state.kill_at_retire) {
             state.instances[index] = Instance::Retired;
@@ -322,10 +332,10 @@ impl FileSystem for Library {
             return Err(FsError::Retired);
         }
         state.instances[index] = Instance::Retired;
-        Ok(())
+        Ok(UNKNOWN)
     }
 
-    fn open(&self) -> Result<(), FsError> {
+    fn open(&self, _: HandOver) -> Result<(), FsError> {
         let (mut state, index) = self.instance()?;
         if state.fails("open-disk") {
             return Err(FsError::Corrupt);
@@ -458,6 +468,8 @@ impl Platform for Machine {
     fn native_file_system(&self) -> Arc<dyn FileSystem> {
         Arc::new(Library(self.state.clone(), None))
     }
+
+    fn follow(&self) {}
 
     fn catch_up(&self) {
         // As the client's next call; it repeats what fails.

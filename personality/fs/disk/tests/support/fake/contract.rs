@@ -290,14 +290,22 @@ impl FileSystem for Fake {
         self.commit().map(drop)
     }
 
-    fn hand_over(&self) -> Answer<()> {
+    fn hand_over(&self) -> Answer<HandOver> {
         self.ask(|state| {
             state.retired = true;
-            Ok(())
+            Ok(HandOver { sequence: 0, start: 0, change: 0 })
         })
     }
 
-    fn open(&self) -> Answer<()> {
+    fn open(&self, _: HandOver) -> Answer<()> {
+        Ok(())
+    }
+
+    fn is_settled(&self) -> Answer<bool> {
+        self.ask(|_| Ok(false))
+    }
+
+    fn prepare(&self) -> Answer<()> {
         Ok(())
     }
 }
