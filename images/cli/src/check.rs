@@ -16,13 +16,14 @@ use crate::cli;
 type Part = fn(cli::Length) -> Result<Result<String, String>>;
 
 /// All parts, by name.
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("kernel model", kernel_model),
     ("kernel attack", kernel_attack),
     ("parsers", parsers),
     ("trace", trace),
     ("file system", services::file_system),
     ("moves", services::moves),
+    ("pauses", services::pauses),
     ("deaths", services::deaths),
     ("power cuts", services::power_cuts),
 ];

@@ -39,6 +39,18 @@ pub(super) fn moves(length: Length) -> Result<Result<String, String>> {
     Ok(boots(length, |amount| move_tests::moves(amount, Clock::Wall).map(|moved| moved.to_string())))
 }
 
+/// Both services move under load, on a machine whose clock counts instructions.
+pub(super) fn pauses(_: Length) -> Result<Result<String, String>> {
+    let amount = move_tests::Amount { each: EACH, seed: seed(), ..move_tests::COUNTED };
+    Ok(match move_tests::moves(amount, Clock::Instructions) {
+        Ok(moved) if moved.services.iter().all(|service| service.busy_ns.most < move_tests::GOAL) => {
+            Ok(moved.to_string())
+        }
+        Ok(moved) => Err(format!("the goal is {} instructions: {moved}", move_tests::GOAL)),
+        Err(error) => Err(format!("seed {}: {error:#}", amount.seed)),
+    })
+}
+
 /// Both services die under load.
 pub(super) fn deaths(length: Length) -> Result<Result<String, String>> {
     Ok(boots(length, move_tests::deaths))
