@@ -129,10 +129,10 @@ pub fn run(stage: &mut Stage, ground: &Ground, size: Size) -> Result<()> {
          mappings, and find walks the tree.",
     )?;
     stage.say(
-        "Meanwhile the file system moves into a task of its own, then the driver; then both move back. For each move a gate \
-         closes, calls in flight end, the old home commits and lets go (a driver resets its device first and gives its \
-         capabilities back), the new one starts from the disk, and the gate opens. Calls that come in between wait: that is \
-         the pause, and all that a program can notice.",
+        "Meanwhile the file system moves into a task of its own, then the driver; then both move back. For each move the old \
+         home commits, a gate closes when no call is in flight, the old home lets go (a driver resets its device first and \
+         gives its capabilities back), the new one goes on where it was, and the gate opens. Calls that come in between wait: \
+         that is the pause, and all that a program can notice.",
     )?;
     stage.pause()?;
     let figures = measure(ground, size)?;
