@@ -10,7 +10,7 @@ use ukernel_abi::trace::Kind;
 /// Where an Irq's slot is, in bytes from its start.
 const SLOT_OFFSET: u64 = 64;
 /// Vectors for devices: below are exceptions and the old PIC's, above the local APIC's own.
-const VECTORS: core::ops::Range<u8> = 48..240;
+const VECTORS: core::ops::Range<u8> = 48..224;
 
 /// What an Irq stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

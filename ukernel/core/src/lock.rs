@@ -1,7 +1,12 @@
 //! What processors share without a lock: the big lock itself, and the calls that its holder makes to other processors.
 //!
-//! The lock is a ticket lock: whoever comes first is first, a free lock costs one atomic instruction to take and none to
-//! give back. Whoever waits for it serves calls meanwhile, so its holder may wait for a call's end: a processor is either
+//! The lock is one word: a bit that says it is taken, and one for each processor that sleeps until it is free. To take a free
+//! lock is one atomic instruction, and to give it back another, which tells whether somebody sleeps. Whoever comes takes it when it is
+//! free, so that it never stays with a processor that is not there (where processors are threads of a host's, the next in a line
+//! may not run for milliseconds); who finds it taken looks again for a while, and then sleeps. Giving it back wakes one
+//! of those who sleep, in turn; that one takes it some time, and wakes the next.
+//!
+//! Whoever waits for it serves calls meanwhile, so its holder may wait for a call's end: a processor is either
 //! in user space or idle, where an interrupt gets it here, or waits here, or is on its way between the two.
 
 use core::num::NonZeroU64;
@@ -11,42 +16,107 @@ use crate::{Ref, RemoteCall};
 
 /// The lock around the kernel.
 pub struct BigLock {
-    next: AtomicU32,
-    serving: AtomicU32,
+    word: AtomicU64,
+}
+
+/// Somebody has it.
+const TAKEN: u64 = 1;
+/// Position of the bits of those who sleep.
+const SLEEPERS: u32 = 32;
+
+/// What the processor that wants the lock does meanwhile.
+pub trait Waiting {
+    /// How often to look before sleeping: for longer than most hold the lock, and shorter than it takes to sleep and wake.
+    const LOOKS: u32;
+
+    /// Its number.
+    fn cpu(&self) -> u32;
+    /// Let a moment pass.
+    fn let_pass(&self);
+    /// The same, and serve calls.
+    fn pause(&mut self);
+    /// Sleep until it is woken or called, or something else is up; at once, if that has been so since the last time.
+    fn sleep(&mut self);
+}
+
+/// How the lock was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was free.
+    AtOnce,
+    /// There was time for something else in between.
+    Later,
 }
 
 impl BigLock {
-    /// A free lock, of two zeros.
-    pub const fn new(next: AtomicU32, serving: AtomicU32) -> Self {
-        Self { next, serving }
+    /// A free lock, of a zero.
+    pub const fn new(word: AtomicU64) -> Self {
+        Self { word }
     }
 
-    /// Take the lock; `wait` is called again and again until it is ours.
+    /// Take the lock.
     #[inline(always)]
-    pub fn acquire(&self, wait: impl FnMut()) {
-        let ticket = self.next.fetch_add(1, Ordering::Relaxed);
-        if self.serving.load(Ordering::Acquire) != ticket {
-            self.acquire_later(ticket, wait);
-        }
+    pub fn acquire(&self, waiting: impl Waiting) -> Taken {
+        if self.try_acquire() { Taken::AtOnce } else { self.acquire_later(waiting) }
+    }
+
+    #[inline(always)]
+    fn try_acquire(&self) -> bool {
+        self.word.fetch_or(TAKEN, Ordering::Acquire) & TAKEN == 0
     }
 
     #[cold]
     #[inline(never)]
-    fn acquire_later(&self, ticket: u32, mut wait: impl FnMut()) {
-        while self.serving.load(Ordering::Acquire) != ticket {
-            wait();
+    fn acquire_later<W: Waiting>(&self, mut waiting: W) -> Taken {
+        let own = 1 << SLEEPERS << waiting.cpu();
+        loop {
+            for _ in 0..W::LOOKS {
+                if self.word.load(Ordering::Relaxed) & TAKEN == 0 && self.try_acquire() {
+                    return Taken::Later;
+                }
+                waiting.pause();
+            }
+            // Where it is taken as the bit appears, who gives it back sees the bit.
+            if self.word.fetch_or(own, Ordering::Relaxed) & TAKEN != 0 {
+                waiting.sleep();
+            }
+            self.word.fetch_and(!own, Ordering::Relaxed);
         }
     }
 
-    /// Whether others wait for it. By its holder only.
+    /// Whether others sleep until it is free. By its holder only.
     pub fn is_wanted(&self) -> bool {
-        self.next.load(Ordering::Relaxed).wrapping_sub(self.serving.load(Ordering::Relaxed)) > 1
+        self.word.load(Ordering::Relaxed) >> SLEEPERS != 0
     }
 
-    /// Give the lock to the next one. By its holder only.
+    /// Give the lock back. By its holder only, with `cpu` its number; `wake` ends the sleep of a processor.
     #[inline(always)]
-    pub fn release(&self) {
-        self.serving.store(self.serving.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+    pub fn release<W: Waiting>(&self, waiting: W, wake: impl FnOnce(u32)) {
+        if self.word.fetch_sub(TAKEN, Ordering::Release) != TAKEN {
+            self.wake_next(waiting, wake);
+        }
+    }
+
+    /// Wake the next one that sleeps, counted from this one on, and give it time to take the lock: this one may be back at
+    /// once.
+    #[cold]
+    #[inline(never)]
+    fn wake_next<W: Waiting>(&self, waiting: W, wake: impl FnOnce(u32)) {
+        let sleepers = (self.word.load(Ordering::Relaxed) >> SLEEPERS) as u32;
+        if sleepers == 0 {
+            return;
+        }
+        let first = waiting.cpu() + 1;
+        let next = (first + sleepers.rotate_right(first).trailing_zeros()) % u32::BITS;
+        let bit = 1 << SLEEPERS << next;
+        // If the bit is gone that one is awake, and takes the lock some time.
+        if self.word.fetch_and(!bit, Ordering::Relaxed) & bit != 0 {
+            wake(next);
+            let mut looks = 0..W::LOOKS;
+            while looks.next().is_some() && self.word.load(Ordering::Relaxed) & TAKEN == 0 {
+                waiting.let_pass();
+            }
+        }
     }
 }
 

@@ -1,18 +1,19 @@
 //! The local APIC in xAPIC mode (Intel SDM 3A, chapter 11) and the I/O APICs (82093AA data sheet).
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use ukernel_core::{LineMask, PhysAddr};
+use ukernel_core::{LineMask, MAX_CPUS, PhysAddr};
 
 use crate::object_store::physical_to_virtual;
 use crate::port;
 
 /// Vector of the local APIC's timer.
-pub const TIMER_VECTOR: u8 = 0xf0;
+pub const TIMER_VECTOR: u8 = 0xe0;
 /// Another processor asks this one to choose anew who runs.
-pub const SUMMONS_VECTOR: u8 = 0xf1;
-/// Another processor calls this one, and waits.
-pub const CALL_VECTOR: u8 = 0xf2;
+pub const SUMMONS_VECTOR: u8 = 0xe1;
+/// Another processor calls this one, and waits, or wakes it. In a class of its own above all others, so that it arrives while others
+/// are in service (Intel SDM 3A, 11.8.3.1).
+pub const CALL_VECTOR: u8 = 0xf0;
 /// Vector of spurious interrupts: no end-of-interrupt for those.
 pub const SPURIOUS_VECTOR: u8 = 0xff;
 
@@ -38,9 +39,31 @@ const START_UP: u32 = 0x4600;
 /// Where the local APICs are: each processor finds its own there.
 static BASE: AtomicU64 = AtomicU64::new(0);
 
+/// The numbers of the processors' local APICs.
+static IDS: [AtomicU8; MAX_CPUS] = [const { AtomicU8::new(0) }; MAX_CPUS];
+
 /// The interrupt in service was taken, on this processor.
 pub(crate) fn end_of_interrupt() {
-    LocalApic { base: BASE.load(Ordering::Relaxed), ticks_per_stamp: 0 }.end_of_interrupt();
+    own().end_of_interrupt();
+}
+
+/// Note the number of a processor's local APIC.
+pub(crate) fn set_id(cpu: usize, id: u8) {
+    IDS[cpu].store(id, Ordering::Relaxed);
+}
+
+/// Interrupt another processor.
+pub(crate) fn interrupt(cpu: usize, vector: u8) {
+    own().command(IDS[cpu].load(Ordering::Relaxed), FIXED | u32::from(vector));
+}
+
+/// Let interrupts reach this processor, the timer's not yet.
+pub(crate) fn enable() {
+    own().enable();
+}
+
+fn own() -> LocalApic {
+    LocalApic { base: BASE.load(Ordering::Relaxed), ticks_per_stamp: 0 }
 }
 
 /// The local APIC of this processor.
@@ -80,11 +103,6 @@ impl LocalApic {
         while self.read(COMMAND) & SENDING != 0 {
             core::hint::spin_loop();
         }
-    }
-
-    /// Interrupt the processor with this local APIC.
-    pub(crate) fn interrupt(&self, target: u8, vector: u8) {
-        self.command(target, FIXED | u32::from(vector));
     }
 
     /// Reset a processor; it waits for `start_up`.

@@ -12,10 +12,11 @@
 use core::arch::asm;
 
 use ukernel_core::Context;
+use ukernel_core::lock::Taken;
 
 use crate::apic::CALL_VECTOR;
 use crate::cpu::per_cpu;
-use crate::{panic, remote};
+use crate::{apic, panic, remote};
 
 /// Bytes between the stubs of two vectors.
 const STUB_BYTES: u64 = 16;
@@ -29,7 +30,7 @@ pub trait Handlers {
     fn system_call();
     /// The running thread raised an exception.
     fn exception(vector: u8, error_code: u64, address: u64);
-    /// An interrupt arrived.
+    /// An interrupt arrived, or (with the vector of calls) the running thread was taken away.
     fn interrupt(vector: u8);
 }
 
@@ -49,8 +50,8 @@ pub(crate) fn stub_address(vector: usize) -> u64 {
 
 /// Take the big lock, for an event that came without it.
 #[inline(always)]
-pub fn lock() {
-    remote::lock();
+pub fn lock() -> Taken {
+    remote::lock()
 }
 
 /// Give the big lock back and continue the running thread in user space.
@@ -73,15 +74,37 @@ fn go_back() -> ! {
 /// Wait for an interrupt, with nobody running and without the big lock.
 pub fn idle() {
     remote::unlock();
+    halt();
+    remote::lock();
+}
+
+/// Wait for an interrupt.
+pub(crate) fn halt() {
     // SAFETY: the handlers only note the interrupt; `sti` takes effect behind `hlt`'s start, so none is missed.
     unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
-    remote::lock();
+    end_noted_calls();
+}
+
+/// Calls that were noted in a window are no news: whoever is in the kernel looks for them anyway. The next one is to arrive.
+fn end_noted_calls() {
+    // SAFETY: as in `look_for_interrupts`.
+    let cpu = unsafe { &mut *per_cpu() };
+    if cpu.noted == 0 {
+        return;
+    }
+    let (word, bit) = (usize::from(CALL_VECTOR / 64), 1 << (CALL_VECTOR % 64));
+    if cpu.pending[word] & bit != 0 {
+        cpu.pending[word] &= !bit;
+        cpu.noted = u64::from(cpu.pending != [0; 4]);
+        apic::end_of_interrupt();
+    }
 }
 
 /// Open a window for interrupts; whether one was noted.
 pub fn look_for_interrupts() -> bool {
     // SAFETY: the handlers only note the interrupt.
     unsafe { asm!("sti", "nop", "cli", options(nostack)) };
+    end_noted_calls();
     // SAFETY: the per-CPU block is touched only by its own processor, and interrupts are off again.
     unsafe { (*per_cpu()).noted != 0 }
 }
@@ -112,8 +135,10 @@ macro_rules! install_handlers {
     ($handlers:ty) => {
         #[unsafe(no_mangle)]
         extern "C" fn banyan_handle_system_call() -> ! {
-            $crate::entry::lock();
-            if !<$handlers as $crate::entry::Handlers>::fast_system_call() {
+            // The fast path looks for no interrupts.
+            if $crate::entry::lock() == $crate::Taken::Later
+                || !<$handlers as $crate::entry::Handlers>::fast_system_call()
+            {
                 general_system_call();
             }
             $crate::entry::resume()
@@ -137,8 +162,8 @@ pub fn dispatch<H: Handlers>(context: &Context) -> ! {
     let vector = (context.resume.0 - 1) as u8;
     if vector == CALL_VECTOR {
         remote::serve();
+        apic::end_of_interrupt();
         if !crate::cpu::is_unloaded() {
-            crate::apic::end_of_interrupt();
             go_back();
         }
     }

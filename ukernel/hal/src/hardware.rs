@@ -4,7 +4,7 @@ use ukernel_core::{
     Cpu, Fpu, IoFault, IoTables, IoView, LineMask, MAX_CPUS, Machine, Object, PhysAddr, Ref, RemoteCall, Source, Thread,
 };
 
-use crate::apic::{CALL_VECTOR, IoApic, LocalApic, MAX_IO_APICS, SUMMONS_VECTOR};
+use crate::apic::{self, CALL_VECTOR, IoApic, LocalApic, MAX_IO_APICS, SUMMONS_VECTOR};
 use crate::object_store::{self, physical_to_virtual};
 use crate::processors::Starter;
 use crate::vtd::{self, Iommu, Remapped, Trigger};
@@ -25,9 +25,8 @@ pub struct Hardware {
     time_stamp_hz: u64,
     /// A root without user mappings.
     kernel_root: PhysAddr,
-    /// How many processors there are, and the numbers of their local APICs.
+    /// How many processors there are.
     cpus: usize,
-    apic_ids: [u8; MAX_CPUS],
 }
 
 impl Hardware {
@@ -35,9 +34,8 @@ impl Hardware {
     pub fn new(local_apic: LocalApic, io_apics: [Option<IoApic>; MAX_IO_APICS], time_stamp_hz: u64) -> Self {
         let kernel_root = cpu::root();
         remote::set_kernel_root(kernel_root);
-        let mut apic_ids = [0; MAX_CPUS];
-        apic_ids[0] = local_apic.id() as u8;
-        Self { local_apic, io_apics, iommu: None, time_stamp_hz, kernel_root, cpus: 1, apic_ids }
+        apic::set_id(0, local_apic.id() as u8);
+        Self { local_apic, io_apics, iommu: None, time_stamp_hz, kernel_root, cpus: 1 }
     }
 
     /// Let devices be held by the IOMMU from now on; `io_apics` says how the I/O APICs name themselves to it.
@@ -57,13 +55,17 @@ impl Hardware {
     /// Start the other processors, with these local APICs; each goes on in `main`, when it gets the big lock. `page`: four pages
     /// of RAM below 1 MiB, used meanwhile. Stops at one that does not start.
     pub fn start_processors(&mut self, apic_ids: impl Iterator<Item = u8>, page: PhysAddr, main: extern "C" fn() -> !) {
-        let own = self.apic_ids[0];
+        let own = self.local_apic.id() as u8;
         let mut starter = Starter::new(self.local_apic, self.time_stamp_hz, self.kernel_root, page, main);
         for id in apic_ids.filter(|id| *id != own) {
-            if self.cpus == MAX_CPUS || !starter.start(self.cpus, id) {
+            if self.cpus == MAX_CPUS {
                 return;
             }
-            self.apic_ids[self.cpus] = id;
+            // It may wait for the lock before `start` has returned.
+            apic::set_id(self.cpus, id);
+            if !starter.start(self.cpus, id) {
+                return;
+            }
             self.cpus += 1;
         }
     }
@@ -163,13 +165,13 @@ impl Machine for Hardware {
     }
 
     fn summon(&mut self, cpu: usize) {
-        self.local_apic.interrupt(self.apic_ids[cpu], SUMMONS_VECTOR);
+        apic::interrupt(cpu, SUMMONS_VECTOR);
     }
 
     fn call(&mut self, cpus: u32, what: RemoteCall) {
         remote::begin(cpus, what);
         for cpu in (0..self.cpus).filter(|cpu| cpus & 1 << cpu != 0) {
-            self.local_apic.interrupt(self.apic_ids[cpu], CALL_VECTOR);
+            apic::interrupt(cpu, CALL_VECTOR);
         }
         remote::wait();
     }

@@ -47,3 +47,4 @@ pub mod vtd;
 
 pub use hardware::Hardware;
 pub use object_store::{DIRECT_MAP, physical_to_virtual, read_physical};
+pub use ukernel_core::lock::Taken;

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use ukernel_core::PhysAddr;
 
-use crate::apic::LocalApic;
+use crate::apic::{self, LocalApic};
 use crate::object_store::{set_word, word};
 use crate::{clock, cpu, remote};
 
@@ -129,6 +129,7 @@ impl Starter {
 /// A new processor is in long mode, on its own stack.
 extern "C" fn go_on(index: usize) -> ! {
     cpu::set_up(index);
+    apic::enable();
     STARTED.store(index + 1, Ordering::Release);
     remote::lock();
     let main: *const () = core::ptr::without_provenance(MAIN.load(Ordering::Relaxed));

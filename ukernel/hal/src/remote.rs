@@ -6,13 +6,14 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use ukernel_core::lock::{BigLock, Calls};
+use ukernel_core::lock::{BigLock, Calls, Taken, Waiting};
 use ukernel_core::{PhysAddr, Ref, RemoteCall, Thread};
 
+use crate::apic::{self, CALL_VECTOR};
 use crate::hardware::keeps_gs;
-use crate::{cpu, object_store};
+use crate::{cpu, entry, object_store};
 
-static LOCK: BigLock = BigLock::new(AtomicU32::new(0), AtomicU32::new(0));
+static LOCK: BigLock = BigLock::new(AtomicU64::new(0));
 static CALLS: Calls = Calls::new(AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
 static KERNEL_ROOT: AtomicU64 = AtomicU64::new(0);
 
@@ -20,13 +21,11 @@ pub(crate) fn set_kernel_root(root: PhysAddr) {
     KERNEL_ROOT.store(root.0, Ordering::Relaxed);
 }
 
-/// Take the big lock: from here on the kernel's state is this processor's.
+/// Take the big lock: from here on the kernel's state is this processor's. Where it had to wait, interrupts may have been
+/// noted.
 #[inline(always)]
-pub(crate) fn lock() {
-    LOCK.acquire(|| {
-        serve();
-        core::hint::spin_loop();
-    });
+pub(crate) fn lock() -> Taken {
+    LOCK.acquire(Here)
 }
 
 /// Whether other processors wait for the big lock, which this one has.
@@ -37,7 +36,31 @@ pub(crate) fn is_lock_wanted() -> bool {
 /// Give the big lock back.
 #[inline(always)]
 pub(crate) fn unlock() {
-    LOCK.release();
+    LOCK.release(Here, |cpu| apic::interrupt(cpu as usize, CALL_VECTOR));
+}
+
+/// This processor.
+struct Here;
+
+impl Waiting for Here {
+    const LOOKS: u32 = 100;
+
+    fn cpu(&self) -> u32 {
+        cpu::index() as u32
+    }
+
+    fn let_pass(&self) {
+        core::hint::spin_loop();
+    }
+
+    fn pause(&mut self) {
+        serve();
+        self.let_pass();
+    }
+
+    fn sleep(&mut self) {
+        entry::halt();
+    }
 }
 
 /// Start a call.

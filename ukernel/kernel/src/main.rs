@@ -44,9 +44,10 @@ fn interrupt(kernel: &mut Kernel<Hardware>, vector: u8) {
     match vector {
         TIMER_VECTOR => kernel.timer_interrupt(),
         SPURIOUS_VECTOR => {}
-        // What they ask for was done under way, or is done by choosing who runs.
         FAULT_VECTOR => kernel.io_fault_interrupt(),
-        SUMMONS_VECTOR | CALL_VECTOR => kernel.machine.end_of_interrupt(),
+        // It was served already; what is left is to choose who runs.
+        CALL_VECTOR => {}
+        SUMMONS_VECTOR => kernel.machine.end_of_interrupt(),
         _ => kernel.interrupt(vector),
     }
 }

@@ -27,7 +27,7 @@ const OTHER_PAGES: u64 = 3 + MAX_UNITS as u64;
 /// Pages that the IOMMU's tables take.
 pub const PAGES: u64 = OTHER_PAGES + CONTEXT_PAGES;
 /// Vector of the interrupt that tells faults.
-pub const FAULT_VECTOR: u8 = 0xf3;
+pub const FAULT_VECTOR: u8 = 0xe2;
 
 /// Why an IOMMU is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
