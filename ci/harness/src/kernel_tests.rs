@@ -27,12 +27,17 @@ const PROCESSORS_SOURCE: &str = include_str!("../../../userland/native/kernel-te
 static PROCESSORS: Suite = Suite::new("kernel, several processors", PREFIX, PROCESSORS_SOURCE, || {
     run(tests_bench("kernel-processors")?.paced(Pace::Free(4)), "processors=1\n", LIMIT)
 });
+/// The tests of who gets which processor, which run in turn.
+const BALANCE_SOURCE: &str = include_str!("../../../userland/native/kernel-test/src/tests/balance.rs");
+static BALANCE: Suite = Suite::new("kernel, processors in turn", PREFIX, BALANCE_SOURCE, || {
+    run(tests_bench("kernel-balance")?.paced(Pace::Counted(4)), "processors=2\n", LIMIT)
+});
 
 /// The tests.
 #[must_use]
 pub fn tests() -> Vec<Trial> {
     let ceilings = trial("kernel: what has a ceiling is below it", ceilings);
-    [&SUITE, &PROCESSORS].into_iter().flat_map(Suite::trials).chain([ceilings]).collect()
+    [&SUITE, &PROCESSORS, &BALANCE].into_iter().flat_map(Suite::trials).chain([ceilings]).collect()
 }
 
 /// Everything was measured, in a few rounds, and what has a ceiling is below it.

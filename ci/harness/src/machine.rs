@@ -21,8 +21,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 /// How many processors a machine has, and how they run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
-    /// One, and the clock counts its instructions.
-    Counted,
+    /// So many, in turn, and the clock counts their instructions.
+    Counted(u8),
     /// So many, each for itself and as fast as it can.
     Free(u8),
 }
@@ -55,7 +55,7 @@ impl Bench {
         let _lock = workspace::lock()?;
         let tools = setup::ensure()?;
         let programs = build(&tools)?;
-        Ok(Self { tools, programs, pace: Pace::Counted, folder: workspace::own(name)?, files: Vec::new() })
+        Ok(Self { tools, programs, pace: Pace::Counted(1), folder: workspace::own(name)?, files: Vec::new() })
     }
 
     /// The same, for a machine that runs like this.
@@ -109,7 +109,9 @@ fn machine(tools: &setup::Tools, image: &image::Image, log: &Path, pace: Pace) -
     command.args("-M q35 -nodefaults -no-reboot -no-user-config -display none -vga none".split(' '));
     command.args("-cpu max,-erms,-fsrm -m 512M".split(' '));
     match pace {
-        Pace::Counted => command.args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", "1"]),
+        Pace::Counted(cpus) => {
+            command.args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp"]).arg(cpus.to_string())
+        }
         Pace::Free(cpus) => command.args(["-accel", "tcg,thread=multi", "-smp"]).arg(cpus.to_string()),
     };
     command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-debugcon"]);

@@ -218,8 +218,8 @@ pub struct Run {
     /// Memory of the machine, as in 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = parse_size)]
     pub mem: u64,
-    /// Processors of the machine
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=32))]
+    /// Processors of the machine (otherwise as many as BANYAN_SMP says)
+    #[arg(long, value_name = "N", default_value_t = banyan::run::usual_cpus(), value_parser = clap::value_parser!(u8).range(1..=32))]
     pub smp: u8,
     /// Put devices behind an IOMMU (Intel VT-d): they reach what their drivers map for them
     #[arg(long)]

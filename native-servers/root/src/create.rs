@@ -40,6 +40,7 @@ pub struct Maker {
     pub boot_options: &'static str,
     /// Frequency of the time-stamp counter.
     pub tsc_hz: u64,
+    cpus: u64,
     supply: Supply,
     /// The root task's own endpoint.
     system: Cap<Endpoint>,
@@ -69,7 +70,7 @@ impl Maker {
         manifest: Manifest,
         archive: Archive<'static>,
         boot_options: &'static str,
-        tsc_hz: u64,
+        (tsc_hz, cpus): (u64, u64),
         (supply, system): (Supply, Cap<Endpoint>),
     ) -> Self {
         let endpoints = ROOT_ENDPOINTS.map(|name| (name.into(), system)).into();
@@ -78,6 +79,7 @@ impl Maker {
             archive,
             boot_options,
             tsc_hz,
+            cpus,
             supply,
             system,
             endpoints,
@@ -223,6 +225,7 @@ impl Maker {
         StartInfo {
             name: name_bytes(&task.name).expect("the manifest's names are short"),
             tsc_hz: self.tsc_hz,
+            cpus: self.cpus,
             priority: task.priority.into(),
             fpu: task.fpu.into(),
             base,

@@ -93,5 +93,5 @@ fn maker(endpoint: Cap<Endpoint>) -> Result<Maker, String> {
     let options = archive.contents("options").unwrap_or_default();
     let options = core::str::from_utf8(options).map_err(|_| "the boot options are not UTF-8")?;
     boot_options::apply(&mut manifest, options).map_err(|problem| format!("the boot options: {problem}"))?;
-    Ok(Maker::new(manifest, archive, options, info.tsc_hz, (Supply::new(info), endpoint)))
+    Ok(Maker::new(manifest, archive, options, (info.tsc_hz, info.cpus), (Supply::new(info), endpoint)))
 }

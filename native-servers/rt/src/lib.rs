@@ -22,6 +22,7 @@ mod os;
 mod os;
 
 pub mod cap;
+pub mod cpu;
 pub mod env;
 pub mod layout;
 #[cfg_attr(target_os = "linux", expect(dead_code, reason = "there is no kernel log on the host"))]

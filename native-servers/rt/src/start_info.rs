@@ -56,6 +56,8 @@ pub struct StartInfo {
     pub name: [u8; MAX_NAME],
     /// Frequency of the time-stamp counter, in Hz.
     pub tsc_hz: u64,
+    /// Number of processors.
+    pub cpus: u64,
     /// Priority of the task's threads.
     pub priority: u64,
     /// 1: threads start with FPU state.
@@ -106,7 +108,7 @@ pub struct StartInfo {
 
 const _: () = assert!(size_of::<StartInfo>() <= 4096);
 // No gaps: see `as_bytes`.
-const _: () = assert!(size_of::<StartInfo>() == MAX_NAME + 23 * 8 + MAX_GRANTS * size_of::<Grant>());
+const _: () = assert!(size_of::<StartInfo>() == MAX_NAME + 24 * 8 + MAX_GRANTS * size_of::<Grant>());
 const _: () = assert!(size_of::<Grant>() == MAX_NAME + 5 * 8);
 
 impl StartInfo {
@@ -114,6 +116,7 @@ impl StartInfo {
     pub const EMPTY: Self = Self {
         name: [0; MAX_NAME],
         tsc_hz: 1_000_000_000,
+        cpus: 1,
         priority: 0,
         fpu: 0,
         base: 0,

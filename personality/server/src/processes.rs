@@ -344,7 +344,7 @@ impl Source {
             last_pid,
             forks: system().forks.load(Ordering::Relaxed),
             faults,
-            processors: 1,
+            processors: rt::cpu::count(),
             tsc_hz: rt::time::tsc_hz(),
             open_files: (vfs::open_file::open_count(), crate::start::open_limit()),
             thread_limit: system().thread_limit as u64,

@@ -229,7 +229,7 @@ calls! {
     200 tkill Full signal::send::sys_tkill, "";
     201 time Full time::clock::sys_time, "";
     202 futex Partial futex::sys_futex, "no priority inheritance";
-    203 sched_setaffinity Full process::schedule::sys_sched_setaffinity, "";
+    203 sched_setaffinity Partial process::schedule::sys_sched_setaffinity, "only the set of all processors";
     204 sched_getaffinity Full process::schedule::sys_sched_getaffinity, "";
     213 epoll_create Full epoll::sys_epoll_create, "";
     217 getdents64 Full fs::directory::sys_getdents64, "";

@@ -211,9 +211,12 @@ pub mod sched_context {
     /// Unbind.
     /// Errors: none.
     pub const UNBIND: u32 = 0x703;
-    /// Make it time of processor `w0`; whoever uses it runs there from now on. InvalidArgument where there is none.
+    /// Make it time of processor `w0`; whoever uses it runs there from now on. With [`ANY_CPU`](sched_context::ANY_CPU), as
+    /// it is made: of any processor, as the kernel finds one idle. Limited time stays where it is in either case.
     /// Errors: InvalidArgument (there is no such processor).
     pub const SET_CPU: u32 = 0x704;
+    /// In place of a processor's number.
+    pub const ANY_CPU: u64 = u64::MAX;
     /// `w0` = nanoseconds used since the last CONSUMED, timeout message or CONFIGURE (of a thread that runs on another
     /// processor: up to when it was last in the kernel).
     /// Errors: InvalidState (the time is unlimited, and not counted).

@@ -18,8 +18,10 @@ use crate::{Kernel, Machine, Object, Ref, Reply, State, Thread};
 #[derive(Clone, Debug)]
 pub struct SchedContext {
     pub(crate) caps: u32,
-    /// The processor whose time it is.
+    /// The processor whose time it is now.
     pub(crate) cpu: u8,
+    /// It may be any other's as well: `balance` decides.
+    pub(crate) floating: bool,
     /// In that processor's list of those that wait for a refill.
     pub(crate) waiting: bool,
     /// Who uses it now: whom it was bound to, or a server that works for that one.
@@ -46,6 +48,7 @@ impl SchedContext {
         Self {
             caps: 0,
             cpu: 0,
+            floating: true,
             waiting: false,
             thread: None,
             lent: None,

@@ -94,6 +94,7 @@ impl<M: Machine> Kernel<M> {
     /// Have another processor choose anew who runs there.
     pub(crate) fn summon(&mut self, cpu: u8) {
         if cpu != self.cpu().index && !core::mem::replace(&mut self.cpu_at_mut(cpu).summoned, true) {
+            self.counters.summons += 1;
             self.machine.summon(cpu.into());
         }
     }

@@ -18,6 +18,10 @@ pub struct Counters {
     pub interrupts: u64,
     /// Faults.
     pub faults: u64,
+    /// Interrupts that had another processor choose anew who runs there.
+    pub summons: u64,
+    /// Threads that went to another processor because it was idle, or since they went on in another's place.
+    pub moves: u64,
     /// Ticks of the time-stamp counter that processors were halted.
     pub idle: u64,
 }
@@ -29,6 +33,8 @@ pub struct Kernel<M: Machine> {
     pub machine: M,
     /// Who gets each interrupt vector.
     pub(crate) vectors: [Option<Ref<Irq>>; 256],
+    /// The processors on which nobody runs and nobody waits to, as bits; with one processor never kept.
+    pub(crate) idle: u32,
     /// Page-table entries changed that processors may have used, since the last shoot-down.
     pub(crate) stale: bool,
     /// The IoSpaces that have devices.
@@ -53,6 +59,7 @@ impl<M: Machine> Kernel<M> {
         Self {
             machine,
             vectors: [None; 256],
+            idle: 0,
             stale: false,
             io_spaces: IoSpaces::default(),
             dead: None,

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod attachment;
+mod balance;
 mod boot;
 mod budget;
 mod call;

@@ -95,10 +95,12 @@ impl<M: Machine> Kernel<M> {
 
     /// Put a thread that can run into its run queue.
     pub(crate) fn enqueue(&mut self, thread: Ref<Thread>, end: End) {
-        let t = self.get_mut(thread);
+        let t = self.get(thread);
         if t.queued || !t.runnable() {
             return;
         }
+        self.place(thread);
+        let t = self.get_mut(thread);
         t.queued = true;
         let (home, priority) = (t.home, usize::from(t.priority));
         let queue = self.push(self.cpu_at(home).run_queues.queues[priority], thread, end);
@@ -165,6 +167,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn hand_over(&mut self, thread: Ref<Thread>) {
         let t = self.get_mut(thread);
         t.state = State::Ready;
+        self.fetch(thread);
         let here = self.cpu();
         let t = self.get(thread);
         if t.home == here.index && i32::from(t.priority) >= here.run_queues.highest() {
@@ -209,6 +212,7 @@ impl<M: Machine> Kernel<M> {
                 }
             }
         }
+        self.note_idle();
         let limited = self.cpu().current.is_some_and(|thread| self.get(thread).limited);
         if limited || self.cpu().account.busy {
             self.start_account();
@@ -222,8 +226,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn pick(&mut self, highest: i32) {
-        self.cpu_mut().current =
-            usize::try_from(highest).ok().and_then(|priority| self.cpu().run_queues.queues[priority].head);
+        let own = usize::try_from(highest).ok().and_then(|priority| self.cpu().run_queues.queues[priority].head);
+        self.cpu_mut().current = own.or_else(|| self.steal());
         if let Some(thread) = self.cpu().current {
             self.dequeue(thread);
             self.start_quantum();
@@ -303,6 +307,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Make a scheduling context another processor's time; whoever uses it moves there.
     pub(crate) fn move_sched_context(&mut self, context: Ref<SchedContext>, cpu: u8) {
+        self.get_mut(context).floating = false;
         if self.get(context).cpu == cpu {
             return;
         }

@@ -22,6 +22,9 @@ const IA32_STAR: u32 = 0xc000_0081;
 const IA32_LSTAR: u32 = 0xc000_0082;
 const IA32_FMASK: u32 = 0xc000_0084;
 const IA32_EFER: u32 = 0xc000_0080;
+/// What `rdtscp` and `rdpid` give user space: the processor's number.
+const IA32_TSC_AUX: u32 = 0xc000_0103;
+const HAS_RDTSCP: u32 = 1 << 27;
 const IA32_GS_BASE: u32 = 0xc000_0101;
 const IA32_KERNEL_GS_BASE: u32 = 0xc000_0102;
 const EFER_SCE_NXE: u64 = 1 | 1 << 11;
@@ -199,6 +202,9 @@ pub fn set_up(index: usize) {
         Msr::new(IA32_FMASK).write(ENTRY_FLAG_MASK);
         Msr::new(IA32_GS_BASE).write(cpu as u64);
         Msr::new(IA32_KERNEL_GS_BASE).write(0);
+        if cpuid(0x8000_0001, 0).edx & HAS_RDTSCP != 0 {
+            Msr::new(IA32_TSC_AUX).write(index as u64);
+        }
     }
 }
 

@@ -102,6 +102,17 @@ pub enum Iommu {
     Present,
 }
 
+/// Processors where nothing else is said: as many as the environment's `BANYAN_SMP` says, or one. So all tests can be run on
+/// several.
+#[must_use]
+pub fn usual_cpus() -> u8 {
+    let said = std::env::var("BANYAN_SMP").ok().and_then(|number| number.parse().ok());
+    said.filter(|cpus| (1..=MOST_CPUS).contains(cpus)).unwrap_or(1)
+}
+
+/// As many as the kernel starts.
+const MOST_CPUS: u8 = 32;
+
 impl Config {
     /// The default system with the default root, in `mode`.
     pub fn new(mode: Mode) -> Self {
@@ -112,7 +123,7 @@ impl Config {
             places: Places::all(Placement::Personality),
             on_crash: OnCrash::Halt,
             memory_bytes: 512 << 20,
-            cpus: 1,
+            cpus: usual_cpus(),
             iommu: Iommu::Absent,
             count_instructions: false,
             debugger: None,

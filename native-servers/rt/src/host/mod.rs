@@ -110,6 +110,14 @@ pub(crate) const fn idle_ns() -> u64 {
     0
 }
 
+pub(crate) fn cpus() -> u32 {
+    1
+}
+
+pub(crate) fn cpu() -> u32 {
+    0
+}
+
 pub(crate) fn tsc_hz() -> u64 {
     1_000_000_000
 }

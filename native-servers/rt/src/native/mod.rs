@@ -26,7 +26,7 @@ use crate::sync::SpinLock;
 use crate::thread::{RawThread, ThreadHandle};
 use crate::{cap, object, own};
 
-pub(crate) use clock::{idle_ns, now_ns, tsc_hz};
+pub(crate) use clock::{cpu, cpus, idle_ns, now_ns, tsc_hz};
 use local::{LOCAL_BYTES, Local};
 pub use root::{boot_archive, root_info, start_root};
 use stack::Stack;

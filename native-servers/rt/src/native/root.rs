@@ -87,6 +87,7 @@ fn describe(info: &RootInfo, untyped: Cap<Untyped>, local: u64, stack: (u64, u64
     StartInfo {
         name: name_bytes("root").expect("four bytes fit"),
         tsc_hz: info.tsc_hz,
+        cpus: info.cpus,
         priority: PRIORITY,
         cap_table: slot::CAP_TABLE,
         vspace: slot::VSPACE,

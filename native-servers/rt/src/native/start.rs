@@ -58,6 +58,7 @@ fn adopt_capabilities(info: &StartInfo) {
     slots::add_free(info.first_free_slot, info.free_slots);
     memory::set_base(info.base);
     clock::set_hz(info.tsc_hz);
+    clock::set_cpus(info.cpus);
     if info.limited != 0 {
         time::limit(info.grants());
     }

@@ -61,15 +61,24 @@ pub fn sys_sched_getaffinity(task: &Task, args: &Args) -> SysResult {
         return Err(Errno::EINVAL);
     }
     check_thread(task, args.int(0))?;
-    write_bytes(args.addr(2), &1u64.to_le_bytes())?;
+    write_bytes(args.addr(2), &all_processors().to_le_bytes())?;
     Ok(SET_BYTES as u64)
 }
 
-/// sched_setaffinity(2): the one processor must be in the set.
+/// All processors, as a set.
+fn all_processors() -> u64 {
+    u64::MAX >> (64 - rt::cpu::count().clamp(1, 64))
+}
+
+/// sched_setaffinity(2): all processors must be in the set; threads cannot be kept from some.
 pub fn sys_sched_setaffinity(task: &Task, args: &Args) -> SysResult {
     check_thread(task, args.int(0))?;
-    let first: u8 = if args.uint(1) == 0 { 0 } else { read_value(args.addr(2))? };
-    if first & 1 == 0 { Err(Errno::EINVAL) } else { Ok(0) }
+    let mut set = [0; SET_BYTES];
+    for (index, byte) in set.iter_mut().enumerate().take(args.uint(1) as usize) {
+        *byte = read_value(args.addr(2).offset(index as u64))?;
+    }
+    let all = all_processors();
+    if u64::from_le_bytes(set) & all == all { Ok(0) } else { Err(Errno::EINVAL) }
 }
 
 fn check_policy(policy: u32, priority: i32) -> Result<()> {
@@ -133,9 +142,9 @@ pub fn sys_sched_rr_get_interval(task: &Task, args: &Args) -> SysResult {
 
 /// getcpu(2)
 pub fn sys_getcpu(_task: &Task, args: &Args) -> SysResult {
-    for address in [args.addr(0), args.addr(1)] {
+    for (address, value) in [(args.addr(0), rt::cpu::current()), (args.addr(1), 0)] {
         if !address.is_null() {
-            write_value(address, &0u32)?;
+            write_value(address, &value)?;
         }
     }
     Ok(0)

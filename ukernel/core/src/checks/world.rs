@@ -309,11 +309,11 @@ impl World {
 impl Kernel<Simulation> {
     /// Become a copy.
     fn copy_from(&mut self, other: &Self) {
-        let Self { machine, vectors, stale, dead, ring, trace_slot, threads_made, threads, counters, io_spaces } =
+        let Self { machine, vectors, idle, stale, dead, ring, trace_slot, threads_made, threads, counters, io_spaces } =
             other;
         self.machine.copy_from(machine);
         (self.vectors, self.dead, self.counters) = (*vectors, *dead, *counters);
-        self.stale = *stale;
+        (self.idle, self.stale) = (*idle, *stale);
         (self.ring, self.trace_slot, self.threads_made) = (*ring, *trace_slot, *threads_made);
         self.io_spaces.clone_from(io_spaces);
         self.threads = *threads;

@@ -19,7 +19,8 @@ mod options;
 mod tests;
 mod world;
 
-use ukernel_user::Cap;
+use ukernel_abi::boot::slot;
+use ukernel_user::{Cap, SchedContext};
 use world::{Place, World};
 
 /// Why a test failed.
@@ -82,8 +83,11 @@ pub fn main(info: &ukernel_abi::boot::RootInfo) -> ! {
     let (chosen, place) = match (only_figures, options::number(info, "processors", 0)) {
         (true, _) => (&[][..], Place::Here),
         (_, 0) => (tests::ALL, Place::Here),
-        _ => (tests::processors::ALL, Place::Elsewhere),
+        (_, 1) => (tests::processors::ALL, Place::Elsewhere),
+        _ => (tests::balance::ALL, Place::Anywhere),
     };
+    // The tests themselves stay where they are.
+    Cap::<SchedContext>::new(slot::SCHED_CONTEXT).set_cpu(0).expect("there is a first processor");
     for (name, test) in chosen {
         let mut world = World::new(info, place);
         match test(&mut world) {

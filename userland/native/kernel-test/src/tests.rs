@@ -1,6 +1,7 @@
 //! The tests, in the order in which they run.
 
 mod attacks;
+pub mod balance;
 mod capabilities;
 mod devices;
 mod endings;

@@ -58,6 +58,8 @@ pub enum Place {
     Here,
     /// On all others, in turn.
     Elsewhere,
+    /// Where the kernel finds a processor idle.
+    Anywhere,
 }
 
 /// Calls of the random attack where the host asks for nothing else.
@@ -138,10 +140,12 @@ impl World {
     /// Time for a thread, where the test's threads are to run.
     pub fn time(&mut self) -> Result<Cap<SchedContext>, Error> {
         let time = self.make::<SchedContext>()?;
-        if self.place == Place::Elsewhere && self.cpus > 1 {
-            time.set_cpu(1 + self.times % (self.cpus - 1))?;
-            self.times += 1;
+        match self.place {
+            Place::Here => time.set_cpu(0)?,
+            Place::Elsewhere => time.set_cpu(1 + self.times % (self.cpus - 1).max(1))?,
+            Place::Anywhere => {}
         }
+        self.times += 1;
         Ok(time)
     }
 

@@ -154,7 +154,7 @@ fn vspaces_in_use_elsewhere_can_go(world: &mut World) -> Outcome {
         let slot = world.slot();
         let part = world.pot.create::<Untyped>(UNTYPED_BYTES, slot)?;
         let (thread, vspace) = endings::spinner_of(world, part)?;
-        (0..round * 50).for_each(|_| core::hint::spin_loop());
+        (0..round).for_each(|_| core::hint::spin_loop());
         match round % 3 {
             0 => world.table.delete(vspace.slot())?,
             1 => world.table.revoke(part.slot())?,
