@@ -118,6 +118,7 @@ fn one_processor_at_a_time_has_the_lock_and_none_sleeps_for_ever() {
         });
         machine.enter(0, || ());
         others.into_iter().for_each(|other| drop(other.join()));
+        assert!(!machine.lock.is_wanted());
     });
 }
 
