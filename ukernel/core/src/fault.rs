@@ -16,6 +16,7 @@ pub(crate) const DEBUG: u8 = 1;
 
 impl<M: Machine> Kernel<M> {
     /// The running thread raised an exception.
+    #[inline]
     pub fn exception(&mut self, vector: u8, error_code: u64, address: u64) {
         self.counters.faults += 1;
         // None: it was pulled away meanwhile (`pull`), and the exception comes again.

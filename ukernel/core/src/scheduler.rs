@@ -207,8 +207,7 @@ impl<M: Machine> Kernel<M> {
             if let Some(thread) = self.cpu().current {
                 self.cpu_mut().active = self.get(thread).vspace;
                 if self.get(thread).context.resume == Resume::STEPPED {
-                    self.exception(DEBUG, 0, 0);
-                    return self.settle();
+                    return self.tell_step();
                 }
             }
         }
@@ -218,6 +217,14 @@ impl<M: Machine> Kernel<M> {
             self.start_account();
         }
         self.cpu().current
+    }
+
+    /// The thread that was to go on has made a step of which nobody was told yet; who runs then.
+    #[cold]
+    #[inline(never)]
+    fn tell_step(&mut self) -> Option<Ref<Thread>> {
+        self.exception(DEBUG, 0, 0);
+        self.settle()
     }
 
     /// This processor was halted from `start` on, as time-stamp, for want of a thread.
