@@ -28,10 +28,16 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A thread is about to wait in its processor's run queue: in that of an idle one, if its own is not.
+    #[inline(always)]
     pub(crate) fn place(&mut self, thread: Ref<Thread>) {
-        if self.idle == 0 {
-            return;
+        if self.idle != 0 {
+            self.place_at_idle(thread);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn place_at_idle(&mut self, thread: Ref<Thread>) {
         let home = self.get(thread).home;
         if self.idle & 1 << home == 0 && self.floats(thread) {
             self.rehome(thread, self.idle.trailing_zeros() as u8);
@@ -41,14 +47,24 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A thread is to go on in place of the current one, which has just blocked.
+    #[inline(always)]
     pub(crate) fn fetch(&mut self, thread: Ref<Thread>) {
-        let (home, here) = (self.get(thread).home, self.cpu().index);
-        if home != here && home != NOWHERE && self.floats(thread) {
-            self.rehome(thread, here);
+        if self.get(thread).home != self.cpu().index {
+            self.fetch_from_elsewhere(thread);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fetch_from_elsewhere(&mut self, thread: Ref<Thread>) {
+        if self.get(thread).home != NOWHERE && self.floats(thread) {
+            self.rehome(thread, self.cpu().index);
         }
     }
 
     /// Nobody waits on this processor: the most urgent thread that waits elsewhere and may run here, now of this one's queue.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn steal(&mut self) -> Option<Ref<Thread>> {
         let count = self.machine.cpus() as u8;
         if count == 1 {
@@ -82,8 +98,13 @@ impl<M: Machine> Kernel<M> {
     #[inline(always)]
     pub(crate) fn note_idle(&mut self) {
         if self.machine.cpus() > 1 {
-            let bit = 1 << self.cpu().index;
-            self.idle = if self.cpu().current.is_none() { self.idle | bit } else { self.idle & !bit };
+            self.note_idle_among_others();
         }
+    }
+
+    #[inline(never)]
+    fn note_idle_among_others(&mut self) {
+        let bit = 1 << self.cpu().index;
+        self.idle = if self.cpu().current.is_none() { self.idle | bit } else { self.idle & !bit };
     }
 }

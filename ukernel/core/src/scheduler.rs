@@ -211,7 +211,6 @@ impl<M: Machine> Kernel<M> {
                 }
             }
         }
-        self.note_idle();
         let limited = self.cpu().current.is_some_and(|thread| self.get(thread).limited);
         if limited || self.cpu().account.busy {
             self.start_account();
@@ -233,8 +232,11 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn pick(&mut self, highest: i32) {
-        let own = usize::try_from(highest).ok().and_then(|priority| self.cpu().run_queues.queues[priority].head);
-        self.cpu_mut().current = own.or_else(|| self.steal());
+        self.cpu_mut().current = match usize::try_from(highest) {
+            Ok(priority) => self.cpu().run_queues.queues[priority].head,
+            Err(_) => self.steal(),
+        };
+        self.note_idle();
         if let Some(thread) = self.cpu().current {
             self.dequeue(thread);
             self.start_quantum();
