@@ -212,10 +212,12 @@ pub(crate) fn raise() {
 
 pub(crate) fn lower() {
     let local = Local::current();
-    local.raised.set(local.raised.get().saturating_sub(1));
-    if local.raised.get() == 0 {
+    let left = local.raised.get().saturating_sub(1);
+    if left == 0 {
+        // Counted as raised until it is not: one that spins above the others and yields would never let them run.
         set_own_priority(priority());
     }
+    local.raised.set(left);
 }
 
 fn set_own_priority(priority: u8) {
