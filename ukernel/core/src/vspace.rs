@@ -31,6 +31,10 @@ pub struct VSpace {
     pub(crate) legacy_root: PhysAddr,
     /// Whose master slot it shares.
     pub(crate) master: Option<Ref<VSpace>>,
+    /// Those that share this one's: they end with its tables. Links in that list.
+    pub(crate) sharers: Option<Ref<VSpace>>,
+    pub(crate) sharer_next: Option<Ref<VSpace>>,
+    pub(crate) sharer_previous: Option<Ref<VSpace>>,
     /// Unused table pages, linked through their first words; 0 ends the list.
     pub(crate) pool: PhysAddr,
     pub(crate) pool_pages: u64,
@@ -60,6 +64,9 @@ impl VSpace {
             root: PhysAddr(0),
             legacy_root: PhysAddr(0),
             master: None,
+            sharers: None,
+            sharer_next: None,
+            sharer_previous: None,
             pool: PhysAddr(0),
             pool_pages: 0,
             numbers,
@@ -154,16 +161,35 @@ impl<M: Machine> Kernel<M> {
         let (v, m) = (self.get(vspace), self.get(master));
         let shared = if m.root == PhysAddr(0) { Leaf(0) } else { self.entry(m.root, MASTER_SLOT) };
         let fresh = v.root != PhysAddr(0) && !v.is_legacy() && v.attachments.is_none() && v.threads.is_none();
-        if !fresh || m.is_legacy() || !shared.present() {
+        if !fresh || vspace == master || m.is_legacy() || !shared.present() {
             return Err(Error::InvalidState);
         }
         let root = v.root;
         let legacy_root = self.take_table(vspace)?;
         self.machine.fill_kernel_half(legacy_root);
         self.set_entry(root, MASTER_SLOT, shared);
+        let next = self.get_mut(master).sharers.replace(vspace);
+        if let Some(next) = next {
+            self.get_mut(next).sharer_previous = Some(vspace);
+        }
         let v = self.get_mut(vspace);
-        (v.legacy_root, v.master) = (legacy_root, Some(master));
+        (v.legacy_root, v.master, v.sharer_next) = (legacy_root, Some(master), next);
         Ok(())
+    }
+
+    /// A VSpace shares no master's slot any more: its tables are about to go.
+    fn leave_master(&mut self, vspace: Ref<VSpace>) {
+        let v = self.get_mut(vspace);
+        let Some(master) = v.master.take() else { return };
+        let (next, previous) = (v.sharer_next.take(), v.sharer_previous.take());
+        match previous {
+            Some(previous) => self.get_mut(previous).sharer_next = next,
+            None => self.get_mut(master).sharers = next,
+        }
+        if let Some(next) = next {
+            self.get_mut(next).sharer_previous = previous;
+        }
+        self.clear(vspace_slot(vspace, VSPACE_SLOTS - 1));
     }
 
     /// Make a thread run in a VSpace; the capability to it is in the thread's slot already.
@@ -217,19 +243,30 @@ impl<M: Machine> Kernel<M> {
         self.clear(slot_of(thread, ThreadSlot::VSpace));
     }
 
-    /// The VSpace is about to lose its tables: take the threads out of it, in pieces.
+    /// The VSpace is about to lose its tables: take the threads out of it and end those that share them, in pieces.
     pub(crate) fn evict(&mut self, vspace: Ref<VSpace>) -> Progress {
-        while let Some(thread) = self.get(vspace).threads {
-            self.put_out(thread);
-            if self.get(vspace).threads.is_some() && self.is_preempted() {
+        loop {
+            let v = self.get(vspace);
+            let sharer = v.sharers;
+            // Who shares another's slot shares out none itself.
+            let inside = sharer.map_or(v.threads, |sharer| self.get(sharer).threads);
+            match (inside, sharer) {
+                (Some(thread), _) => self.put_out(thread),
+                (None, Some(sharer)) => self.kill_vspace(sharer),
+                (None, None) => return Progress::Done,
+            }
+            let v = self.get(vspace);
+            if (v.threads.is_some() || v.sharers.is_some()) && self.is_preempted() {
                 return Progress::Preempted;
             }
         }
-        Progress::Done
     }
 
     /// The VSpace has lost the memory of its tables, or what it shares: nothing can run in it any more.
     pub(crate) fn kill_vspace(&mut self, vspace: Ref<VSpace>) {
+        while let Some(sharer) = self.get(vspace).sharers {
+            self.kill_vspace(sharer);
+        }
         while let Some(thread) = self.get(vspace).threads {
             self.put_out(thread);
         }
@@ -246,6 +283,7 @@ impl<M: Machine> Kernel<M> {
         }
         let v = self.get_mut(vspace);
         (v.root, v.legacy_root, v.pool, v.pool_pages) = (PhysAddr(0), PhysAddr(0), PhysAddr(0), 0);
+        self.leave_master(vspace);
     }
 
     /// Nobody can reach the VSpace any more, and no thread runs in it.

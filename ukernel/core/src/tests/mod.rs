@@ -13,6 +13,7 @@ mod spaces;
 mod steps;
 mod time;
 mod trace;
+mod views;
 mod watch;
 
 use crate::checks::invariants;
