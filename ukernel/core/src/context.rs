@@ -73,6 +73,11 @@ pub const INITIAL_FLAGS: u64 = 0x202;
 const SYSCALL_BYTES: u64 = 2;
 
 impl Context {
+    /// That of a thread whose registers nobody has written: zeros, but what no thread may be without.
+    pub(crate) fn new() -> Self {
+        Self { rflags: INITIAL_FLAGS, resume: Resume::FULL, ..Self::default() }
+    }
+
     /// Make the system call that was just made again, once the thread runs.
     pub(crate) fn repeat_call(&mut self) {
         self.rip = self.rip.wrapping_sub(SYSCALL_BYTES);

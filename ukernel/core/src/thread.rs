@@ -171,7 +171,7 @@ const _: () = assert!(SLOTS_OFFSET + THREAD_SLOTS * 64 <= crate::THREAD_FPU_OFFS
 impl Thread {
     pub(crate) fn new(number: u32, max_priority: u8, makes_time: bool) -> Self {
         Self {
-            context: Context::default(),
+            context: Context::new(),
             root: PhysAddr(0),
             vcpu: None,
             fpu: Fpu::None,

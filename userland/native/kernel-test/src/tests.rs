@@ -123,6 +123,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("writable_pages_are_not_executed", attacks::writable_pages_are_not_executed),
     ("memory_that_may_be_read_is_not_written", attacks::memory_that_may_be_read_is_not_written),
     ("a_stack_overflow_is_a_fault", attacks::a_stack_overflow_is_a_fault),
+    ("a_thread_without_registers_can_be_interrupted", attacks::a_thread_without_registers_can_be_interrupted),
     ("revoked_capabilities_send_nothing", attacks::revoked_capabilities_send_nothing),
     ("one_tasks_memory_is_not_anothers", attacks::one_tasks_memory_is_not_anothers),
     ("random_calls_harm_nobody", attacks::random_calls_harm_nobody),

@@ -9,6 +9,7 @@ use ukernel_user::object::StartRegisters;
 use ukernel_user::{Cap, Endpoint, Memory, Notification, Reply, SchedContext, Thread, Untyped};
 
 use crate::machine::{jump, overflow_code, place, poke};
+use crate::master::sleep;
 use crate::world::{PLAYGROUND, World, park};
 use crate::{Failure, Outcome, attack, check};
 
@@ -105,6 +106,21 @@ pub fn a_stack_overflow_is_a_fault(world: &mut World) -> Outcome {
     check!(told.words[fault::WORD_VECTOR] == 14);
     check!(told.words[fault::WORD_ADDRESS] == STACK - 8 && told.words[fault::WORD_SP] == STACK);
     check!(told.words[fault::WORD_ERROR_CODE] == USER | WRITE);
+    Ok(())
+}
+
+/// Registers that nobody wrote are zeros, but interrupts are on: a loop at address 0 does not keep the processor.
+pub fn a_thread_without_registers_can_be_interrupted(world: &mut World) -> Outcome {
+    let vspace = world.vspace()?;
+    // jmp to itself
+    world.load_code(vspace, &[0xeb, 0xfe], 0)?;
+    let thread = world.make::<Thread>()?;
+    thread.configure(world.table, vspace, Cap::NULL, Cap::NULL, 0)?;
+    thread.set_priority(1)?;
+    world.make::<SchedContext>()?.bind(thread)?;
+    thread.resume()?;
+    sleep(world, 2)?;
+    thread.suspend()?;
     Ok(())
 }
 
