@@ -7,9 +7,10 @@
 //! its account.
 
 use crate::cpu::NOWHERE;
+use crate::scheduler::End;
 use crate::{Kernel, Machine, Ref, SchedContext, Thread};
 
-/// Most threads of one run queue that are looked at for one that may move.
+/// Most threads of one processor that are looked at for one that may move.
 const LOOK_AT: usize = 8;
 
 impl<M: Machine> Kernel<M> {
@@ -17,6 +18,17 @@ impl<M: Machine> Kernel<M> {
     fn floats(&self, thread: Ref<Thread>) -> bool {
         let floating = |context: Ref<SchedContext>| self.get(context).floating && self.get(context).limit.is_none();
         self.get(thread).sched_context.is_some_and(floating)
+    }
+
+    /// A context is any processor's time from now on: whose thread waits goes to an idle one.
+    pub(crate) fn let_float(&mut self, context: Ref<SchedContext>) {
+        self.get_mut(context).floating = true;
+        if let Some(thread) = self.get(context).thread
+            && self.get(thread).queued
+        {
+            self.dequeue(thread);
+            self.enqueue(thread, End::Back);
+        }
     }
 
     /// The thread, which is in no queue, is to run on this processor.
@@ -80,16 +92,23 @@ impl<M: Machine> Kernel<M> {
         found
     }
 
+    /// The most urgent of the first threads that wait on a processor which may run elsewhere.
     fn first_floating(&self, cpu: u8) -> Option<Ref<Thread>> {
         let queues = &self.cpu_at(cpu).run_queues;
-        let highest = usize::try_from(queues.highest()).ok()?;
-        let mut at = queues.queues[highest].head;
-        for _ in 0..LOOK_AT {
-            let thread = at?;
-            if self.floats(thread) {
-                return Some(thread);
+        let (mut priority, mut left) = (queues.highest(), LOOK_AT);
+        while let Ok(level) = usize::try_from(priority) {
+            let mut at = queues.queues[level].head;
+            while let Some(thread) = at {
+                if self.floats(thread) {
+                    return Some(thread);
+                }
+                left -= 1;
+                if left == 0 {
+                    return None;
+                }
+                at = self.get(thread).next;
             }
-            at = self.get(thread).next;
+            priority = queues.highest_below(level);
         }
         None
     }

@@ -37,6 +37,14 @@ impl RunQueues {
         self.highest
     }
 
+    /// The highest priority with a thread below this one, or -1.
+    pub(crate) fn highest_below(&self, priority: usize) -> i32 {
+        let mut below = self.occupied;
+        below[priority / 64..].fill(0);
+        below[priority / 64] = self.occupied[priority / 64] & ((1 << (priority % 64)) - 1);
+        top_of(&below)
+    }
+
     /// The queue of this priority has a thread now.
     fn note_occupied(&mut self, priority: usize) {
         self.occupied[priority / 64] |= 1 << (priority % 64);
@@ -46,9 +54,15 @@ impl RunQueues {
     /// The queue of this priority has none any more.
     fn note_empty(&mut self, priority: usize) {
         self.occupied[priority / 64] &= !(1 << (priority % 64));
-        let top = self.occupied.iter().enumerate().rev().find(|(_, word)| **word != 0);
-        self.highest = top.map_or(-1, |(index, word)| index as i32 * 64 + 63 - word.leading_zeros() as i32);
+        self.highest = top_of(&self.occupied);
     }
+}
+
+/// The number of the last bit that is set, or -1.
+#[inline(always)]
+fn top_of(bits: &[u64; 4]) -> i32 {
+    let top = bits.iter().enumerate().rev().find(|(_, word)| **word != 0);
+    top.map_or(-1, |(index, word)| index as i32 * 64 + 63 - word.leading_zeros() as i32)
 }
 
 /// Which end of a queue.

@@ -141,7 +141,7 @@ impl<M: Machine> Kernel<M> {
             sched_context::SET_CPU => {
                 let [cpu] = self.args(&call)?;
                 if cpu == sched_context::ANY_CPU {
-                    self.get_mut(target).floating = true;
+                    self.let_float(target);
                     return Ok(Outcome::Done);
                 }
                 if cpu >= self.machine.cpus() as u64 {

@@ -1,5 +1,6 @@
 //! Tests of the kernel's logic on a simulated machine.
 
+mod balance;
 mod capabilities;
 mod fast_path;
 mod foreign;
