@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ukernel_core::checks::Violation;
 use ukernel_core::checks::invariants::check;
-use ukernel_core::checks::step::{Step, TICK};
+use ukernel_core::checks::step::Step;
 use ukernel_core::checks::world::World;
 
 use crate::Scenario;
@@ -179,7 +179,7 @@ impl<'a> Explorer<'a> {
         let (length, here) = (self.way_to(index).len(), self.here.digest());
         let mut changed = true;
         for (number, step) in scenario.steps.iter().enumerate() {
-            if step.call != TICK && !self.here.may_be_next(self.here.threads[step.thread]) {
+            if !self.here.may_be_made(step) {
                 continue;
             }
             trail::push(length, *step);

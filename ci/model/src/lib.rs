@@ -10,7 +10,9 @@
 
 mod devices;
 mod explore;
+mod foreign;
 mod pieces;
+mod processors;
 mod scenario;
 mod seen;
 mod trail;

@@ -54,9 +54,9 @@ const TABLE_BITS: u8 = 5;
 const POT_PAGES: u64 = 24;
 const TABLES: u64 = 6;
 /// The window is at the end of each table, which keeps walks short.
-const WINDOW: u64 = (1 << 47) - 4 * PAGE_BYTES;
+pub(crate) const WINDOW: u64 = (1 << 47) - 4 * PAGE_BYTES;
 pub(crate) const READ: u64 = Rights::READ.0 as u64;
-const READ_WRITE: u64 = Rights::READ.0 as u64 | Rights::WRITE.0 as u64;
+pub(crate) const READ_WRITE: u64 = Rights::READ.0 as u64 | Rights::WRITE.0 as u64;
 pub(crate) const ALL: u64 = Rights::ALL.0 as u64;
 
 pub(crate) fn invoke(thread: usize, cap: u64, method: u32, arguments: &[u64]) -> Step {
@@ -95,7 +95,7 @@ pub(crate) fn revoke(thread: usize, slot: u64) -> Step {
 
 /// The world that most scenarios start from, made by system calls of thread 0.
 pub(crate) fn world() -> World {
-    let mut world = shared_table();
+    let mut world = shared_table(1);
     let third = world.threads[2];
     world.handle_faults(world.threads[1], slot::ENDPOINT);
     world.handle_faults(third, slot::SECOND_ENDPOINT);
@@ -106,7 +106,7 @@ pub(crate) fn world() -> World {
 
 /// The same with threads 1 and 2 as servers without time of their own, which wait for calls.
 fn servers() -> World {
-    let mut world = shared_table();
+    let mut world = shared_table(1);
     let start = [
         // Thread 0 runs on time that can be destroyed.
         invoke(1, slot::TIMES[0], sched_context::UNBIND, &[]),
@@ -124,8 +124,10 @@ fn servers() -> World {
 }
 
 /// Three threads and objects; all threads have the same table.
-fn shared_table() -> World {
-    let mut world = World::sized(TABLE_BITS, POT_PAGES * PAGE_BYTES, TABLES);
+pub(crate) fn shared_table(cpus: u8) -> World {
+    // Who is its own processor's master has a master slot as well.
+    let tables = if cpus == 1 { TABLES } else { TABLES + 3 };
+    let mut world = World::with_cpus(cpus, TABLE_BITS, POT_PAGES * PAGE_BYTES, tables);
     let threads = [world.thread(1), world.thread(1), world.thread(1)];
     for (thread, slot) in threads.into_iter().zip(slot::THREADS) {
         world.give_thread(thread, slot);
@@ -242,7 +244,7 @@ fn limit(thread: usize, time: u64, budget: u64, period: u64) -> Step {
 
 /// Two threads on limited time and a server without any, of three priorities; the least urgent hears of timeouts.
 fn limited() -> World {
-    let mut world = shared_table();
+    let mut world = shared_table(1);
     let start = [
         retype(0, ObjectType::Timer, 0, slot::TIMER),
         mint(0, slot::NOTIFICATION, slot::FREE[0], ALL, 1),
@@ -397,7 +399,9 @@ fn spaces() -> Vec<Step> {
 #[must_use]
 pub fn scenarios() -> Vec<Scenario> {
     let mut everything: Vec<Step> = Vec::new();
-    for step in messages().into_iter().chain(capabilities()).chain(spaces()).chain(time()) {
+    for step in
+        messages().into_iter().chain(capabilities()).chain(spaces()).chain(time()).chain(crate::foreign::steps())
+    {
         if !everything.contains(&step) {
             everything.push(step);
         }
@@ -410,6 +414,8 @@ pub fn scenarios() -> Vec<Scenario> {
         ("spaces", world(), spaces()),
         ("pieces", crate::pieces::world(), crate::pieces::steps()),
         ("devices", crate::devices::world(), crate::devices::steps()),
+        ("foreign", crate::foreign::world(), crate::foreign::steps()),
+        ("processors", crate::processors::world(), crate::processors::steps()),
         ("everything", world(), everything),
     ];
     named.into_iter().map(|(name, world, steps)| Scenario { name, world, steps }).collect()

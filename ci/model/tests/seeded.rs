@@ -29,4 +29,8 @@ fn each_seeded_bug_has_a_counterexample() {
     assert!(rights.contains("which is no child of") && rights.contains("CapTable::COPY"), "{rights}");
     let signal = counterexample("seeded-lost-wakeup");
     assert!(signal.contains("a lost wake-up") && signal.contains("Signal slot"), "{signal}");
+    let shootdown = counterexample("seeded-missed-shootdown");
+    assert!(shootdown.contains("remembers what is gone"), "{shootdown}");
+    let pull = counterexample("seeded-missed-pull");
+    assert!(pull.contains("the running thread cannot run") && pull.contains("Thread::SUSPEND"), "{pull}");
 }

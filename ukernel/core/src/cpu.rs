@@ -102,7 +102,7 @@ impl<M: Machine> Kernel<M> {
     /// Before something is done to a thread: if it runs on another processor it stops there, with all its state in its
     /// object, and waits in its run queue. Whatever it was about to ask of the kernel it will ask again.
     pub(crate) fn pull(&mut self, thread: Ref<Thread>) {
-        if self.machine.cpus() > 1 {
+        if self.machine.cpus() > 1 && !crate::seeded::MISSED_PULL {
             self.pull_from(thread);
         }
     }

@@ -24,7 +24,7 @@ impl<M: Machine> Kernel<M> {
             return;
         }
         let others = self.others_in(vspace);
-        if others == 0 {
+        if others == 0 || crate::seeded::MISSED_SHOOTDOWN {
             return;
         }
         let one = end - start == PAGE_BYTES;

@@ -1,15 +1,15 @@
 //! 128 bits that stand for a state, for sets of many millions of states.
 //!
 //! State is what can make a difference to what threads will see: capabilities and their places, objects, page-table words,
-//! order of waiting queues, how far away deadlines and refills are. Not state: counters, the clock itself, memory of objects that are gone, registers that a program fills
+//! order of waiting queues, how far away deadlines and refills are, with several processors who runs where. Not state: counters, the clock itself, memory of objects that are gone, registers that a program fills
 //! before its next call ([`World::tidy`] resets these), and which of the threads that can run the scheduler would pick
 //! (an explorer picks each of them, and makes it the running one before its call).
 
 use super::simulation::Simulation;
 use super::world::World;
 use crate::{
-    Attachment, Cap, CapTable, Content, Endpoint, Fpu, IoMapping, IoSpace, Irq, IrqSource, Kernel, Notification,
-    Object, Ref, Reply, SchedContext, Slot, State, Thread, Timer, VSpace, Vcpu,
+    Attachment, Cap, CapTable, Content, Endpoint, Fpu, IoMapping, IoSpace, Irq, IrqSource, Kernel, Machine,
+    Notification, Object, Ref, Reply, SchedContext, Slot, State, Thread, Timer, VSpace, Vcpu,
 };
 
 /// Odd constants without pattern: fractional bits of the square roots of 2, 3 and 5.
@@ -47,7 +47,7 @@ impl World {
             d.add(at.address());
             slot(held, d);
         }
-        each(kernel, d, thread);
+        each(kernel, d, |t, d| thread(kernel, t, d));
         each(kernel, d, endpoint);
         each(kernel, d, reply);
         each(kernel, d, notification);
@@ -59,9 +59,15 @@ impl World {
         each(kernel, d, |t: &CapTable, d| {
             d.pair(t.slots | u64::from(t.burial.listed) << 20, t.caps.into());
         });
-        for step in self.unfinished.iter().flatten() {
-            d.pair(step.cap, step.method.into());
+        for step in self.unfinished.iter().chain(&self.doors) {
+            d.add(step.is_some().into());
+            let Some(step) = step else { continue };
+            d.pair(step.cap | step.call << 16 | (step.thread as u64) << 24, step.method.into());
             step.words.into_iter().for_each(|word| d.add(word));
+            d.pair(step.reply, step.endpoint);
+        }
+        if kernel.machine.cpus() > 1 {
+            processors(kernel, d);
         }
         let now = kernel.machine.now;
         each(kernel, d, |c: &SchedContext, d| sched_context(c, now, d));
@@ -144,7 +150,7 @@ fn cap(cap: Cap, d: &mut Digest) {
     }
 }
 
-fn thread(t: &Thread, d: &mut Digest) {
+fn thread(kernel: &Kernel<Simulation>, t: &Thread, d: &mut Digest) {
     match t.state {
         State::Stopped => d.add(0),
         State::Ready => d.add(1),
@@ -171,7 +177,7 @@ fn thread(t: &Thread, d: &mut Digest) {
     }
     // Links matter where they are those of a waiting queue; the order of the run queue does not.
     d.add(t.progress);
-    d.link(if t.queued { None } else { t.next });
+    d.link(if t.queued && kernel.machine.cpus() == 1 { None } else { t.next });
     d.link(t.sched_context);
     d.link(t.table);
     d.link(t.vspace);
@@ -187,8 +193,22 @@ fn thread(t: &Thread, d: &mut Digest) {
         t.page.map_or(0, |page| page.0),
     );
     if t.foreign {
-        d.add(t.kicked.into());
+        d.pair(t.kicked.into(), t.fault_words[0]);
         t.context.state_words().into_iter().for_each(|word| d.add(word));
+    }
+    if t.vcpu.is_some_and(|vcpu| kernel.get(vcpu).foreign != 0) {
+        t.context.state_words().into_iter().for_each(|word| d.add(word));
+    }
+}
+
+/// With several processors: who runs where, and who was told to choose anew.
+fn processors(kernel: &Kernel<Simulation>, d: &mut Digest) {
+    for index in 0..kernel.machine.cpus() {
+        let cpu = kernel.machine.cpu_at(index);
+        d.pair(cpu.summoned.into(), (kernel.idle >> index & 1).into());
+        d.link(cpu.current);
+        d.link(cpu.active);
+        d.add(kernel.machine.processor(index).root.0);
     }
 }
 
@@ -196,6 +216,7 @@ fn thread(t: &Thread, d: &mut Digest) {
 fn sched_context(c: &SchedContext, now: u64, d: &mut Digest) {
     d.link(c.thread);
     d.link(c.lent);
+    d.pair(c.cpu.into(), c.floating.into());
     if let Some(limit) = &c.limit {
         d.pair(limit.budget, limit.period);
         d.add(c.waiting.into());
@@ -264,7 +285,8 @@ fn io_mapping(m: &IoMapping, d: &mut Digest) {
 }
 
 fn vcpu(v: &Vcpu, d: &mut Digest) {
-    d.pair(v.foreign, v.kicked);
+    d.pair(v.foreign, v.kicked | (v.fixup_count as u64) << 1);
+    d.pair(v.master_rip, v.master_rsp);
     d.link(v.thread);
     d.add(v.page.map_or(0, |page| page.0));
 }

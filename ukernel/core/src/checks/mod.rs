@@ -2,8 +2,10 @@
 //!
 //! * [`simulation`]: a [`Machine`](crate::Machine) of typed stores that is cheap to copy, compare and search
 //! * [`iommu`]: the IOMMU of that machine, where a test wants one
+//! * [`processor`]: what each processor of it holds by itself
 //! * [`world`]: a kernel on it, with tables, a VSpace and threads that make system calls by function calls
-//! * [`step`]: one system call as data: made, printed, and its promises checked
+//! * [`step`]: one system call as data: made, and its promises checked; `print` has it in words
+//! * [`moves`]: what else can happen: foreign code, state pages, processors that wait for the kernel
 //! * [`invariants`]: what must hold after each step; the list is in `ukernel/README.md`
 //! * [`digest`]: what of all this is state, as 128 bits
 //!
@@ -12,6 +14,9 @@
 pub mod digest;
 pub mod invariants;
 pub mod iommu;
+pub mod moves;
+mod print;
+pub mod processor;
 pub mod simulation;
 pub mod step;
 mod store;

@@ -12,6 +12,7 @@ use ukernel_abi::PAGE_BYTES;
 use ukernel_abi::object::SLOT_BYTES;
 
 use super::iommu::Iommu;
+use super::processor::Processor;
 use super::store::{Store, Words};
 use crate::{
     Attachment, CapTable, Cpu, Endpoint, IoFault, IoMapping, IoSpace, IoTables, IoView, Irq, LineMask, Machine,
@@ -91,6 +92,7 @@ pub struct Simulation {
     objects: Objects,
     words: Words,
     cpus: Vec<Cpu>,
+    processors: Vec<Processor>,
     /// The processor that the kernel runs on now.
     pub here: usize,
     /// The time-stamp counter.
@@ -115,6 +117,7 @@ impl Simulation {
             objects: Objects::default(),
             words: Words::default(),
             cpus: (0..count).map(Cpu::new).collect(),
+            processors: (0..count).map(|_| Processor::default()).collect(),
             here: 0,
             now: 0,
             interrupt: false,
@@ -125,6 +128,24 @@ impl Simulation {
     /// Give it one more processor.
     pub fn add_cpu(&mut self) {
         self.cpus.push(Cpu::new(self.cpus.len() as u8));
+        self.processors.push(Processor::default());
+    }
+
+    /// A processor as it is outside the kernel.
+    #[must_use]
+    pub fn processor(&self, index: usize) -> &Processor {
+        &self.processors[index]
+    }
+
+    pub(super) fn processor_mut(&mut self, index: usize) -> &mut Processor {
+        &mut self.processors[index]
+    }
+
+    /// The root that a thread's code translates through.
+    pub(super) fn root_of(&self, thread: Ref<Thread>) -> PhysAddr {
+        let t = self.get(thread);
+        let foreign = t.vcpu.map(|vcpu| self.get(vcpu)).filter(|vcpu| vcpu.foreign != 0);
+        foreign.map_or(t.root, |vcpu| PhysAddr(vcpu.legacy_root))
     }
 
     /// What happens from now on happens on this processor.
@@ -183,10 +204,11 @@ impl Simulation {
 
     /// Become a copy.
     pub fn copy_from(&mut self, other: &Self) {
-        let Self { objects, words, cpus, here, now, interrupt, iommu } = other;
+        let Self { objects, words, cpus, processors, here, now, interrupt, iommu } = other;
         self.objects.copy_from(objects);
         self.words.copy_from(words);
         self.cpus.clone_from(cpus);
+        self.processors.clone_from(processors);
         self.here = *here;
         (self.now, self.interrupt) = (*now, *interrupt);
         self.iommu.clone_from(iommu);
@@ -225,7 +247,11 @@ impl Machine for Simulation {
         &mut self.cpus[index]
     }
     fn summon(&mut self, _: usize) {}
-    fn call(&mut self, _: u32, _: RemoteCall) {}
+    fn call(&mut self, cpus: u32, what: RemoteCall) {
+        assert_eq!(cpus & 1 << self.here, 0, "a processor does not call itself");
+        let called = self.processors.iter_mut().enumerate().filter(|(index, _)| cpus & 1 << index != 0);
+        called.for_each(|(_, processor)| processor.serve(what));
+    }
     fn zero(&mut self, at: PhysAddr, bytes: u64) {
         self.words.zero(at.0, bytes);
     }
@@ -246,12 +272,29 @@ impl Machine for Simulation {
         page.0
     }
     fn fill_kernel_half(&mut self, _: PhysAddr) {}
-    fn invalidate(&mut self, _: u64) {}
-    fn invalidate_all(&mut self) {}
-    fn switch(&mut self, _: Option<Ref<Thread>>, _: Option<Ref<Thread>>) {}
-    fn switch_plain(&mut self, _: Ref<Thread>, _: Ref<Thread>) {}
-    fn reload(&mut self, _: Ref<Thread>) {}
-    fn retire_root(&mut self) {}
+    fn invalidate(&mut self, address: u64) {
+        self.processors[self.here].forget(address);
+    }
+    fn invalidate_all(&mut self) {
+        self.processors[self.here].remembered.clear();
+    }
+    fn switch(&mut self, _: Option<Ref<Thread>>, to: Option<Ref<Thread>>) {
+        self.processors[self.here].runs = to;
+        if let Some(to) = to {
+            self.reload(to);
+        }
+    }
+    fn switch_plain(&mut self, from: Ref<Thread>, to: Ref<Thread>) {
+        assert!(self.get(from).plain && self.get(to).plain, "more than registers is to be switched");
+        self.switch(Some(from), Some(to));
+    }
+    fn reload(&mut self, thread: Ref<Thread>) {
+        let root = self.root_of(thread);
+        self.processors[self.here].load(root);
+    }
+    fn retire_root(&mut self) {
+        self.processors[self.here].load(PhysAddr(0));
+    }
     fn root_writes(&self) -> u64 {
         0
     }

@@ -3,13 +3,14 @@
 //! Beyond the invariants, some calls promise something that only shows when before and after are compared: revocation
 //! leaves no descendant, fresh memory is nobody else's, a signal reaches the word or a waiter.
 
-use core::fmt;
 use std::vec::Vec;
 
-use ukernel_abi::invoke::{attachment, cap_table, memory, sched_context, thread, timer, untyped, vspace};
+use ukernel_abi::invoke::{cap_table, timer, untyped, vspace};
+use ukernel_abi::vcpu::REGISTER_WORDS;
 use ukernel_abi::{Call, MessageInfo, MessagePage};
 
 use super::invariants::spaces::{table_pages, user_ranges};
+use super::moves::{ENTER, FOREIGN, registers};
 use super::world::World;
 use super::{Violation, must};
 use crate::{Cap, Machine, Notification, Ref, Slot, SlotRef, State, Thread};
@@ -33,7 +34,7 @@ pub struct Step {
     pub method: u32,
     /// Message words; a timer's deadline counts from now.
     pub words: [u64; 5],
-    /// How many of them are sent.
+    /// How many of them are sent; as many as foreign code has [registers]: those, of the kind that the first word says.
     pub length: usize,
     /// Slot of the Reply object.
     pub reply: u64,
@@ -45,6 +46,15 @@ pub struct Step {
     pub receive_cap: u64,
     /// Whether an interrupt waits meanwhile.
     pub interrupted: bool,
+    /// Whether the thread's processor waits for the kernel with it, until [`ENTER`].
+    pub waits: bool,
+}
+
+impl Step {
+    /// The message's header.
+    pub(super) fn info(&self) -> MessageInfo {
+        MessageInfo::new(self.method, self.length).with_caps(usize::from(self.send_cap != 0))
+    }
 }
 
 /// Indexes of words of the message page.
@@ -78,47 +88,101 @@ impl World {
     /// # Errors
     /// When the call did not do what it promises.
     pub fn step(&mut self, step: &Step) -> Result<Option<u64>, Violation> {
-        if step.call == TICK {
-            self.tick(step.words[0]);
+        if self.kernel.machine.cpus() > 1 {
+            self.remember_all();
+        }
+        let entered = self.entered(step);
+        let result = self.act(step)?;
+        self.masters_are_back(&entered)?;
+        Ok(result)
+    }
+
+    fn act(&mut self, step: &Step) -> Result<Option<u64>, Violation> {
+        if self.make_other(step).is_some() {
             return Ok(Some(0));
+        }
+        if step.call == ENTER {
+            return self.enter_with_promise(step.cap);
         }
         let Some(thread) = self.threads.get(step.thread).copied().filter(|thread| self.can_run(*thread)) else {
             return Ok(None);
         };
-        if step.call == FAULT {
-            self.fault(thread);
-            return Ok(Some(0));
+        let home = usize::from(self.kernel.get(thread).home);
+        if self.doors[home].is_some() {
+            return Ok(None);
         }
-        let whole = Step { interrupted: false, ..*step };
-        if self.unfinished[step.thread] != Some(whole) {
-            // Whoever makes another call was stopped in the midst of the one before, and started again elsewhere.
-            self.kernel.get_mut(thread).progress = 0;
+        self.kernel.machine.go_to(home);
+        match step.call {
+            FAULT => self.fault(thread),
+            FOREIGN => self.foreign_call(thread),
+            _ if step.waits => {
+                self.begin(step);
+                self.knock(step, thread);
+            }
+            _ => return self.make_call(step, thread),
         }
+        Ok(Some(0))
+    }
+
+    fn make_call(&mut self, step: &Step, thread: Ref<Thread>) -> Result<Option<u64>, Violation> {
         let promise = self.promise(step);
-        self.prepare(step);
-        let info = MessageInfo::new(step.method, step.length).with_caps(usize::from(step.send_cap != 0));
+        self.begin(step);
         let call = Call::from_number(step.call).expect("a step has a call's number");
         let mut words = step.words;
         if step.method == timer::ARM {
             words[0] = words[0].wrapping_add(self.kernel.machine.now);
         }
-        let result = self.call(thread, call, step.cap, info, &words);
-        self.kernel.machine.interrupt = false;
-        let begun = self.kernel.machine.exists(thread) && self.kernel.get(thread).progress != 0;
-        self.unfinished[step.thread] = begun.then_some(whole);
+        if step.length == REGISTER_WORDS {
+            let all = registers(words[0]);
+            words.copy_from_slice(&all[..step.words.len()]);
+        }
+        self.kernel.machine.interrupt = step.interrupted;
+        let result = self.call(thread, call, step.cap, step.info(), &words);
+        self.end(step);
         self.keep_promise(&promise)?;
         Ok(Some(result))
     }
 
+    /// A processor that waited gets the kernel.
+    fn enter_with_promise(&mut self, cpu: u64) -> Result<Option<u64>, Violation> {
+        let Some(door) = self.doors[cpu as usize] else { return Ok(None) };
+        let promise = self.promise(&door);
+        if let Some(thread) = self.enter(cpu) {
+            self.end(&door);
+            self.keep_promise(&promise)?;
+            return Ok(self.kernel.machine.exists(thread).then(|| self.kernel.get(thread).context.rax));
+        }
+        Ok(Some(0))
+    }
+
     /// Registers and message page as the call wants them.
-    fn prepare(&mut self, step: &Step) {
+    fn begin(&mut self, step: &Step) {
         let thread = self.threads[step.thread];
+        if self.unfinished[step.thread] != Some(Step { interrupted: false, ..*step }) {
+            // Whoever makes another call was stopped in the midst of the one before, and started again elsewhere.
+            self.kernel.get_mut(thread).progress = 0;
+        }
         let context = &mut self.kernel.get_mut(thread).context;
         (context.r14, context.r15) = (step.reply, step.endpoint);
+        if step.call == Call::VcpuEnter as u64 && self.kernel.foreign_vcpu(thread).is_none() {
+            self.stand_as_master(thread);
+        }
         let page = self.page(thread);
         self.kernel.machine.set_word(page, SEND_CAP, step.send_cap);
         self.kernel.machine.set_word(page, RECEIVE_CAP, step.receive_cap);
-        self.kernel.machine.interrupt = step.interrupted;
+        if step.length == REGISTER_WORDS {
+            for (index, word) in registers(step.words[0]).into_iter().enumerate() {
+                self.kernel.machine.set_word(page, index, word);
+            }
+        }
+    }
+
+    /// The call has been made, or begun.
+    fn end(&mut self, step: &Step) {
+        self.kernel.machine.interrupt = false;
+        let thread = self.threads[step.thread];
+        let begun = self.kernel.machine.exists(thread) && self.kernel.get(thread).progress != 0;
+        self.unfinished[step.thread] = begun.then_some(Step { interrupted: false, ..*step });
     }
 
     /// The capability that a thread names by a slot number.
@@ -219,78 +283,5 @@ impl World {
         let taken = in_use.iter().find(|(from, to)| start < *to && *from < end);
         must!(taken.is_none(), "memory from {start:x} to {end:x} is given out twice: {taken:x?}");
         Ok(())
-    }
-}
-
-/// A method's name.
-fn name(method: u32) -> &'static str {
-    match method {
-        untyped::RETYPE => "Untyped::RETYPE",
-        untyped::INFO => "Untyped::INFO",
-        cap_table::COPY => "CapTable::COPY",
-        cap_table::MINT => "CapTable::MINT",
-        cap_table::MOVE => "CapTable::MOVE",
-        cap_table::DELETE => "CapTable::DELETE",
-        cap_table::REVOKE => "CapTable::REVOKE",
-        sched_context::CONFIGURE => "SchedContext::CONFIGURE",
-        sched_context::CONSUMED => "SchedContext::CONSUMED",
-        sched_context::YIELD_TO => "SchedContext::YIELD_TO",
-        thread::SET_TIMEOUT => "Thread::SET_TIMEOUT",
-        thread::SET_MAX_PRIORITY => "Thread::SET_MAX_PRIORITY",
-        thread::FORGO_TIME => "Thread::FORGO_TIME",
-        thread::SUSPEND => "Thread::SUSPEND",
-        thread::RESUME => "Thread::RESUME",
-        thread::SET_PRIORITY => "Thread::SET_PRIORITY",
-        thread::BIND_NOTIFICATION => "Thread::BIND_NOTIFICATION",
-        thread::CONFIGURE => "Thread::CONFIGURE",
-        thread::SET_VSPACE => "Thread::SET_VSPACE",
-        vspace::DONATE => "VSpace::DONATE",
-        vspace::MAKE_LEGACY => "VSpace::MAKE_LEGACY",
-        memory::ATTACH => "Memory::ATTACH",
-        memory::SUB => "Memory::SUB",
-        attachment::MAP => "Attachment::MAP",
-        attachment::PROTECT => "Attachment::PROTECT",
-        attachment::UNMAP => "Attachment::UNMAP",
-        attachment::UNMAP_ALL => "Attachment::UNMAP_ALL",
-        attachment::DETACH => "Attachment::DETACH",
-        sched_context::BIND => "SchedContext::BIND",
-        sched_context::UNBIND => "SchedContext::UNBIND",
-        timer::BIND => "Timer::BIND",
-        timer::ARM => "Timer::ARM",
-        _ => "method",
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.call == TICK {
-            return write!(f, "{} ticks pass", self.words[0]);
-        }
-        write!(f, "thread {}: ", self.thread)?;
-        if self.call == FAULT {
-            return f.write_str("page fault");
-        }
-        let call = Call::from_number(self.call).ok_or(fmt::Error)?;
-        match call {
-            Call::Invoke => {
-                let words = self.words.get(..self.length).unwrap_or(&self.words);
-                write!(f, "{} of slot {}, {words:x?}", name(self.method), self.cap)?;
-            }
-            Call::Recv | Call::NbRecv => write!(f, "{call:?} from slot {}, reply in slot {}", self.cap, self.reply)?,
-            Call::ReplyRecv => write!(
-                f,
-                "ReplyRecv through slot {}, from slot {}, reply in slot {}",
-                self.cap, self.endpoint, self.reply
-            )?,
-            Call::Yield => write!(f, "Yield")?,
-            _ => write!(f, "{call:?} slot {}", self.cap)?,
-        }
-        if self.send_cap != 0 {
-            write!(f, ", sending slot {}", self.send_cap)?;
-        }
-        if self.receive_cap != 0 {
-            write!(f, ", receiving into slot {}", self.receive_cap)?;
-        }
-        f.write_str(if self.interrupted { ", interrupted" } else { "" })
     }
 }

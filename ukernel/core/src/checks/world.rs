@@ -3,6 +3,7 @@
 //! What the kernel itself would hold at boot is in a table of its own that no thread reaches, so that each object is named
 //! by a capability.
 
+use std::vec;
 use std::vec::Vec;
 
 use ukernel_abi::{Call, MessageInfo, ObjectType, PAGE_BYTES};
@@ -12,7 +13,9 @@ use super::simulation::Simulation;
 use super::step::Step;
 use crate::scheduler::End;
 use crate::vcpu::PAGE_FAULT;
-use crate::{Cap, CapTable, Context, IoTables, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, State, Thread};
+use crate::{
+    Cap, CapTable, Context, IoTables, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, State, Thread, Vcpu,
+};
 
 /// Slot of the untyped.
 pub const POT: u64 = 1;
@@ -51,6 +54,8 @@ pub struct World {
     pub threads: Vec<Ref<Thread>>,
     /// The call that each thread has come some way with and will make again.
     pub(super) unfinished: Vec<Option<Step>>,
+    /// What each processor waits for the kernel with.
+    pub(super) doors: Vec<Option<Step>>,
     /// Which code makes system calls.
     pub path: Path,
     /// Calls that the fast path made.
@@ -78,7 +83,13 @@ impl World {
     /// A world with a table of 2^`bits` slots, so many bytes of untyped memory, and so many page-table pages.
     #[must_use]
     pub fn sized(bits: u8, pot_bytes: u64, tables: u64) -> Self {
-        let mut kernel = Kernel::new(Simulation::default());
+        Self::with_cpus(1, bits, pot_bytes, tables)
+    }
+
+    /// The same on so many processors.
+    #[must_use]
+    pub fn with_cpus(cpus: u8, bits: u8, pot_bytes: u64, tables: u64) -> Self {
+        let mut kernel = Kernel::new(Simulation::with_cpus(cpus));
         let boot = kernel.make_table(PhysAddr(BOOT_TABLE.0), BOOT_TABLE.1);
         let table = kernel.make_table(PhysAddr(0x10_0000), bits);
         let mut world = Self {
@@ -86,6 +97,7 @@ impl World {
             table,
             threads: Vec::new(),
             unfinished: Vec::new(),
+            doors: vec![None; cpus.into()],
             path: Path::Fast,
             fast_calls: 0,
             boot,
@@ -203,7 +215,8 @@ impl World {
     pub fn may_be_next(&self, thread: Ref<Thread>) -> bool {
         let t = self.kernel.get(thread);
         let others = || self.threads.iter().map(|other| self.kernel.get(*other));
-        t.runnable() && !others().any(|other| other.runnable() && other.priority > t.priority)
+        let comes_first = |other: &Thread| other.home == t.home && other.priority > t.priority;
+        t.runnable() && !others().any(|other| other.runnable() && comes_first(other))
     }
 
     /// So much time passes; the timer interrupts if it is set to that.
@@ -259,6 +272,8 @@ impl World {
         }
         self.kernel.dequeue(thread);
         let active = self.kernel.get(thread).vspace;
+        let loaded = self.kernel.cpu().loaded;
+        self.kernel.machine.switch(loaded, Some(thread));
         let cpu = self.kernel.cpu_mut();
         (cpu.current, cpu.loaded, cpu.active) = (Some(thread), Some(thread), active);
         self.kernel.start_account();
@@ -269,8 +284,10 @@ impl World {
     pub fn tidy(&mut self) {
         for index in 0..self.threads.len() {
             let thread = self.threads[index];
-            if !matches!(self.state(thread), State::Sending { .. }) && !self.kernel.get(thread).foreign {
-                self.kernel.get_mut(thread).context = Context::default();
+            let foreign = self.kernel.get(thread).foreign || self.kernel.foreign_vcpu(thread).is_some();
+            let kept = foreign || self.is_at_a_door(thread) || matches!(self.state(thread), State::Sending { .. });
+            if !kept {
+                self.kernel.get_mut(thread).context = Context::new();
                 let page = self.page(thread);
                 self.kernel.machine.zero(page, PAGE_BYTES);
             }
@@ -287,6 +304,7 @@ impl World {
     fn forget_pages(&mut self) {
         let mut kept: Vec<u64> = table_pages(&self.kernel).into_iter().map(|(page, _)| page).collect();
         kept.extend(self.threads.iter().map(|thread| self.page(*thread).0));
+        kept.extend(self.kernel.machine.all::<Vcpu>().filter_map(|(_, vcpu)| vcpu.page).map(|page| page.0));
         let mut gone = Vec::new();
         self.kernel.machine.all_words(|address, _| gone.push(address & !(PAGE_BYTES - 1)));
         gone.dedup();
@@ -300,6 +318,7 @@ impl World {
         self.kernel.copy_from(&other.kernel);
         self.threads.clone_from(&other.threads);
         self.unfinished.clone_from(&other.unfinished);
+        self.doors.clone_from(&other.doors);
         (self.table, self.path, self.fast_calls) = (other.table, other.path, other.fast_calls);
         (self.boot, self.next) = (other.boot, other.next);
         (self.boot_slots, self.spaces) = (other.boot_slots, other.spaces);

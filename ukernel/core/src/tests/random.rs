@@ -65,7 +65,20 @@ fn step() -> impl Strategy<Value = Step> {
             if call == TICK {
                 words[0] %= 100;
             }
-            Step { thread, call, cap, method, words, length, reply, endpoint, send_cap, receive_cap, interrupted }
+            Step {
+                thread,
+                call,
+                cap,
+                method,
+                words,
+                length,
+                reply,
+                endpoint,
+                send_cap,
+                receive_cap,
+                interrupted,
+                ..Step::default()
+            }
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
-use crate::{Fpu, Kernel, Reply, SchedContext, State, Thread, Timer, VSpace, Vcpu};
+use crate::{Kernel, Machine, Ref, Reply, SchedContext, Thread, Timer, VSpace, Vcpu};
 
 pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
     let machine = &kernel.machine;
@@ -26,7 +26,6 @@ pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violat
         });
         must!(t.root == root, "{thread:?} runs under a root that is not its VSpace's");
     }
-    foreign_threads_are_harmless(kernel)?;
     for (vcpu, v) in machine.all::<Vcpu>().filter(|(_, v)| v.caps > 0) {
         if let Some(thread) = v.thread {
             must!(machine.exists(thread) && kernel.get(thread).vcpu == Some(vcpu), "{thread:?} does not know {vcpu:?}");
@@ -35,24 +34,6 @@ pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violat
     lent_time_comes_back(kernel)?;
     timers_are_in_order(kernel)?;
     vspaces_know_their_threads(kernel)
-}
-
-/// Foreign code that can run has registers that the processor takes; FPU state has at most one other user.
-fn foreign_threads_are_harmless(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
-    for (thread, t) in kernel.machine.all::<Thread>().filter(|(_, t)| t.caps > 0) {
-        let may_run = !t.foreign || t.state != State::Ready || crate::foreign::may_run(&t.context);
-        must!(may_run, "foreign {thread:?} could run with registers that no processor takes");
-        must!(!t.foreign || t.vcpu.is_none(), "foreign {thread:?} has a Vcpu");
-        if let Fpu::Of(holder) = t.fpu {
-            let held = kernel.machine.exists(holder) && kernel.get(holder).fpu_user == Some(thread);
-            must!(held, "{thread:?} uses the FPU state of {holder:?}, which does not know");
-        }
-        if let Some(user) = t.fpu_user {
-            let used = kernel.machine.exists(user) && kernel.get(user).fpu == Fpu::Of(thread);
-            must!(used, "{thread:?} believes that {user:?} uses its FPU state");
-        }
-    }
-    Ok(())
 }
 
 /// Time that is lent is known at both ends: a context has a stack of the calls that it was lent for.
@@ -75,7 +56,17 @@ fn lent_time_comes_back(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
 }
 
 fn timers_are_in_order(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
-    let (mut at, mut previous, mut count) = (kernel.cpu().timers, None, 0);
+    let mut count = 0;
+    for index in 0..kernel.machine.cpus() {
+        count += timers_in_list(kernel, kernel.machine.cpu_at(index).timers)?;
+    }
+    let armed = kernel.machine.all::<Timer>().filter(|(_, t)| t.caps > 0 && t.armed).count();
+    must!(armed == count, "{armed} timers are armed, {count} are in the list");
+    Ok(())
+}
+
+fn timers_in_list(kernel: &Kernel<Simulation>, mut at: Option<Ref<Timer>>) -> Result<usize, Violation> {
+    let (mut previous, mut count) = (None, 0);
     while let Some(timer) = at {
         must!(kernel.machine.exists(timer), "an armed timer is gone");
         let t = kernel.get(timer);
@@ -84,9 +75,7 @@ fn timers_are_in_order(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
         must!(target, "{timer:?} is armed, with nobody to signal");
         (previous, at, count) = (at, t.next, count + 1);
     }
-    let armed = kernel.machine.all::<Timer>().filter(|(_, t)| t.caps > 0 && t.armed).count();
-    must!(armed == count, "{armed} timers are armed, {count} are in the list");
-    Ok(())
+    Ok(count)
 }
 
 fn vspaces_know_their_threads(kernel: &Kernel<Simulation>) -> Result<(), Violation> {

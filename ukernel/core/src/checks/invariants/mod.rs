@@ -3,7 +3,9 @@
 pub(super) mod bindings;
 pub(super) mod counts;
 pub(super) mod derivation;
+pub(super) mod foreign;
 pub(super) mod io_spaces;
+pub(super) mod processors;
 pub(super) mod queues;
 pub(super) mod spaces;
 pub(super) mod time;
@@ -23,5 +25,7 @@ pub fn check(world: &World) -> Result<(), Violation> {
     bindings::check(kernel)?;
     io_spaces::check(kernel)?;
     time::check(kernel)?;
+    foreign::check(kernel)?;
+    processors::check(kernel)?;
     spaces::check(kernel)
 }

@@ -6,7 +6,7 @@ use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
 use crate::ipc::Waiters;
 use crate::scheduler::Queue;
-use crate::{Endpoint, Kernel, Notification, Object, Ref, Reply, State, Thread};
+use crate::{Cpu, Endpoint, Kernel, Machine, Notification, Object, Ref, Reply, State, Thread};
 
 pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
     let mut waiting = Vec::new();
@@ -15,19 +15,43 @@ pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violat
     waiting.sort_unstable();
     must!(waiting.windows(2).all(|pair| pair[0] != pair[1]), "a thread waits in two queues");
     let mut ready = Vec::new();
-    for priority in 0..=u8::MAX {
-        let queue = kernel.cpu().run_queues.queues[usize::from(priority)];
-        if queue == Queue::default() {
-            continue;
-        }
-        for thread in members(kernel, queue)? {
-            must!(kernel.get(thread).priority == priority, "{thread:?} is in another priority's run queue");
-            ready.push(thread.address());
-        }
+    for index in 0..kernel.machine.cpus() {
+        run_queues(kernel, kernel.machine.cpu_at(index), &mut ready)?;
     }
     ready.sort_unstable();
     threads(kernel, &waiting, &ready)?;
+    for index in 0..kernel.machine.cpus() {
+        who_runs(kernel, kernel.machine.cpu_at(index))?;
+    }
     replies(kernel)
+}
+
+/// A processor's run queues have threads of their priority that run there.
+fn run_queues(kernel: &Kernel<Simulation>, cpu: &Cpu, ready: &mut Vec<u64>) -> Result<(), Violation> {
+    for (priority, queue) in cpu.run_queues.queues.iter().enumerate().filter(|(_, queue)| **queue != Queue::default()) {
+        for thread in members(kernel, *queue)? {
+            let t = kernel.get(thread);
+            must!(usize::from(t.priority) == priority, "{thread:?} is in another priority's run queue");
+            must!(t.home == cpu.index, "{thread:?} is in the run queue of processor {}, not {}", cpu.index, t.home);
+            ready.push(thread.address());
+        }
+    }
+    Ok(())
+}
+
+/// Who runs on a processor is of the highest priority that can, unless the processor is about to choose anew.
+fn who_runs(kernel: &Kernel<Simulation>, cpu: &Cpu) -> Result<(), Violation> {
+    let highest = cpu.run_queues.highest();
+    match cpu.current {
+        Some(current) => {
+            let t = kernel.get(current);
+            must!(t.runnable(), "the running thread cannot run");
+            must!(t.home == cpu.index || cpu.summoned, "{current:?} runs on processor {}, not {}", cpu.index, t.home);
+            must!(cpu.summoned || i32::from(t.priority) >= highest, "a thread of higher priority waits");
+        }
+        None => must!(cpu.summoned || highest < 0, "nobody runs, though threads could"),
+    }
+    Ok(())
 }
 
 /// The threads in a queue, whose links agree both ways.
@@ -81,28 +105,21 @@ fn notifications(kernel: &Kernel<Simulation>, waiting: &mut Vec<u64>) -> Result<
     Ok(())
 }
 
-/// Each thread is where its state says, and nowhere else; who runs is of the highest priority that can.
+/// Each thread is where its state says, and nowhere else.
 fn threads(kernel: &Kernel<Simulation>, waiting: &[u64], ready: &[u64]) -> Result<(), Violation> {
+    let runs = |thread| (0..kernel.machine.cpus()).any(|index| kernel.machine.cpu_at(index).current == Some(thread));
     for (thread, t) in kernel.machine.all::<Thread>().filter(|(_, t)| t.caps > 0) {
         let blocked = matches!(t.state, State::Sending { .. } | State::Receiving { .. } | State::Waiting { .. });
         let (waits, queued) =
             (waiting.binary_search(&thread.address()).is_ok(), ready.binary_search(&thread.address()).is_ok());
         must!(blocked == waits, "{thread:?} is {:?}, but that it is in a waiting queue is {waits}", t.state);
         must!(t.queued == queued, "{thread:?} does not know whether it is in a run queue");
-        let should = t.runnable() && kernel.cpu().current != Some(thread);
+        let should = t.runnable() && !runs(thread);
         must!(queued == should, "{thread:?} is {:?}; in a run queue: {queued}", t.state);
         if let Some(notification) = t.bound {
             must!(kernel.machine.exists(notification), "{thread:?} is bound to a notification that is gone");
             must!(kernel.get(notification).bound == Some(thread), "{notification:?} is not bound to {thread:?}");
         }
-    }
-    match kernel.cpu().current {
-        Some(current) => {
-            must!(kernel.get(current).runnable(), "the running thread cannot run");
-            let highest = kernel.cpu().run_queues.highest();
-            must!(i32::from(kernel.get(current).priority) >= highest, "a thread of higher priority waits");
-        }
-        None => must!(ready.is_empty(), "nobody runs, though threads could"),
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ pub(in crate::checks) fn table_pages(kernel: &Kernel<Simulation>) -> Vec<(u64, u
 }
 
 /// The address as the processor has it: bit 47 goes on upwards.
-fn canonical(address: u64) -> u64 {
+pub(in crate::checks) fn canonical(address: u64) -> u64 {
     (address << 16).cast_signed().wrapping_shr(16).cast_unsigned()
 }
 
