@@ -39,23 +39,18 @@ impl<M: Machine> Kernel<M> {
         self.note_home(thread);
     }
 
-    /// A thread is about to wait in its processor's run queue: in that of an idle one, if its own is not.
-    #[inline(always)]
-    pub(crate) fn place(&mut self, thread: Ref<Thread>) {
-        if self.idle != 0 {
-            self.place_at_idle(thread);
-        }
-    }
-
+    /// Put a thread that can run, and is in no queue, into its processor's run queue, or into that of an idle one if its own is
+    /// not. There is one.
     #[cold]
     #[inline(never)]
-    fn place_at_idle(&mut self, thread: Ref<Thread>) {
+    pub(crate) fn enqueue_at_idle(&mut self, thread: Ref<Thread>, end: End) {
         let home = self.get(thread).home;
         if self.idle & 1 << home == 0 && self.floats(thread) {
             self.rehome(thread, self.idle.trailing_zeros() as u8);
         }
         // The next one that becomes ready looks elsewhere.
         self.idle &= !(1 << self.get(thread).home);
+        self.enqueue_at_home(thread, end);
     }
 
     /// A thread is to go on in place of the current one, which has just blocked.

@@ -25,10 +25,22 @@ impl<M: Machine> Kernel<M> {
             self.get_mut(thread).context.resume = Resume::FULL;
         }
         self.trace(move |_| Event { detail: vector, value: address, ..Event::new(Kind::Fault, Some(thread)) });
-        if let Some(vcpu) = self.foreign_vcpu(thread) {
-            self.exit_to_master(thread, vcpu, Exit { reason: ExitReason::Exception, vector, error_code, address });
-        } else if self.get(thread).foreign {
-            self.foreign_trap(thread, Exit { reason: ExitReason::Exception, vector, error_code, address });
+        let t = self.get(thread);
+        if t.foreign || t.vcpu.is_some() {
+            self.foreign_exception(thread, vector, error_code, address);
+        } else {
+            self.report_fault(thread, u64::from(vector), error_code, address);
+        }
+    }
+
+    /// Foreign code or its master raised an exception.
+    #[inline(never)]
+    fn foreign_exception(&mut self, thread: Ref<Thread>, vector: u8, error_code: u64, address: u64) {
+        let exit = Exit { reason: ExitReason::Exception, vector, error_code, address };
+        if self.get(thread).foreign {
+            self.foreign_trap(thread, exit);
+        } else if let Some(vcpu) = self.foreign_vcpu(thread) {
+            self.exit_to_master(thread, vcpu, exit);
         } else if !self.take_fixup(thread, vector, error_code, address) {
             self.report_fault(thread, u64::from(vector), error_code, address);
         }

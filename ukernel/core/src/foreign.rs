@@ -59,6 +59,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A foreign thread stops: its handler is sent a message.
+    #[inline(never)]
     pub(crate) fn foreign_trap(&mut self, thread: Ref<Thread>, exit: Exit) {
         if self.cpu().loaded == Some(thread) {
             self.machine.save_bases(thread);

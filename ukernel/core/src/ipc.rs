@@ -245,22 +245,32 @@ impl<M: Machine> Kernel<M> {
         if kind.content == Content::Fault && source.foreign {
             return self.deliver_trap(from, to, badge);
         }
-        let words = if kind.content == Content::Own { source.context.words } else { source.fault_words };
         let info = self.outgoing(from, kind);
         let mut length = info.length();
         let mut caps = 0;
         if kind.content == Content::Own && (length > REGISTER_WORDS || info.caps() > 0) {
             (length, caps) = self.deliver_page(from, to, info, kind.grant);
         }
+        self.copy_words(from, to, length, kind.content);
         let target = self.get_mut(to);
         target.work.messages += 1;
-        let target = &mut target.context;
-        for (target, word) in target.words.iter_mut().zip(words).take(length) {
-            *target = word;
-        }
         let info = MessageInfo::new(info.label(), length).with_caps(caps);
-        (target.rsi, target.rdi, target.rax) = (info.0, badge, 0);
+        let context = &mut target.context;
+        (context.rsi, context.rdi, context.rax) = (info.0, badge, 0);
         self.trace(move |k| Event::received(k, from, to));
+    }
+
+    /// Copy those of so many words that are in registers, or those that tell of a fault.
+    #[inline(always)]
+    pub(crate) fn copy_words(&mut self, from: Ref<Thread>, to: Ref<Thread>, length: usize, content: Content) {
+        for index in 0..REGISTER_WORDS {
+            if index == length {
+                break;
+            }
+            let s = self.get(from);
+            let word = if content == Content::Own { s.context.words[index] } else { s.fault_words[index] };
+            self.get_mut(to).context.words[index] = word;
+        }
     }
 
     /// The header of what a thread sends.
@@ -275,6 +285,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Copy what does not fit registers. Returns the words and capabilities that arrive.
+    #[inline(never)]
     fn deliver_page(&mut self, from: Ref<Thread>, to: Ref<Thread>, info: MessageInfo, grant: bool) -> (usize, usize) {
         let (Some(source), Some(target)) = (self.get(from).page, self.get(to).page) else {
             return (info.length().min(REGISTER_WORDS), 0);

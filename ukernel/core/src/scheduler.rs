@@ -107,13 +107,32 @@ impl<M: Machine> Kernel<M> {
         queue
     }
 
+    /// Take the first thread out of a queue that has one.
+    pub(crate) fn pop(&mut self, mut queue: Queue, first: Ref<Thread>) -> Queue {
+        queue.head = self.get_mut(first).next.take();
+        match queue.head {
+            Some(second) => self.get_mut(second).previous = None,
+            None => queue.tail = None,
+        }
+        queue
+    }
+
     /// Put a thread that can run into its run queue.
     pub(crate) fn enqueue(&mut self, thread: Ref<Thread>, end: End) {
         let t = self.get(thread);
         if t.queued || !t.runnable() {
             return;
         }
-        self.place(thread);
+        if self.idle == 0 {
+            self.enqueue_at_home(thread, end);
+        } else {
+            self.enqueue_at_idle(thread, end);
+        }
+    }
+
+    /// The same for one that can run and is in no queue, into that of the processor that it is of.
+    #[inline(always)]
+    pub(crate) fn enqueue_at_home(&mut self, thread: Ref<Thread>, end: End) {
         let t = self.get_mut(thread);
         t.queued = true;
         let (home, priority) = (t.home, usize::from(t.priority));
@@ -127,6 +146,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A thread of this priority can run on another processor: it is told, if it does something less urgent.
+    #[cold]
+    #[inline(never)]
     fn tell_other(&mut self, cpu: u8, priority: u8) {
         if self.cpu_at(cpu).current.is_none_or(|current| self.get(current).priority < priority) {
             self.summon(cpu);
@@ -196,40 +217,44 @@ impl<M: Machine> Kernel<M> {
         if self.cpu().account.busy {
             self.charge();
         }
-        let cpu = self.cpu_mut();
-        cpu.summoned = false;
-        let (here, highest, current) = (cpu.index, cpu.run_queues.highest(), cpu.current);
-        match current {
-            Some(thread) if self.get(thread).runnable() && self.get(thread).home != here => {
-                self.cpu_mut().current = None;
-                self.enqueue(thread, End::Back);
-                self.pick(highest);
-            }
-            Some(thread) if self.get(thread).runnable() => {
-                if i32::from(self.get(thread).priority) < highest {
-                    self.enqueue(thread, End::Front);
-                    self.pick(highest);
-                }
-            }
-            _ => self.pick(highest),
-        }
-        if self.cpu().current != self.cpu().loaded {
+        self.cpu_mut().summoned = false;
+        self.choose();
+        let (loaded, current) = (self.cpu().loaded, self.cpu().current);
+        if current != loaded {
             self.counters.switches += 1;
-            self.trace(|k| Event { other: k.cpu().loaded, ..Event::new(Kind::Schedule, k.cpu().current) });
-            self.machine.switch(self.cpu().loaded, self.cpu().current);
-            self.cpu_mut().loaded = self.cpu().current;
-            if let Some(thread) = self.cpu().current {
+            self.trace(move |_| Event { other: loaded, ..Event::new(Kind::Schedule, current) });
+            self.machine.switch(loaded, current);
+            self.cpu_mut().loaded = current;
+            if let Some(thread) = current {
                 self.cpu_mut().active = self.get(thread).vspace;
                 if self.get(thread).context.resume == Resume::STEPPED {
                     return self.tell_step();
                 }
             }
         }
-        let limited = self.cpu().current.is_some_and(|thread| self.get(thread).limited);
+        let limited = current.is_some_and(|thread| self.get(thread).limited);
         if limited || self.cpu().account.busy {
             self.start_account();
         }
-        self.cpu().current
+        current
+    }
+
+    /// Let the running thread go on, or another one if it cannot or that is more urgent.
+    #[inline(always)]
+    fn choose(&mut self) {
+        let highest = self.cpu().run_queues.highest();
+        if let Some(thread) = self.cpu().current {
+            let t = self.get(thread);
+            if t.state == State::Ready && t.home == self.cpu().index {
+                if i32::from(t.priority) >= highest {
+                    return;
+                }
+                self.enqueue(thread, End::Front);
+            } else if t.runnable() {
+                self.enqueue(thread, End::Back);
+            }
+        }
+        self.pick(highest);
     }
 
     /// The thread that was to go on has made a step of which nobody was told yet; who runs then.
@@ -246,15 +271,30 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn pick(&mut self, highest: i32) {
-        self.cpu_mut().current = match usize::try_from(highest) {
-            Ok(priority) => self.cpu().run_queues.queues[priority].head,
+        let chosen = match usize::try_from(highest) {
+            Ok(priority) => self.take_first(priority),
             Err(_) => self.steal(),
         };
+        self.cpu_mut().current = chosen;
         self.note_idle();
-        if let Some(thread) = self.cpu().current {
-            self.dequeue(thread);
+        if chosen.is_some() {
             self.start_quantum();
         }
+    }
+
+    /// Take the first thread of a priority out of this processor's run queue.
+    #[inline(always)]
+    fn take_first(&mut self, priority: usize) -> Option<Ref<Thread>> {
+        let queue = self.cpu().run_queues.queues[priority];
+        let first = queue.head?;
+        self.get_mut(first).queued = false;
+        let queue = self.pop(queue, first);
+        let queues = &mut self.cpu_mut().run_queues;
+        queues.queues[priority] = queue;
+        if queue.head.is_none() {
+            queues.note_empty(priority);
+        }
+        Some(first)
     }
 
     /// Begin a quantum: somebody else's turn comes after it.

@@ -126,6 +126,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// `VcpuEnter`, in its general form.
+    #[inline(never)]
     pub(crate) fn vcpu_enter(&mut self, thread: Ref<Thread>) -> Result<(), Error> {
         let vcpu = self.get(thread).vcpu.ok_or(Error::InvalidState)?;
         let v = self.get_mut(vcpu);
@@ -181,6 +182,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Foreign code made a system call, and the entry code did not deal with it.
+    #[inline(never)]
     pub(crate) fn exit_by_call(&mut self, thread: Ref<Thread>, vcpu: Ref<Vcpu>) {
         let context = &mut self.get_mut(thread).context;
         (context.rcx, context.r11) = (context.rip, context.rflags);

@@ -37,7 +37,7 @@ pub trait Handlers {
 unsafe extern "C" {
     fn banyan_syscall_entry();
     fn banyan_stubs();
-    fn banyan_resume(context: *const Context) -> !;
+    fn banyan_resume() -> !;
 }
 
 pub(crate) fn syscall_address() -> u64 {
@@ -65,10 +65,8 @@ pub fn resume() -> ! {
 /// processor first, which it hears in user space.
 #[inline(always)]
 fn go_back() -> ! {
-    // SAFETY: the per-CPU block is touched only by its own processor, with interrupts off.
-    let context = unsafe { (*per_cpu()).context };
-    // SAFETY: the kernel has made a thread the running one; its context is complete.
-    unsafe { banyan_resume(context) }
+    // SAFETY: the kernel has made a thread the running one; its context is complete. Nothing of the kernel's stack is needed.
+    unsafe { asm!("jmp {}", sym banyan_resume, options(noreturn)) }
 }
 
 /// Wait for an interrupt, with nobody running and without the big lock.
@@ -136,28 +134,30 @@ macro_rules! install_handlers {
         #[unsafe(no_mangle)]
         extern "C" fn banyan_handle_system_call() -> ! {
             // The fast path looks for no interrupts.
-            if $crate::entry::lock() == $crate::Taken::Later
-                || !<$handlers as $crate::entry::Handlers>::fast_system_call()
+            if $crate::entry::lock() == $crate::Taken::AtOnce
+                && <$handlers as $crate::entry::Handlers>::fast_system_call()
             {
-                general_system_call();
+                $crate::entry::resume()
             }
-            $crate::entry::resume()
+            general_system_call()
         }
 
         // Out of line, so that the fast path above needs no stack.
         #[inline(never)]
-        fn general_system_call() {
+        fn general_system_call() -> ! {
             <$handlers as $crate::entry::Handlers>::system_call();
+            $crate::entry::resume()
         }
 
         #[unsafe(no_mangle)]
-        extern "C" fn banyan_handle_trap(context: &::ukernel_core::Context) {
+        extern "C" fn banyan_handle_trap(context: &::ukernel_core::Context) -> ! {
             $crate::entry::dispatch::<$handlers>(context)
         }
     };
 }
 
 /// Tell exceptions from interrupts, and calls from both.
+#[inline(always)]
 pub fn dispatch<H: Handlers>(context: &Context) -> ! {
     let vector = (context.resume.0 - 1) as u8;
     if vector == CALL_VECTOR {

@@ -171,10 +171,10 @@ global_asm!(
     "mov r15, [rbx + {S_R15}]",
     "mov rbx, [rbx + {S_RBX}]",
     "sysretq",
-    // Back to user space; rdi = context.
+    // Back to user space.
     ".global banyan_resume",
     "banyan_resume:",
-    "mov rsp, rdi",
+    "mov rsp, gs:[{CONTEXT}]",
     "cmp qword ptr [rsp + {RESUME}], 0",
     "jne 2f",
     "mov rdx, [rsp + {WORDS}]",
