@@ -69,15 +69,20 @@ pub fn figures(tracing: Tracing) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Boots the tests with a random attack of so many calls, and gives the line that says what it did.
+/// Boots the tests, on so many processors, with a random attack of so many calls; gives the line that says what it did.
 ///
 /// # Errors
 /// When something does not build or run, or the attack has found something.
-pub fn attack(seed: u64, calls: u64) -> Result<String> {
+pub fn attack(seed: u64, calls: u64, processors: u8) -> Result<String> {
     // Some 1,500 instructions a call, as a slow machine emulates them.
     let limit = LIMIT + Duration::from_micros(calls.saturating_mul(400));
-    let log = run(tests_bench("kernel-attack")?, &format!("seed={seed}\ncalls={calls}\n"), limit)?;
-    suite::passed(&log, PREFIX, "random_calls_harm_nobody")?;
+    let bench = tests_bench(&format!("kernel-attack-{processors}"))?;
+    let (bench, test, place) = match processors {
+        1 => (bench, "random_calls_harm_nobody", 0),
+        _ => (bench.paced(Pace::Free(processors)), "random_calls_harm_nobody_elsewhere", 1),
+    };
+    let log = run(bench, &format!("seed={seed}\ncalls={calls}\nprocessors={place}\n"), limit)?;
+    suite::passed(&log, PREFIX, test)?;
     let line = suite::said(&log, PREFIX).find_map(|line| line.strip_prefix("attack: "));
     line.map(String::from).context("the attack does not say what it did")
 }

@@ -78,14 +78,21 @@ fn kernel_model(length: cli::Length) -> Result<Result<String, String>> {
     Ok(Ok(format!("{states_seen} states, {transitions} calls")))
 }
 
-/// A task makes random system calls in the machine.
+/// A task makes random system calls in the machine, on one processor and on several.
 fn kernel_attack(length: cli::Length) -> Result<Result<String, String>> {
-    let calls = match length {
-        cli::Length::Short => 300_000,
-        cli::Length::Long => 10_000_000,
+    let attacks = match length {
+        cli::Length::Short => [(1, 300_000), (2, 100_000)],
+        cli::Length::Long => [(1, 10_000_000), (2, 2_000_000)],
     };
     let seed = seed();
-    Ok(harness::kernel_tests::attack(seed, calls).map_err(|error| format!("seed {seed}: {error:#}")))
+    let mut done = Vec::new();
+    for (processors, calls) in attacks {
+        match harness::kernel_tests::attack(seed, calls, processors) {
+            Ok(line) => done.push(line),
+            Err(error) => return Ok(Err(format!("seed {seed}, {processors} processors: {error:#}"))),
+        }
+    }
+    Ok(Ok(done.join("; ")))
 }
 
 /// Perfetto loads a trace.

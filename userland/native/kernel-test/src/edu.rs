@@ -55,10 +55,7 @@ pub enum Behind {
 impl Edu {
     /// The device, with an IoSpace that maps nothing.
     pub fn new(world: &mut World) -> Result<Self, Failure> {
-        let missing = Failure { what: "the machine has an `edu` device", line: line!() };
-        let source = (0..256).find(|source| config(*source, 0) == Ok(IDENTITY)).ok_or(missing)?;
-        set_config(source, COMMAND_REGISTER, MEMORY_AND_MASTER)?;
-        map_registers(world, u64::from(config(source, 0x10)? & !0xf))?;
+        let source = find(world)?;
         let (space, faults) = (world.make::<IoSpace>()?, world.make::<Notification>()?);
         IO_CONTROL.bind(space, source)?;
         space.donate(world.pot, 8)?;
@@ -92,13 +89,11 @@ impl Edu {
     }
 
     fn transfer(world: &mut World, [from, to, bytes, command]: [u64; 4]) -> Outcome {
-        for (register, value) in [(SOURCE, from), (DESTINATION, to), (COUNT, bytes), (COMMAND, command)] {
-            poke(REGISTERS + register, value);
-        }
+        begin([from, to, bytes, command]);
         // It takes its time: a tenth of a second of the machine's clock.
         for _ in 0..100 {
             sleep(world, 10)?;
-            if peek(REGISTERS + COMMAND) & RUN == 0 {
+            if !is_busy() {
                 return Ok(());
             }
         }
@@ -121,6 +116,31 @@ impl Edu {
             at = head >> 8 & 0xfc;
         }
         Err(Failure { what: "the device has messages", line: line!() })
+    }
+}
+
+/// The device's bus, device and function; its registers can be used from here on.
+pub fn find(world: &mut World) -> Result<u16, Failure> {
+    let missing = Failure { what: "the machine has an `edu` device", line: line!() };
+    let source = (0..256).find(|source| config(*source, 0) == Ok(IDENTITY)).ok_or(missing)?;
+    set_config(source, COMMAND_REGISTER, MEMORY_AND_MASTER)?;
+    map_registers(world, u64::from(config(source, 0x10)? & !0xf))?;
+    Ok(source)
+}
+
+/// Have it begin to write so many bytes of its buffer to an address of its own view.
+pub fn begin_write(to: u64, bytes: u64) {
+    begin([BUFFER, to, bytes, RUN | TO_MEMORY]);
+}
+
+/// Whether it is at it.
+pub fn is_busy() -> bool {
+    peek(REGISTERS + COMMAND) & RUN != 0
+}
+
+fn begin([from, to, bytes, command]: [u64; 4]) {
+    for (register, value) in [(SOURCE, from), (DESTINATION, to), (COUNT, bytes), (COMMAND, command)] {
+        poke(REGISTERS + register, value);
     }
 }
 

@@ -1,8 +1,9 @@
 //! An attacker: a task that makes random system calls with random capabilities, while others must not notice.
 //!
-//! It has a CapTable, VSpace, memory and objects of its own, a right to call somebody else's server, and a read-only view of
-//! somebody else's memory. It runs at the highest priority, so whenever this task runs again it has ended its script
-//! (by a system call that does not exist), faulted, or blocked: then it is put on its feet and goes on.
+//! It has a CapTable, VSpace, memory and objects of its own, an IoSpace and an interrupt of a device that writes memory meanwhile,
+//! a right to call somebody else's server, and a read-only view of somebody else's memory. It runs at the highest priority, so
+//! whenever this task runs again it has ended its script (by a system call that does not exist), faulted, blocked, or left for
+//! another processor: then it is put on its feet and goes on. Threads that it starts make the same calls, on any processor.
 
 mod random;
 pub mod script;
@@ -12,6 +13,7 @@ use ukernel_abi::{Error, MessageInfo, PAGE_BYTES, Rights, fault};
 use ukernel_user::object::StartRegisters;
 use ukernel_user::{Cap, Endpoint, Memory, Untyped};
 
+use crate::edu;
 use crate::machine::{END, peek, poke};
 use crate::world::{PLAYGROUND, World, say};
 use crate::{Failure, Outcome, check};
@@ -22,6 +24,8 @@ use target::{ARENA_BYTES, CODE, Given, MESSAGES, Target};
 const SCRIPT_VIEW: u64 = PLAYGROUND;
 const VICTIM_VIEW: u64 = PLAYGROUND + (1 << 24);
 const VICTIM_PAGES: u64 = 16;
+/// A device writes memory once for so many attackers.
+const TRANSFERS: u64 = 8;
 /// Scripts that one attacker lives for.
 const LIFETIME: u64 = 4;
 const READ_WRITE: Rights = Rights::READ.or(Rights::WRITE);
@@ -35,6 +39,7 @@ struct Tally {
     faults: u64,
     stops: u64,
     attackers: u64,
+    transfers: u64,
 }
 
 /// How a script ended.
@@ -51,13 +56,19 @@ pub fn run(world: &mut World, seed: u64, calls: u64) -> Outcome {
     let mut random = Random::new(seed);
     let script = world.make_sized::<Memory>(script::PAGES * PAGE_BYTES)?;
     world.map(world.vspace, script, SCRIPT_VIEW, READ_WRITE)?;
-    let given = Given { script, victim: victim(world, &mut random)?, server: world.echo_server(255)? };
+    let (victim, server) = (victim(world, &mut random)?, world.echo_server(255)?);
+    let given = Given { script, victim, server, device: edu::find(world).ok() };
     let arena = world.make_sized::<Untyped>(ARENA_BYTES)?;
     let before = hash();
     let mut tally = Tally::default();
     while tally.calls < calls {
         let target = Target::new(world, arena, &given)?;
         tally.attackers += 1;
+        if given.device.is_some() && tally.attackers % TRANSFERS == 1 && !edu::is_busy() {
+            // It takes a while, and comes to its end in the midst of this attack or the next.
+            edu::begin_write(script::IO_WINDOW + random.below(4) * PAGE_BYTES, 64);
+            tally.transfers += 1;
+        }
         for _ in 0..LIFETIME {
             script::write(&mut random, SCRIPT_VIEW, script::CALLS.min(calls - tally.calls));
             let end = attack(&target, &mut random, &mut tally)?;
@@ -71,9 +82,10 @@ pub fn run(world: &mut World, seed: u64, calls: u64) -> Outcome {
         }
         target.end(world)?;
     }
-    let Tally { calls, succeeded, refused, faults, stops, attackers } = tally;
+    let Tally { calls, succeeded, refused, faults, stops, attackers, transfers } = tally;
+    let cpus = world.cpus;
     say(format_args!(
-        "attack: seed {seed}, {calls} calls, {succeeded} succeeded, {refused} refused, {faults} faults, {stops} stops, {attackers} attackers"
+        "attack: seed {seed}, {cpus} processors, {calls} calls, {succeeded} succeeded, {refused} refused, {faults} faults, {stops} stops, {attackers} attackers, {transfers} transfers of a device"
     ));
     check!(succeeded > calls / 20 && refused > calls / 20);
     Ok(())

@@ -3,10 +3,13 @@
 //! The attacker's table has four slots for each type of object. A call names mostly a slot that holds, or once held, what
 //! its method wants, and passes mostly arguments of the right kind: so calls get far before they are refused, or succeed.
 
-use ukernel_abi::invoke::{attachment, cap_table, memory, thread, untyped};
-use ukernel_abi::{Call, MessageInfo, ObjectType, PAGE_BYTES};
+use ukernel_abi::invoke::{
+    attachment, cap_table, io_space, irq, memory, sched_context, thread, timer, untyped, vcpu, vspace,
+};
+use ukernel_abi::{Call, MASTER_START, MessageInfo, ObjectType, PAGE_BYTES};
 
 use super::random::Random;
+use super::target::{CODE, MESSAGES};
 use crate::machine::{END, SCRIPT, peek, poke};
 
 /// Bytes of a record.
@@ -21,14 +24,23 @@ pub const PAGES: u64 = 16;
 pub const CALLS: u64 = (PAGES * PAGE_BYTES - RECORDS) / RECORD_BYTES;
 /// Where the attacker may map.
 pub const WINDOW: u64 = 0x60_0000;
+/// Where its devices may reach memory.
+pub const IO_WINDOW: u64 = 0x20_0000;
+const READ_WRITE: u64 = 3;
+/// Where its threads start, as registers.
+const START: [u64; 2] = [CODE, MESSAGES + PAGE_BYTES];
 
 /// The high byte of each object type's methods (`ukernel_abi::invoke`), by type; 0: none.
-const GROUPS: [u64; 17] = [0, 1, 2, 3, 4, 5, 0, 0, 0, 7, 0xb, 0xc, 6, 9, 0xa, 8, 0xd];
+const GROUPS: [u64; 20] = [0, 1, 2, 3, 4, 5, 0, 0, 0, 7, 0xb, 0xc, 6, 9, 0xa, 8, 0xd, 0, 0x10, 0x11];
 /// How many methods each type has.
-const METHODS: [u64; 17] = [0, 2, 5, 12, 3, 4, 0, 0, 0, 3, 3, 3, 5, 3, 5, 2, 2];
+const METHODS: [u64; 20] = [0, 2, 5, 16, 3, 4, 0, 0, 0, 6, 3, 3, 5, 3, 5, 2, 2, 0, 6, 1];
 /// Types with methods: those that are made most, and used most, more than once.
-const TYPES: [u64; 19] = [1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 5, 9, 10, 11, 12, 12, 13, 14, 15];
+const TYPES: [u64; 24] = [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 5, 5, 9, 9, 10, 11, 12, 12, 13, 14, 15, 18, 18, 19];
+/// Types of which objects are made.
+const MADE: [u64; 15] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 18, 19];
 const RIGHTS: [u64; 6] = [1, 2, 3, 5, 9, 31];
+/// Numbers of processors, and any.
+const CPUS: [u64; 5] = [0, 1, 2, 3, sched_context::ANY_CPU];
 
 /// The first of the four slots for a type.
 pub const fn slots_of(object: ObjectType) -> u64 {
@@ -62,12 +74,14 @@ fn slot(random: &mut Random, object: u64) -> u64 {
 }
 
 fn some_slot(random: &mut Random) -> u64 {
-    let object = 1 + random.below(16);
+    let object = random.one_of(&MADE);
     slot(random, object)
 }
 
+/// Where it may map: mostly in the lower half, which most VSpaces have.
 fn window(random: &mut Random) -> u64 {
-    WINDOW + random.below(8) * PAGE_BYTES
+    let start = if random.once_in(6) { MASTER_START } else { WINDOW };
+    start + random.below(8) * PAGE_BYTES
 }
 
 /// A number of some kind.
@@ -140,7 +154,7 @@ fn invocation(random: &mut Random, words: &mut [u64; 6]) -> (u64, u64) {
 
 /// Arguments of the right kind.
 fn arguments(random: &mut Random, method: u32, words: &mut [u64; 6]) {
-    let object = 1 + random.below(16);
+    let object = random.one_of(&MADE);
     let (from, to) = (slot(random, object), slot(random, object));
     let rights = random.one_of(&RIGHTS);
     match method {
@@ -155,23 +169,74 @@ fn arguments(random: &mut Random, method: u32, words: &mut [u64; 6]) {
         cap_table::COPY | cap_table::MOVE => words[..4].copy_from_slice(&[to, 0, from, rights]),
         cap_table::MINT => words[..5].copy_from_slice(&[to, 0, from, rights, random.below(5)]),
         cap_table::DELETE | cap_table::REVOKE => words[0] = from,
+        _ if method >> 8 == thread::CONFIGURE >> 8 => thread_arguments(random, method, words),
+        _ if method >> 8 == sched_context::BIND >> 8 => time_arguments(random, method, words),
+        _ => memory_arguments(random, method, words),
+    }
+}
+
+/// The same, of methods of address spaces, memory, devices, and what is bound to one object.
+fn memory_arguments(random: &mut Random, method: u32, words: &mut [u64; 6]) {
+    let rights = random.one_of(&RIGHTS);
+    let (at, page) = (window(random), random.below(4) * PAGE_BYTES);
+    let pages = 1 + random.below(4);
+    let mut a = |object: ObjectType| slot(random, object as u64);
+    match method {
         memory::ATTACH => {
-            let (space, storage) =
-                (slot(random, ObjectType::VSpace as u64), slot(random, ObjectType::Attachment as u64));
-            words[..5].copy_from_slice(&[space, WINDOW, 8 * PAGE_BYTES, rights, storage]);
+            let start = if at < MASTER_START { WINDOW } else { MASTER_START };
+            let storage = a(ObjectType::Attachment);
+            words[..5].copy_from_slice(&[a(ObjectType::VSpace), start, 8 * PAGE_BYTES, rights, storage]);
         }
+        memory::SUB => words[..4].copy_from_slice(&[page, pages * PAGE_BYTES, a(ObjectType::Memory), rights]),
         attachment::MAP => {
-            let runs = [random.below(4), random.below(4) | random.below(2) << 40];
-            words[..4].copy_from_slice(&[window(random) | rights, runs[0], window(random) | rights, runs[1]]);
+            let second = (window(random) | rights, random.below(4) | random.below(2) << 40);
+            words[..4].copy_from_slice(&[at | rights, random.below(4), second.0, second.1]);
         }
-        attachment::PROTECT => words[..2].copy_from_slice(&[window(random) | rights, 1 + random.below(4)]),
-        attachment::UNMAP => words[..2].copy_from_slice(&[window(random), 1 + random.below(4)]),
+        attachment::PROTECT => words[..2].copy_from_slice(&[at | rights, pages]),
+        attachment::UNMAP => words[..2].copy_from_slice(&[at, pages]),
+        vspace::DONATE | io_space::DONATE => words[..2].copy_from_slice(&[a(ObjectType::Untyped), pages]),
+        vspace::MAKE_LEGACY => words[0] = a(ObjectType::VSpace),
+        io_space::MAP => {
+            let (memory, mapping) = (a(ObjectType::Memory), a(ObjectType::IoMapping));
+            words[..4].copy_from_slice(&[memory, IO_WINDOW + page, rights & READ_WRITE, mapping]);
+        }
+        io_space::BIND_FAULTS | irq::BIND | timer::BIND => words[0] = a(ObjectType::Notification),
+        vcpu::SET_STATE => words[..2].copy_from_slice(&[a(ObjectType::Memory), page]),
+        _ => {}
+    }
+}
+
+/// The same, of methods of threads.
+fn thread_arguments(random: &mut Random, method: u32, words: &mut [u64; 6]) {
+    let mut a = |object: ObjectType| slot(random, object as u64);
+    match method {
         thread::CONFIGURE => {
-            for (word, object) in words.iter_mut().zip([2, 4, 6, 5]) {
-                *word = slot(random, object);
-            }
+            let (table, space) = (a(ObjectType::CapTable), a(ObjectType::VSpace));
+            words[..4].copy_from_slice(&[table, space, a(ObjectType::Endpoint), a(ObjectType::Memory)]);
             words[4] = random.below(4) * PAGE_BYTES;
         }
+        // More threads that make the script's calls.
+        thread::WRITE_REGISTERS => words[..2].copy_from_slice(&START),
+        thread::SET_PRIORITY => words[0] = random.below(110),
+        thread::SET_FPU => words[0] = random.below(3),
+        thread::SET_VSPACE => words[0] = a(ObjectType::VSpace),
+        thread::BIND_VCPU => words[0] = a(ObjectType::Vcpu),
+        thread::BIND_NOTIFICATION => words[0] = a(ObjectType::Notification),
+        thread::SET_TIMEOUT => words[0] = a(ObjectType::Endpoint),
+        thread::MAKE_FOREIGN => words[0] = if random.once_in(2) { 0 } else { slot(random, ObjectType::Thread as u64) },
+        _ => {}
+    }
+}
+
+/// The same, of methods of scheduling contexts.
+fn time_arguments(random: &mut Random, method: u32, words: &mut [u64; 6]) {
+    match method {
+        sched_context::CONFIGURE => {
+            let budget = sched_context::MIN_BUDGET_NS * random.below(100);
+            words[..3].copy_from_slice(&[budget, budget * (1 + random.below(5)), 2 + random.below(7)]);
+        }
+        sched_context::BIND => words[0] = slot(random, ObjectType::Thread as u64),
+        sched_context::SET_CPU => words[0] = random.one_of(&CPUS),
         _ => {}
     }
 }

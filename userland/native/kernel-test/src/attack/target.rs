@@ -2,10 +2,10 @@
 
 use ukernel_abi::boot::slot;
 use ukernel_abi::{Error, ObjectType, PAGE_BYTES, Rights};
-use ukernel_user::object::{MapRange, Object, Retype};
+use ukernel_user::object::{IoControl, IoSpace, MapRange, Object, Retype};
 use ukernel_user::{
-    Attachment, Cap, CapTable, Endpoint, IoPorts, Memory, Notification, Reply, SchedContext, Thread, Timer, Untyped,
-    VSpace,
+    Attachment, Cap, CapTable, Endpoint, IoPorts, Irq, IrqControl, Memory, Notification, Reply, SchedContext, Thread,
+    Timer, Untyped, VSpace,
 };
 
 use super::random::Random;
@@ -25,6 +25,9 @@ const CODE_VIEW: u64 = MESSAGES_VIEW + PAGE_BYTES;
 const FIRST_SLOT: u64 = 3000;
 const BELL_SLOT: u64 = FIRST_SLOT - 1;
 const PORT_SLOT: u64 = FIRST_SLOT - 2;
+const DEVICE_SLOT: u64 = FIRST_SLOT - 3;
+const IO_CONTROL: Cap<IoControl> = Cap::new(slot::IO_CONTROL);
+const IRQ_CONTROL: Cap<IrqControl> = Cap::new(slot::IRQ_CONTROL);
 /// Bytes of memory that one attacker needs at most.
 pub const ARENA_BYTES: u64 = 1 << 20;
 const HIGHEST: u8 = 255;
@@ -40,6 +43,8 @@ pub struct Given {
     pub victim: Cap<Memory>,
     /// A server that it may call.
     pub server: Cap<Endpoint>,
+    /// A device that an IoSpace of its own is for, where there is an IOMMU.
+    pub device: Option<u16>,
 }
 
 /// An attacker.
@@ -145,6 +150,8 @@ impl Target {
             ObjectType::Vcpu,
             ObjectType::Attachment,
             ObjectType::Irq,
+            ObjectType::IoSpace,
+            ObjectType::IoMapping,
         ] {
             retype(self.arena, object, 0, 2)?;
         }
@@ -165,9 +172,22 @@ impl Target {
         let send = Rights::SEND.or(Rights::GRANT);
         self.table.mint(slots_of(ObjectType::Endpoint), world.table, given.server.slot(), send, 3)?;
         self.table.copy(slots_of(ObjectType::Memory), world.table, given.victim.slot(), Rights::READ)?;
+        if let Some(device) = given.device {
+            self.give_device(world, device)?;
+        }
         let ports: Cap<IoPorts> = Cap::new(slot::IO_PORTS);
         ports.sub(0x80, 0x80, PORT_SLOT)?;
         Ok(self.table.move_here(slots_of(ObjectType::IoPorts), world.table, PORT_SLOT)?)
+    }
+
+    /// What the driver of a device has: its IoSpace, and an interrupt that it was given.
+    fn give_device(&self, world: &World, device: u16) -> Outcome {
+        let space = self.arena.create::<IoSpace>(0, DEVICE_SLOT)?;
+        IO_CONTROL.bind(space, device)?;
+        self.table.move_here(slots_of(ObjectType::IoSpace), world.table, DEVICE_SLOT)?;
+        let irq = self.arena.create::<Irq>(0, DEVICE_SLOT)?;
+        IRQ_CONTROL.issue_msi(irq, device)?;
+        Ok(self.table.move_here(slots_of(ObjectType::Irq), world.table, DEVICE_SLOT)?)
     }
 
     /// Put it on its feet, wherever it is, and let it run: it runs before this returns.
@@ -183,6 +203,8 @@ impl Target {
         self.thread.set_max_priority(MOST_GIVEN)?;
         self.time.unbind()?;
         self.time.unlimit()?;
+        // Where its handler is.
+        self.time.set_cpu(0)?;
         self.thread.resume()?;
         // It may be bound to some other time of its own.
         match self.time.bind(self.thread) {

@@ -8,7 +8,7 @@ use ukernel_abi::{MessageInfo, PAGE_BYTES, Rights, fault};
 use ukernel_user::object::{MapRange, PageRange};
 use ukernel_user::{Cap, Endpoint, Memory, Notification, Reply, SchedContext, Thread, Untyped};
 
-use super::{Test, endings, foreign, foreign_threads, messages, registers};
+use super::{Test, attacks, endings, foreign, foreign_threads, messages, registers};
 use crate::machine::{foreign_code, foreign_spin_offset, now, peek, poke};
 use crate::master::Master;
 use crate::world::{PLAYGROUND, World, park};
@@ -37,6 +37,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("segment_bases_are_kept_elsewhere", registers::foreign_segment_bases_survive_others),
     ("foreign_threads_call_from_elsewhere", foreign_threads::foreign_threads_calls_are_messages),
     ("foreign_threads_fault_elsewhere", foreign_threads::foreign_threads_faults_are_messages),
+    ("random_calls_harm_nobody_elsewhere", attacks::random_calls_harm_nobody),
     ("foreign_threads_are_kicked_elsewhere", foreign_threads::foreign_threads_can_be_kicked),
 ];
 
