@@ -3,7 +3,7 @@
 use ukernel_abi::vcpu::State;
 use ukernel_abi::{Error, MASTER_START, PAGE_BYTES, Rights};
 use ukernel_user::object::StartRegisters;
-use ukernel_user::{Cap, Memory, Notification, Thread, Timer, Vcpu};
+use ukernel_user::{Cap, Memory, Notification, Thread, Timer, VSpace, Vcpu};
 
 use crate::machine::{self, now, peek, poke};
 use crate::world::{PLAYGROUND, World};
@@ -35,6 +35,8 @@ pub struct Master {
     enter_order: Cap<Notification>,
     done: Cap<Notification>,
     address: u64,
+    /// Where it runs.
+    pub space: Cap<VSpace>,
 }
 
 /// What the state page says after an exit.
@@ -73,7 +75,7 @@ impl Master {
         thread.set_priority(100)?;
         world.time()?.bind(thread)?;
         let enter_order = world.mint(orders, Rights::SEND, ENTER_MANY)?;
-        let master = Self { vcpu, orders, enter_order, done, address };
+        let master = Self { vcpu, orders, enter_order, done, address, space };
         master.state(|state| (state.rip, state.rcx, state.rflags, state.r11) = (address, address, 0x202, 0x202));
         thread.resume()?;
         Ok(master)

@@ -4,6 +4,7 @@ mod attacks;
 pub mod balance;
 mod capabilities;
 mod devices;
+mod elsewhere;
 mod endings;
 mod faults;
 mod foreign;
@@ -28,6 +29,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("retype_gives_objects_and_takes_memory", capabilities::retype_gives_objects_and_takes_memory),
     ("retype_refuses_what_does_not_fit", capabilities::retype_refuses_what_does_not_fit),
     ("copies_have_no_more_rights", capabilities::copies_have_no_more_rights),
+    ("table_operations_are_checked", capabilities::table_operations_are_checked),
     ("badges_are_given_once", capabilities::badges_are_given_once),
     ("revoke_removes_all_descendants", capabilities::revoke_removes_all_descendants),
     ("moved_capabilities_keep_their_children", capabilities::moved_capabilities_keep_their_children),
@@ -44,6 +46,9 @@ pub const ALL: &[(&str, Test)] = &[
     ("a_call_is_answered", messages::a_call_is_answered),
     ("long_messages_arrive", messages::long_messages_arrive),
     ("capabilities_travel", messages::capabilities_travel),
+    ("capabilities_travel_with_the_right_only", messages::capabilities_travel_with_the_right_only),
+    ("polling_meets_who_waits_and_nobody_else", messages::polling_meets_who_waits_and_nobody_else),
+    ("a_cancelled_call_is_made_again", messages::a_cancelled_call_is_made_again),
     ("senders_wait_for_a_receiver", messages::senders_wait_for_a_receiver),
     ("an_idle_reply_answers_nobody", messages::an_idle_reply_answers_nobody),
     ("a_destroyed_reply_fails_the_call", messages::a_destroyed_reply_fails_the_call),
@@ -67,6 +72,8 @@ pub const ALL: &[(&str, Test)] = &[
     ("kicks_are_latched", foreign::kicks_are_latched),
     ("kicks_stop_running_foreign_code", foreign::kicks_stop_running_foreign_code),
     ("hostile_state_pages_are_refused", foreign::hostile_state_pages_are_refused),
+    ("hostile_segment_bases_are_refused", foreign::hostile_segment_bases_are_refused),
+    ("views_are_apart", foreign::views_are_apart),
     ("fixups_resume_the_master", foreign::fixups_resume_the_master),
     ("a_thread_outlives_its_table", endings::a_thread_outlives_its_table),
     ("a_table_can_be_revoked_from_inside", endings::a_table_can_be_revoked_from_inside),

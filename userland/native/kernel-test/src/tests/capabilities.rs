@@ -44,6 +44,29 @@ pub fn copies_have_no_more_rights(world: &mut World) -> Outcome {
     Ok(())
 }
 
+pub fn table_operations_are_checked(world: &mut World) -> Outcome {
+    let (endpoint, other) = (world.make::<Endpoint>()?, world.make::<Endpoint>()?);
+    let (table, empty, far) = (world.table, world.slot(), 1 << 40);
+    let untyped = world.make_sized::<Untyped>(PAGE_BYTES)?;
+    check!(table.copy(other.slot(), table, endpoint.slot(), Rights::ALL) == Err(Error::SlotOccupied));
+    check!(table.copy(empty, table, empty, Rights::ALL) == Err(Error::InvalidCapability));
+    check!(table.copy(far, table, endpoint.slot(), Rights::ALL) == Err(Error::InvalidCapability));
+    check!(table.copy(empty, table, far, Rights::ALL) == Err(Error::InvalidCapability));
+    check!(table.copy(empty, Cap::new(endpoint.slot()), 1, Rights::ALL) == Err(Error::InvalidCapability));
+    check!(table.copy(empty, table, untyped.slot(), Rights::ALL) == Err(Error::InvalidArgument));
+    check!(table.mint(other.slot(), table, endpoint.slot(), Rights::ALL, 1) == Err(Error::SlotOccupied));
+    check!(table.move_here(other.slot(), table, endpoint.slot()) == Err(Error::SlotOccupied));
+    check!(table.move_here(empty, table, empty) == Err(Error::InvalidCapability));
+    check!(table.move_here(far, table, endpoint.slot()) == Err(Error::InvalidCapability));
+    check!(table.delete(far) == Err(Error::InvalidCapability) && table.revoke(far) == Err(Error::InvalidCapability));
+    // All that is still as it was, and what can be done can be done.
+    table.move_here(empty, table, endpoint.slot())?;
+    table.copy(endpoint.slot(), table, empty, Rights::ALL)?;
+    table.delete(empty)?;
+    check!(Cap::<Endpoint>::new(endpoint.slot()).try_receive(Cap::NULL) == Err(Error::WouldBlock));
+    Ok(())
+}
+
 pub fn badges_are_given_once(world: &mut World) -> Outcome {
     let notification = world.make::<Notification>()?;
     let one = world.mint(notification, Rights::ALL, 1)?;

@@ -2,9 +2,11 @@
 //! tests run theirs from the master slot: the thread that enters is one whose code, stack and data are mapped there too.
 
 use ukernel_abi::vcpu::ExitReason;
+use ukernel_abi::{MASTER_START, fault};
+use ukernel_user::{Endpoint, Reply};
 
 use crate::machine::{foreign_code, foreign_spin_offset};
-use crate::master::Master;
+use crate::master::{MASTER_STATE, Master};
 use crate::world::World;
 use crate::{Outcome, check};
 
@@ -74,6 +76,48 @@ pub fn hostile_state_pages_are_refused(world: &mut World) -> Outcome {
     let seen = master.enter(world)?;
     check!(seen.reason == ExitReason::Syscall as u64);
     check!(seen.state.rflags & 0x3200 == 0x200);
+    Ok(())
+}
+
+pub fn hostile_segment_bases_are_refused(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, foreign_code(), CODE)?;
+    // With rcx and r11 that match, and so on the fast way in, and without.
+    for (bad, rcx) in [(1 << 47, CODE), (1 << 63, CODE), (u64::MAX >> 1, CODE), (1 << 47, 0), (0x8000_0000_0000, 1)] {
+        for fs in [true, false] {
+            master.state(|state| {
+                (state.rip, state.rcx, state.rflags, state.r11) = (CODE, rcx, 0x202, 0x202);
+                (state.fs_base, state.gs_base) = if fs { (bad, 0) } else { (0, bad) };
+            });
+            let seen = master.enter(world)?;
+            check!((seen.reason, seen.state.vector) == (ExitReason::Exception as u64, 13));
+        }
+    }
+    // What is left of it harms nobody: the next entry is as any.
+    master.state(|state| (state.rip, state.rcx, state.fs_base, state.gs_base) = (CODE, CODE, 0, 0));
+    check!(master.enter(world)?.reason == ExitReason::Syscall as u64);
+    Ok(())
+}
+
+/// `mov rax, [rdi]`, and a system call.
+const LOAD: [u8; 5] = [0x48, 0x8b, 0x07, 0x0f, 0x05];
+
+/// Foreign code does not see its master, whose own view does not execute foreign code.
+pub fn views_are_apart(world: &mut World) -> Outcome {
+    let mut master = Master::new(world, &LOAD, CODE)?;
+    master.state(|state| state.rdi = CODE);
+    check!(master.enter(world)?.reason == ExitReason::Syscall as u64);
+    for hidden in [MASTER_STATE, MASTER_START] {
+        master.state(|state| (state.rip, state.rcx, state.rdi) = (CODE, CODE, hidden));
+        let seen = master.enter(world)?;
+        check!((seen.reason, seen.state.vector) == (ExitReason::Exception as u64, 14));
+        check!(seen.state.fault_address == hidden && seen.state.rip == CODE);
+    }
+    let (endpoint, reply) = (world.make::<Endpoint>()?, world.make::<Reply>()?);
+    world.thread_at(master.space, CODE, 255, endpoint, [CODE, 0])?;
+    let told = endpoint.receive(reply)?;
+    check!((told.words[fault::WORD_VECTOR], told.words[fault::WORD_ADDRESS]) == (14, CODE));
+    // Present, a user's, an instruction (Intel SDM 3A, 4.7).
+    check!(told.words[fault::WORD_ERROR_CODE] == 1 | 4 | 16);
     Ok(())
 }
 

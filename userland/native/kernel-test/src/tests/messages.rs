@@ -97,6 +97,73 @@ pub fn senders_wait_for_a_receiver(world: &mut World) -> Outcome {
     Ok(())
 }
 
+pub fn capabilities_travel_with_the_right_only(world: &mut World) -> Outcome {
+    let endpoint = world.make::<Endpoint>()?;
+    let notification = world.make::<Notification>()?;
+    // To send, but not to give.
+    let mute = world.mint(endpoint, Rights::SEND, 5)?;
+    share(0, world.slot());
+    let thread = world.thread(255, Cap::NULL, take_capability, endpoint.slot())?;
+    thread.resume()?;
+    set_send_caps(&[notification.slot()]);
+    mute.send(MessageInfo::new(0, 0).with_caps(1), &[0; 6])?;
+    thread.suspend()?;
+    check!((shared(1), shared(2)) == (0, 0));
+    check!(notification.poll() == Err(Error::WouldBlock));
+    Ok(())
+}
+
+pub fn polling_meets_who_waits_and_nobody_else(world: &mut World) -> Outcome {
+    share(0, 0);
+    let endpoint = world.make::<Endpoint>()?;
+    let mute = world.mint(endpoint, Rights::RECEIVE, 0)?;
+    check!(mute.try_send(MessageInfo::new(0, 0), &[0; 6]) == Err(Error::InsufficientRights));
+    let badged = world.mint(endpoint, Rights::SEND, 3)?;
+    check!(badged.try_receive(Cap::NULL) == Err(Error::InsufficientRights));
+    // Nobody waits: it goes nowhere, and nothing arrives later.
+    badged.try_send(MessageInfo::new(0, 1), &[1, 0, 0, 0, 0, 0])?;
+    let thread = world.thread(255, Cap::NULL, add_up, endpoint.slot())?;
+    thread.resume()?;
+    check!(shared(0) == 0);
+    badged.try_send(MessageInfo::new(0, 1), &[7, 0, 0, 0, 0, 0])?;
+    check!(shared(0) == 7);
+    thread.suspend()?;
+    badged.try_send(MessageInfo::new(0, 1), &[1, 0, 0, 0, 0, 0])?;
+    check!(shared(0) == 7 && endpoint.try_receive(Cap::NULL) == Err(Error::WouldBlock));
+    Ok(())
+}
+
+extern "C" fn add_up(endpoint: u64) -> ! {
+    loop {
+        let incoming = Cap::<Endpoint>::new(endpoint).receive(Cap::NULL);
+        share(0, shared(0) + incoming.map_or(100, |incoming| incoming.words[0]));
+    }
+}
+
+pub fn a_cancelled_call_is_made_again(world: &mut World) -> Outcome {
+    share(0, 77);
+    let (endpoint, reply) = (world.make::<Endpoint>()?, world.make::<Reply>()?);
+    let badged = world.mint(endpoint, Rights::SEND, 6)?;
+    let thread = world.thread(255, Cap::NULL, call_and_note, badged.slot())?;
+    // While it waits for somebody to receive, and while it waits for the answer.
+    thread.resume()?;
+    thread.suspend()?;
+    check!(endpoint.try_receive(reply) == Err(Error::WouldBlock));
+    for _ in 0..3 {
+        thread.resume()?;
+        check!(endpoint.try_receive(reply)?.badge == 6);
+        thread.suspend()?;
+        check!(reply.reply(MessageInfo::new(0, 0), &[0; 6]) == Err(Error::InvalidState));
+        check!(shared(0) == 77);
+    }
+    thread.resume()?;
+    endpoint.try_receive(reply)?;
+    reply.reply(MessageInfo::new(0, 0), &[0; 6])?;
+    thread.suspend()?;
+    check!(shared(0) == 0);
+    Ok(())
+}
+
 pub fn an_idle_reply_answers_nobody(world: &mut World) -> Outcome {
     let reply = world.make::<Reply>()?;
     check!(reply.reply(MessageInfo::new(0, 0), &[0; 6]) == Err(Error::InvalidState));

@@ -8,7 +8,7 @@ use ukernel_abi::{MessageInfo, PAGE_BYTES, Rights, fault};
 use ukernel_user::object::{MapRange, PageRange};
 use ukernel_user::{Cap, Endpoint, Memory, Notification, Reply, SchedContext, Thread, Untyped};
 
-use super::{Test, attacks, endings, foreign, foreign_threads, messages, registers};
+use super::{Test, attacks, elsewhere, endings, foreign, foreign_threads, messages, registers};
 use crate::machine::{foreign_code, foreign_spin_offset, now, peek, poke};
 use crate::master::Master;
 use crate::world::{PLAYGROUND, World, park};
@@ -28,6 +28,11 @@ pub const ALL: &[(&str, Test)] = &[
     ("no_call_of_a_pulled_thread_is_lost", no_call_of_a_pulled_thread_is_lost),
     ("passive_servers_work_where_their_callers_are", passive_servers_work_where_their_callers_are),
     ("vspaces_in_use_elsewhere_can_go", vspaces_in_use_elsewhere_can_go),
+    ("faults_are_handled_from_elsewhere", elsewhere::faults_are_handled_from_elsewhere),
+    ("bound_notifications_reach_receivers_elsewhere", elsewhere::bound_notifications_reach_receivers_elsewhere),
+    ("timeouts_reach_handlers_elsewhere", elsewhere::timeouts_reach_handlers_elsewhere),
+    ("timers_signal_elsewhere", elsewhere::timers_signal_elsewhere),
+    ("interrupts_wake_threads_elsewhere", elsewhere::interrupts_wake_threads_elsewhere),
     ("calls_are_answered_from_elsewhere", messages::a_call_is_answered),
     ("long_messages_arrive_elsewhere", messages::long_messages_arrive),
     ("foreign_calls_exit_elsewhere", foreign::foreign_calls_exit),
