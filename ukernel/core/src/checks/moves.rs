@@ -69,8 +69,7 @@ impl World {
                 if !self.may_be_next(thread) || self.doors[usize::from(self.kernel.get(thread).home)].is_some() {
                     return false;
                 }
-                let foreign = self.kernel.get(thread).foreign || self.kernel.foreign_vcpu(thread).is_some();
-                foreign == (call == FOREIGN) || call == FAULT
+                self.is_foreign(thread) == (call == FOREIGN) || call == FAULT
             }
         }
     }
@@ -99,6 +98,11 @@ impl World {
             _ => return None,
         }
         Some(())
+    }
+
+    /// Whether what a thread executes is foreign code.
+    pub(super) fn is_foreign(&self, thread: Ref<Thread>) -> bool {
+        self.kernel.get(thread).foreign || self.kernel.foreign_vcpu(thread).is_some()
     }
 
     /// The foreign code of a thread makes a system call.

@@ -93,7 +93,9 @@ impl World {
         }
         let entered = self.entered(step);
         let result = self.act(step)?;
-        self.masters_are_back(&entered)?;
+        if result.is_some() {
+            self.masters_are_back(&entered)?;
+        }
         Ok(result)
     }
 
@@ -115,6 +117,8 @@ impl World {
         match step.call {
             FAULT => self.fault(thread),
             FOREIGN => self.foreign_call(thread),
+            // With whatever registers it has.
+            _ if self.is_foreign(thread) => self.foreign_call(thread),
             _ if step.waits => {
                 self.begin(step);
                 self.knock(step, thread);

@@ -210,6 +210,12 @@ impl World {
         self.kernel.get(thread).context.rax
     }
 
+    /// How many processors there are.
+    #[must_use]
+    pub fn cpus(&self) -> u64 {
+        self.kernel.machine.cpus() as u64
+    }
+
     /// Whether a thread may be the next to make a system call: it can, and nobody of higher priority could.
     #[must_use]
     pub fn may_be_next(&self, thread: Ref<Thread>) -> bool {
@@ -284,8 +290,9 @@ impl World {
     pub fn tidy(&mut self) {
         for index in 0..self.threads.len() {
             let thread = self.threads[index];
-            let foreign = self.kernel.get(thread).foreign || self.kernel.foreign_vcpu(thread).is_some();
-            let kept = foreign || self.is_at_a_door(thread) || matches!(self.state(thread), State::Sending { .. });
+            let kept = self.is_foreign(thread)
+                || self.is_at_a_door(thread)
+                || matches!(self.state(thread), State::Sending { .. });
             if !kept {
                 self.kernel.get_mut(thread).context = Context::new();
                 let page = self.page(thread);
