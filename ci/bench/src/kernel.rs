@@ -44,6 +44,8 @@ const LIMITS: &[(&str, Limits)] = &[
     ("irqs_off_max_io_map", INTERRUPTS_OFF),
     ("irqs_off_max_io_unmap", INTERRUPTS_OFF),
     ("irqs_off_max_message", INTERRUPTS_OFF),
+    ("irqs_off_max_move", INTERRUPTS_OFF),
+    ("irqs_off_max_timer_arm", INTERRUPTS_OFF),
 ];
 /// Most instructions that interrupts are off in any of them: the bound that the kernel's manual states.
 const INTERRUPTS_OFF: Limits = Limits::at_most(6000.0);

@@ -1,17 +1,19 @@
 //! Processor time: scheduling contexts, and the account of what is used of those that are limited.
 //!
 //! Unlimited time is not counted, and costs nothing. While a thread runs on limited time its context is `charged`, at each
-//! kernel entry of its processor and at the latest when the timer says that the budget is over. A context without time left is in the list of
+//! kernel entry of its processor and at the latest when the timer says that the budget is over. A context without time left is in a heap of
 //! those that wait for their refill, whoever uses it; its thread has no `home` meanwhile. A thread with a timeout endpoint is stopped by a message instead.
 
 use ukernel_abi::invoke::sched_context::{MAX_PERIOD_NS, MAX_REFILLS, MIN_BUDGET_NS, MIN_REFILLS};
 use ukernel_abi::{Error, fault};
 
 use crate::cpu::Cpu;
+use crate::heap::{Due, Links};
 use crate::ipc::Blocking;
 use crate::refills::Refills;
 use crate::scheduler::End;
 use crate::thread::{Content, SendKind};
+use crate::timer::DUE_AT_ONCE;
 use crate::{Kernel, Machine, Object, Ref, Reply, State, Thread};
 
 /// A right to processor time.
@@ -22,7 +24,7 @@ pub struct SchedContext {
     pub(crate) cpu: u8,
     /// It may be any other's as well: `balance` decides.
     pub(crate) floating: bool,
-    /// In that processor's list of those that wait for a refill.
+    /// Among those that wait for a refill on that processor.
     pub(crate) waiting: bool,
     /// Who uses it now: whom it was bound to, or a server that works for that one.
     pub(crate) thread: Option<Ref<Thread>>,
@@ -34,12 +36,26 @@ pub struct SchedContext {
     pub(crate) consumed: u64,
     /// What its timeout messages carry.
     pub(crate) data: u64,
-    /// Links in the list of those that wait.
-    pub(crate) next: Option<Ref<SchedContext>>,
-    pub(crate) previous: Option<Ref<SchedContext>>,
+    /// Its place among those that wait.
+    pub(crate) links: Links<SchedContext>,
 }
 
 impl Object for SchedContext {}
+
+impl Due for SchedContext {
+    /// When it has time next. It is limited.
+    fn due(&self) -> u64 {
+        self.limit.as_ref().map_or(0, |limit| limit.first().time)
+    }
+
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links<Self> {
+        &mut self.links
+    }
+}
 
 const _: () = assert!(size_of::<SchedContext>() <= 256);
 
@@ -55,14 +71,8 @@ impl SchedContext {
             limit: None,
             consumed: 0,
             data: 0,
-            next: None,
-            previous: None,
+            links: Links::default(),
         }
-    }
-
-    /// When it has time next. It is limited.
-    fn refill_time(&self) -> u64 {
-        self.limit.as_ref().map_or(0, |limit| limit.first().time)
     }
 }
 
@@ -73,11 +83,11 @@ pub(crate) struct Account {
     pub(crate) charged: Option<Ref<SchedContext>>,
     /// The time-stamp up to which it is charged.
     pub(crate) since: u64,
-    /// Contexts that wait for a refill, earliest first.
+    /// Contexts that wait for a refill: what is due first.
     pub(crate) waiting: Option<Ref<SchedContext>>,
-    /// Another processor has changed that list: the timer is to be set again.
+    /// Another processor has added one: the timer is to be set again.
     pub(crate) changed: bool,
-    /// Somebody is charged, or the list was changed.
+    /// Somebody is charged, or one was added.
     pub(crate) busy: bool,
 }
 
@@ -123,7 +133,7 @@ impl<M: Machine> Kernel<M> {
 
     /// The first refill that is waited for on this processor.
     pub(crate) fn first_refill(&self, cpu: &Cpu) -> u64 {
-        cpu.account.waiting.map_or(u64::MAX, |context| self.get(context).refill_time())
+        cpu.account.waiting.map_or(u64::MAX, |context| self.get(context).due())
     }
 
     /// Charge what was used since the last time, and act where nothing is left.
@@ -188,25 +198,13 @@ impl<M: Machine> Kernel<M> {
         self.machine.nanoseconds(ticks)
     }
 
-    /// Put a context into the list of those that wait. It walks the list: linear in their number.
+    /// A context waits for its refill.
     fn await_refill(&mut self, context: Ref<SchedContext>) {
-        let (time, cpu) = (self.get(context).refill_time(), self.get(context).cpu);
-        let (mut previous, mut next) = (None, self.cpu_at(cpu).account.waiting);
-        while let Some(other) = next
-            && self.get(other).refill_time() <= time
-        {
-            previous = next;
-            next = self.get(other).next;
-        }
         let c = self.get_mut(context);
-        (c.waiting, c.previous, c.next) = (true, previous, next);
-        if let Some(next) = next {
-            self.get_mut(next).previous = Some(context);
-        }
-        match previous {
-            Some(previous) => self.get_mut(previous).next = Some(context),
-            None => self.cpu_at_mut(cpu).account.waiting = Some(context),
-        }
+        c.waiting = true;
+        let (time, cpu) = (c.due(), c.cpu);
+        let first = self.heap_add(self.cpu_at(cpu).account.waiting, context);
+        self.cpu_at_mut(cpu).account.waiting = first;
         if cpu != self.cpu().index {
             let account = &mut self.cpu_at_mut(cpu).account;
             (account.changed, account.busy) = (true, true);
@@ -233,27 +231,21 @@ impl<M: Machine> Kernel<M> {
         self.enqueue_waiting(thread);
     }
 
-    /// Take a context out of the list of those that wait.
+    /// A context waits no more.
     fn unlist(&mut self, context: Ref<SchedContext>) {
         let c = self.get_mut(context);
-        if !core::mem::take(&mut c.waiting) {
-            return;
-        }
-        let (previous, next, cpu) = (c.previous.take(), c.next.take(), c.cpu);
-        match previous {
-            Some(previous) => self.get_mut(previous).next = next,
-            None => self.cpu_at_mut(cpu).account.waiting = next,
-        }
-        if let Some(next) = next {
-            self.get_mut(next).previous = previous;
+        if core::mem::take(&mut c.waiting) {
+            let cpu = c.cpu;
+            let first = self.heap_remove(self.cpu_at(cpu).account.waiting, context);
+            self.cpu_at_mut(cpu).account.waiting = first;
         }
     }
 
     /// Let those go on whose refill is there.
     pub(crate) fn take_refills(&mut self, now: u64) {
-        while let Some(context) = self.cpu().account.waiting
-            && self.get(context).refill_time() <= now
-        {
+        for _ in 0..DUE_AT_ONCE {
+            let due = self.cpu().account.waiting.filter(|context| self.get(*context).due() <= now);
+            let Some(context) = due else { return };
             self.end_wait(context);
         }
     }

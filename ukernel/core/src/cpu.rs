@@ -33,7 +33,7 @@ pub struct Cpu {
     pub(crate) programmed: u64,
     /// When it was looked last who runs.
     pub(crate) sampled: u64,
-    /// Timers that were armed here, earliest first.
+    /// Timers that were armed here: what is due first.
     pub(crate) timers: Option<Ref<Timer>>,
     /// The account of limited time that is used here.
     pub(crate) account: Account,

@@ -22,6 +22,7 @@ mod device_methods;
 mod fastpath;
 mod fault;
 mod foreign;
+mod heap;
 mod interrupt;
 mod invocation;
 mod io_methods;

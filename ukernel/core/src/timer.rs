@@ -1,7 +1,8 @@
 //! Timers: deadlines that signal a notification.
 //!
-//! Armed timers are in one list for each processor (that where they were armed), earliest first. Insertion walks it: linear in the number of armed timers.
+//! Armed timers are in a heap for each processor, that where they were armed (`heap`).
 
+use crate::heap::{Due, Links};
 use crate::trace::Event;
 use crate::{Kernel, Machine, Notification, Object, Ref, SlotRef};
 use ukernel_abi::trace::Kind;
@@ -9,8 +10,8 @@ use ukernel_abi::trace::Kind;
 /// Where a timer's slot is, in bytes from its start.
 const SLOT_OFFSET: u64 = 64;
 
-/// So many timers expire in one interrupt.
-const EXPIRED_AT_ONCE: usize = 16;
+/// So many timers expire in one interrupt, and so many contexts get their refill.
+pub(crate) const DUE_AT_ONCE: usize = 16;
 
 /// A deadline.
 #[derive(Clone, Debug)]
@@ -21,17 +22,30 @@ pub struct Timer {
     pub(crate) cpu: u8,
     pub(crate) deadline: u64,
     pub(crate) target: Option<(Ref<Notification>, u64)>,
-    pub(crate) next: Option<Ref<Timer>>,
-    pub(crate) previous: Option<Ref<Timer>>,
+    pub(crate) links: Links<Timer>,
 }
 
 impl Object for Timer {}
+
+impl Due for Timer {
+    fn due(&self) -> u64 {
+        self.deadline
+    }
+
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links<Self> {
+        &mut self.links
+    }
+}
 
 const _: () = assert!(size_of::<Timer>() <= SLOT_OFFSET as usize);
 
 impl Timer {
     pub(crate) fn new() -> Self {
-        Self { caps: 0, armed: false, cpu: 0, deadline: 0, target: None, next: None, previous: None }
+        Self { caps: 0, armed: false, cpu: 0, deadline: 0, target: None, links: Links::default() }
     }
 }
 
@@ -48,42 +62,23 @@ impl<M: Machine> Kernel<M> {
             self.expire(timer);
             return;
         }
-        let (mut previous, mut next) = (None, self.cpu().timers);
-        while let Some(other) = next
-            && self.get(other).deadline <= deadline
-        {
-            previous = next;
-            next = self.get(other).next;
-        }
         let here = self.cpu().index;
         let t = self.get_mut(timer);
-        t.cpu = here;
-        (t.armed, t.deadline, t.previous, t.next) = (true, deadline, previous, next);
-        if let Some(next) = next {
-            self.get_mut(next).previous = Some(timer);
-        }
-        match previous {
-            Some(previous) => self.get_mut(previous).next = Some(timer),
-            None => {
-                self.cpu_mut().timers = Some(timer);
-                self.program_timer();
-            }
+        (t.armed, t.cpu, t.deadline) = (true, here, deadline);
+        let first = self.heap_add(self.cpu().timers, timer);
+        self.cpu_mut().timers = first;
+        if first == Some(timer) {
+            self.program_timer();
         }
     }
 
     /// Forget a timer's deadline.
     pub(crate) fn disarm(&mut self, timer: Ref<Timer>) {
         let t = self.get_mut(timer);
-        if !core::mem::take(&mut t.armed) {
-            return;
-        }
-        let (previous, next, cpu) = (t.previous.take(), t.next.take(), t.cpu);
-        match previous {
-            Some(previous) => self.get_mut(previous).next = next,
-            None => self.cpu_at_mut(cpu).timers = next,
-        }
-        if let Some(next) = next {
-            self.get_mut(next).previous = previous;
+        if core::mem::take(&mut t.armed) {
+            let cpu = t.cpu;
+            let first = self.heap_remove(self.cpu_at(cpu).timers, timer);
+            self.cpu_at_mut(cpu).timers = first;
         }
     }
 
@@ -100,9 +95,9 @@ impl<M: Machine> Kernel<M> {
         self.sample(self.machine.now());
         self.charge();
         let now = self.machine.now();
-        self.take_refills(now);
         // Where more are due the timer interrupts again at once: others may come first.
-        for _ in 0..EXPIRED_AT_ONCE {
+        self.take_refills(now);
+        for _ in 0..DUE_AT_ONCE {
             let Some(timer) = self.cpu().timers.filter(|timer| self.get(*timer).deadline <= now) else { break };
             self.disarm(timer);
             self.expire(timer);

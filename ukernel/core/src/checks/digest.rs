@@ -73,7 +73,8 @@ impl World {
         each(kernel, d, |c: &SchedContext, d| sched_context(c, now, d));
         each(kernel, d, |t: &Timer, d| {
             d.pair(t.armed.into(), if t.armed { t.deadline.wrapping_sub(now) } else { 0 });
-            d.link(t.next);
+            d.link(t.links.parent);
+            d.link(t.links.left);
         });
         each(kernel, d, |i: &Irq, d| {
             d.pair(i.vector.into(), if let IrqSource::Line(line) = i.source { line.into() } else { 0 });

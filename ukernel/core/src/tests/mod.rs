@@ -4,6 +4,7 @@ mod balance;
 mod capabilities;
 mod fast_path;
 mod foreign;
+mod heap;
 mod io_spaces;
 mod lock;
 mod messages;

@@ -1,8 +1,9 @@
 //! What threads are bound to: time, Vcpus, address spaces; each binding is known at both ends.
 
+use crate::checks::invariants::heap;
 use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
-use crate::{Kernel, Machine, Ref, Reply, SchedContext, Thread, Timer, VSpace, Vcpu};
+use crate::{Kernel, Machine, Reply, SchedContext, Thread, Timer, VSpace, Vcpu};
 
 pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
     let machine = &kernel.machine;
@@ -58,24 +59,18 @@ fn lent_time_comes_back(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
 fn timers_are_in_order(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
     let mut count = 0;
     for index in 0..kernel.machine.cpus() {
-        count += timers_in_list(kernel, kernel.machine.cpu_at(index).timers)?;
+        let cpu = kernel.machine.cpu_at(index);
+        for timer in heap::nodes(kernel, cpu.timers)? {
+            let t = kernel.get(timer);
+            must!(t.armed && t.cpu == cpu.index, "{timer:?} is not armed here, but in the heap");
+            let target = t.target.is_some_and(|(notification, _)| kernel.machine.exists(notification));
+            must!(target, "{timer:?} is armed, with nobody to signal");
+            count += 1;
+        }
     }
     let armed = kernel.machine.all::<Timer>().filter(|(_, t)| t.caps > 0 && t.armed).count();
-    must!(armed == count, "{armed} timers are armed, {count} are in the list");
+    must!(armed == count, "{armed} timers are armed, {count} are in a heap");
     Ok(())
-}
-
-fn timers_in_list(kernel: &Kernel<Simulation>, mut at: Option<Ref<Timer>>) -> Result<usize, Violation> {
-    let (mut previous, mut count) = (None, 0);
-    while let Some(timer) = at {
-        must!(kernel.machine.exists(timer), "an armed timer is gone");
-        let t = kernel.get(timer);
-        must!(t.armed && t.previous == previous, "the list of timers does not agree at {timer:?}");
-        let target = t.target.is_some_and(|(notification, _)| kernel.machine.exists(notification));
-        must!(target, "{timer:?} is armed, with nobody to signal");
-        (previous, at, count) = (at, t.next, count + 1);
-    }
-    Ok(count)
 }
 
 fn vspaces_know_their_threads(kernel: &Kernel<Simulation>) -> Result<(), Violation> {

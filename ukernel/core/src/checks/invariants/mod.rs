@@ -4,6 +4,7 @@ pub(super) mod bindings;
 pub(super) mod counts;
 pub(super) mod derivation;
 pub(super) mod foreign;
+pub(crate) mod heap;
 pub(super) mod io_spaces;
 pub(super) mod processors;
 pub(super) mod queues;

@@ -1,5 +1,6 @@
 //! Budgets are conserved, nobody runs without time, and the timer comes for whatever is due.
 
+use crate::checks::invariants::heap;
 use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
 use crate::cpu::{Cpu, NOWHERE};
@@ -59,22 +60,14 @@ fn conserved(context: Ref<SchedContext>, limit: &Refills, now: u64) -> Result<()
     Ok(())
 }
 
-/// The list of contexts that wait is in order, and has all of them.
+/// Those that wait in a processor's heap are its own, and do wait.
 fn waiting_in_order(kernel: &Kernel<Simulation>, cpu: &Cpu) -> Result<usize, Violation> {
-    let (mut at, mut previous, mut earliest, mut count) = (cpu.account.waiting, None, 0, 0);
-    while let Some(context) = at {
-        must!(kernel.machine.exists(context), "a context that waits for a refill is gone");
-        let c = kernel.get(context);
-        let time = c.limit.as_ref().map_or(0, |limit| limit.first().time);
-        must!(
-            c.waiting && c.cpu == cpu.index && c.previous == previous,
-            "the list of those that wait does not agree at {context:?}"
-        );
-        must!(time >= earliest, "{context:?} waits behind one with a later refill");
-        (previous, at, earliest, count) = (at, c.next, time, count + 1);
-        must!(count < 1000, "the list of those that wait is a circle");
+    let nodes = heap::nodes(kernel, cpu.account.waiting)?;
+    for context in &nodes {
+        let c = kernel.get(*context);
+        must!(c.waiting && c.cpu == cpu.index, "{context:?} does not wait here, but is in the heap");
     }
-    Ok(count)
+    Ok(nodes.len())
 }
 
 /// Who runs on limited time is charged, and the timer is set for the end of it, the first refill and the first deadline.

@@ -19,8 +19,9 @@ const LATE: u64 = PLAYGROUND + 8;
 const RUNS: u64 = PLAYGROUND + 24;
 /// System calls of a run that is not preempted: setting the timer, the operation's own, and reading how many there were.
 const CALLS: u64 = 3;
-/// Ticks from setting the timer until the operation begins, at least.
-const FIRST: u64 = 600;
+/// Ticks from reading the clock until the operation begins, at least and at most.
+const FIRST: u64 = 300;
+const LAST: u64 = 600;
 /// Ticks until an interrupt that finds us doing nothing.
 const SOON: u64 = 5000;
 
@@ -85,7 +86,7 @@ impl Watch {
         let mut seen = Seen::default();
         for moment in 0..moments {
             prepare()?;
-            let run = self.run(FIRST + length * moment / moments, &mut operate)?;
+            let run = self.run(FIRST + (LAST - FIRST + length) * moment / moments, &mut operate)?;
             seen.late = seen.late.max(run.late.saturating_sub(self.undisturbed));
             seen.within += u64::from(run.within);
             // The thread's own call is that with which it waits again.

@@ -4,9 +4,10 @@ use ukernel_abi::boot::slot;
 use ukernel_abi::{Error, MessageInfo, ObjectType, PAGE_BYTES, Rights};
 use ukernel_user::message::load_words;
 use ukernel_user::object::{IoControl, IoMapping, IoSpace, MapRange, PageRange, Retype};
-use ukernel_user::{Attachment, Cap, CapTable, Memory, Notification, Untyped, VSpace};
+use ukernel_user::{Attachment, Cap, CapTable, Memory, Notification, Timer, Untyped, VSpace};
 
 use super::{Seen, Watch};
+use crate::machine::now;
 use crate::world::{PLAYGROUND, World};
 
 /// Interrupts one operation at so many moments.
@@ -29,8 +30,9 @@ pub const IN_PIECES: [(&str, Operation); 13] = [
     ("irqs_off_max_io_unmap", io_unmap),
 ];
 
-/// What it does in one, and whose length is bounded: the longest message.
-pub const IN_ONE: [(&str, Operation); 1] = [("irqs_off_max_message", message)];
+/// What it does in one, and whose length is bounded: the longest message, and what works on one of many.
+pub const IN_ONE: [(&str, Operation); 3] =
+    [("irqs_off_max_message", message), ("irqs_off_max_move", move_parent), ("irqs_off_max_timer_arm", arm)];
 
 /// log2 of the slots of tables, and how many objects are in them.
 const TABLE_BITS: u64 = 10;
@@ -202,4 +204,33 @@ fn message(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, Error>
     let endpoint = world.echo_server(100)?;
     let registers = load_words(&[1; WORDS]);
     watch.interrupt(moments, || Ok(()), || endpoint.call(MessageInfo::new(0, WORDS), &registers).map(drop))
+}
+
+/// A capability with many children.
+fn move_parent(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, Error> {
+    let ((table, source), own, other) = (table_and_source(world)?, world.table, world.slot());
+    fill(source, ObjectType::Notification, OBJECTS, table)?;
+    let move_to = |to: u64, from: u64| own.move_here(to, own, from);
+    move_to(other, source.slot())?;
+    watch.interrupt(moments, || move_to(source.slot(), other), || move_to(other, source.slot()))
+}
+
+/// One timer among many that are armed, due behind half of them.
+fn arm(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, Error> {
+    const FAR: u64 = 1 << 40;
+    let ((table, source), own, name) = (table_and_source(world)?, world.table, world.slot());
+    let notification = world.make::<Notification>()?;
+    fill(source, ObjectType::Timer, OBJECTS, table)?;
+    let far = now() + FAR;
+    for index in 0..OBJECTS {
+        own.copy(name, table, index, Rights::ALL)?;
+        Cap::<Timer>::new(name).bind(notification)?;
+        Cap::<Timer>::new(name).arm(far + index * 2)?;
+        own.delete(name)?;
+    }
+    let timer = world.make::<Timer>()?;
+    timer.bind(notification)?;
+    let seen = watch.interrupt(moments, || timer.cancel(), || timer.arm(far + OBJECTS))?;
+    own.revoke(source.slot())?;
+    Ok(seen)
 }
