@@ -143,10 +143,16 @@ fn invocation(random: &mut Random, words: &mut [u64; 6]) -> (u64, u64) {
     }
     let length = match method {
         attachment::MAP | attachment::PROTECT | attachment::UNMAP => 2 + 2 * random.below(2),
+        vcpu::SET_FIXUPS => 3 + 3 * random.below(2),
         _ if random.once_in(10) => random.below(500),
         _ => 5,
     };
-    if !random.once_in(8) {
+    if method == vcpu::SET_FIXUPS {
+        // A thread that faults at its own fix-up would not end, and it is more urgent than its handler.
+        for triple in words.chunks_exact_mut(3) {
+            triple.copy_from_slice(&[CODE + 1 + random.below(20), CODE + 1 + random.below(100), CODE]);
+        }
+    } else if !random.once_in(8) {
         arguments(random, method, words);
     }
     (slot(random, object), MessageInfo::new(method, length as usize).0)
