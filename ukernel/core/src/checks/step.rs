@@ -116,7 +116,7 @@ impl World {
         self.kernel.machine.go_to(home);
         match step.call {
             FAULT => self.fault(thread),
-            FOREIGN => self.foreign_call(thread),
+            FOREIGN if !self.is_foreign(thread) => return Ok(None),
             // With whatever registers it has.
             _ if self.is_foreign(thread) => self.foreign_call(thread),
             _ if step.waits => {
