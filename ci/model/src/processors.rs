@@ -4,9 +4,9 @@
 //! A processor has the kernel for a whole call, but may come for it while the other has it: then its thread's call is begun, with its
 //! registers stored, and whatever the other one does comes first. Between two steps a program may have touched all that it has mapped.
 
-use ukernel_abi::invoke::{attachment, memory, sched_context, thread};
+use ukernel_abi::invoke::{attachment, memory, sched_context, thread, vcpu};
 use ukernel_abi::{Call, ObjectType, PAGE_BYTES};
-use ukernel_core::checks::moves::{ENTER, SUMMONS};
+use ukernel_core::checks::moves::{ENTER, FOREIGN, SUMMONS};
 use ukernel_core::checks::step::{FAULT, Step};
 use ukernel_core::checks::world::{VSPACE, World};
 
@@ -102,9 +102,52 @@ pub(crate) fn steps() -> Vec<Step> {
         invoke(0, slot::THREADS[1], thread::SUSPEND, &[]),
         call(2, Call::Signal, slot::NOTIFICATION),
     ];
-    steps.extend(waiting.map(|step| Step { waits: true, ..step }));
-    for call in [ENTER, SUMMONS] {
-        steps.extend([0, 1].map(|cpu| Step { call, cap: cpu, ..Step::default() }));
-    }
+    steps.extend(waiting.map(waits));
+    steps.extend(arrivals());
+    steps
+}
+
+fn waits(step: Step) -> Step {
+    Step { waits: true, ..step }
+}
+
+/// A processor gets the kernel, or the summons arrive.
+fn arrivals() -> impl Iterator<Item = Step> {
+    let at = |cpu| [ENTER, SUMMONS].map(|call| Step { call, cap: cpu, ..Step::default() });
+    [0, 1].into_iter().flat_map(at)
+}
+
+/// Fewer calls, and so deeper: who stops, kicks, calls and moves whom while his processor waits for the kernel.
+pub(crate) fn pulls() -> Vec<Step> {
+    let [first, second, third] = slot::THREADS;
+    let (suspend_first, suspend_second) =
+        (invoke(1, first, thread::SUSPEND, &[]), invoke(0, second, thread::SUSPEND, &[]));
+    let waiting = [
+        call(0, Call::Call, slot::ENDPOINT),
+        receive(1, slot::ENDPOINT, slot::REPLY),
+        call(1, Call::VcpuEnter, 0),
+        call(2, Call::Signal, slot::NOTIFICATION),
+        suspend_first,
+        suspend_second,
+    ];
+    let mut steps = Vec::from(waiting);
+    steps.extend(waiting.map(waits));
+    steps.extend(arrivals());
+    steps.extend([
+        Step { reply: slot::REPLY, endpoint: slot::ENDPOINT, ..call(1, Call::ReplyRecv, slot::REPLY) },
+        Step { thread: 1, call: FOREIGN, ..Step::default() },
+        call(2, Call::Call, slot::ENDPOINT),
+        call(0, Call::Wait, slot::NOTIFICATION),
+        invoke(0, foreign::VCPU, vcpu::KICK, &[]),
+        revoke(0, foreign::STATE),
+        invoke(1, first, thread::RESUME, &[]),
+        invoke(0, second, thread::RESUME, &[]),
+        invoke(1, third, thread::SUSPEND, &[]),
+        invoke(0, third, thread::RESUME, &[]),
+        invoke(0, slot::TIMES[2], sched_context::SET_CPU, &[1]),
+        invoke(0, slot::TIMES[2], sched_context::SET_CPU, &[sched_context::ANY_CPU]),
+        invoke(0, slot::TIMES[1], sched_context::SET_CPU, &[0]),
+        invoke(0, second, thread::SET_PRIORITY, &[2]),
+    ]);
     steps
 }

@@ -416,6 +416,7 @@ pub fn scenarios() -> Vec<Scenario> {
         ("devices", crate::devices::world(), crate::devices::steps()),
         ("foreign", crate::foreign::world(), crate::foreign::steps()),
         ("processors", crate::processors::world(), crate::processors::steps()),
+        ("pulls", crate::processors::world(), crate::processors::pulls()),
         ("everything", world(), everything),
     ];
     named.into_iter().map(|(name, world, steps)| Scenario { name, world, steps }).collect()

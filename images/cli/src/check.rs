@@ -3,6 +3,9 @@
 mod services;
 
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
@@ -63,19 +66,30 @@ fn states(length: cli::Length, scenario: &str) -> usize {
     }
 }
 
+/// Explores all scenarios, as many at a time as there are processors.
 fn kernel_model(length: cli::Length) -> Result<Result<String, String>> {
-    let (mut states_seen, mut transitions) = (0, 0);
-    for scenario in scenarios() {
-        match explore(&scenario, Limits { states: states(length, scenario.name), depth: usize::MAX }) {
-            Ok(explored) => {
-                println!("kernel model, {}: {explored}", scenario.name);
-                states_seen += explored.states;
-                transitions += explored.transitions;
-            }
-            Err(counterexample) => return Ok(Err(format!("{}: {counterexample}", scenario.name))),
+    let all = scenarios();
+    let (next, sums) = (AtomicUsize::new(0), Mutex::new((0, 0)));
+    let work = || {
+        while let Some(scenario) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let limits = Limits { states: states(length, scenario.name), depth: usize::MAX };
+            let explored = explore(scenario, limits).map_err(|found| format!("{}: {found}", scenario.name))?;
+            println!("kernel model, {}: {explored}", scenario.name);
+            let mut sums = sums.lock().map_err(|error| error.to_string())?;
+            *sums = (sums.0 + explored.states, sums.1 + explored.transitions);
         }
-    }
-    Ok(Ok(format!("{states_seen} states, {transitions} calls")))
+        Ok(())
+    };
+    let found: Result<Vec<()>, String> = thread::scope(|scope| {
+        let count = thread::available_parallelism().map_or(1, usize::from).min(all.len());
+        let workers: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|_| Err("the explorer has panicked".into())))
+            .collect()
+    });
+    let (states, calls) = *sums.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(found.map(|_| format!("{states} states, {calls} calls")))
 }
 
 /// A task makes random system calls in the machine, on one processor and on several.
