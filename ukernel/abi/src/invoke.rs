@@ -36,9 +36,10 @@ pub mod cap_table {
     /// Errors: as COPY, and InvalidArgument (an object without badges, or a badge that is there already).
     /// Cost: with DELETE: capability_mint_delete
     pub const MINT: u32 = 0x202;
-    /// Move the capability in slot `w2` of the source table to slot `w0`.
+    /// Move the capability in slot `w2` of the source table to slot `w0`. While its children follow, the source slot holds
+    /// a capability that gives no right to anything; with a caller that is stopped meanwhile it stays, and DELETE takes it away.
     /// Errors: InvalidCapability (an empty source), SlotOccupied (the destination).
-    /// Cost: capability_move
+    /// Cost: capability_move; interrupts are off at most irqs_off_max_move
     pub const MOVE: u32 = 0x203;
     /// Delete the capability in slot `w0` of the invoked table; its children become its parent's. The object goes with
     /// its last capability. While this goes on, an Untyped has no memory left to give, and an Attachment's window closes
@@ -348,7 +349,7 @@ pub mod timer {
     pub const BIND: u32 = 0xb01;
     /// Deadline: time-stamp counter `w0`; replaces an earlier one. In the past: signals at once.
     /// Errors: InvalidState (not bound).
-    /// Cost: with CANCEL: timer_arm_cancel; from the deadline until a waiter of higher priority runs: timer_to_waiter
+    /// Cost: with CANCEL: timer_arm_cancel, among 256 irqs_off_max_timer_arm; from the deadline until a waiter of higher priority runs: timer_to_waiter
     pub const ARM: u32 = 0xb02;
     /// Forget the deadline.
     /// Errors: none.

@@ -62,6 +62,8 @@ pub enum Cap {
     IoMapping(Ref<IoMapping>),
     /// May give devices their IoSpaces.
     IoControl,
+    /// What is left behind where a capability is moved from, while it still has children of that one: no right to anything.
+    Husk,
 
     /// In an attachment: the Memory it is of.
     AttachedMemory(Ref<Attachment>),

@@ -9,7 +9,7 @@ use ukernel_abi::{Error, Rights};
 
 use crate::preemption::{Burial, Dead, Progress};
 use crate::seeded::copied_rights;
-use crate::{Cap, Kernel, Machine, Object, Ref, SlotRef};
+use crate::{Cap, Kernel, Machine, Object, Ref, Slot, SlotRef};
 
 /// A table of slots; they follow it in memory.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ impl<M: Machine> Kernel<M> {
     /// The capability as a copy with `rights` and perhaps a `badge` would be.
     pub(crate) fn derive(cap: Cap, wanted: Rights, badge: Option<u64>) -> Result<Cap, Error> {
         let derived = match cap {
-            Cap::Null => return Err(Error::InvalidCapability),
+            Cap::Null | Cap::Husk => return Err(Error::InvalidCapability),
             // Two capabilities to one untyped could each give out the same memory.
             Cap::Untyped { .. } => return Err(Error::InvalidArgument),
             Cap::Endpoint { endpoint, badge: old, rights } => {
@@ -129,28 +129,39 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    /// Move a capability, with its place in the tree.
-    pub(crate) fn move_cap(&mut self, source: SlotRef, destination: SlotRef) -> Result<(), Error> {
-        if self.cap(source) == Cap::Null {
-            return Err(Error::InvalidCapability);
+    /// Move a capability, with its place in the tree. Its children follow in pieces: until then they are those of a husk that it
+    /// leaves behind, as its child.
+    pub(crate) fn move_cap(&mut self, source: SlotRef, destination: SlotRef) -> Result<Progress, Error> {
+        match self.cap(source) {
+            Cap::Null => return Err(Error::InvalidCapability),
+            Cap::Husk if self.get(source).parent != Some(destination) => return Err(Error::InvalidCapability),
+            Cap::Husk => {}
+            _ => {
+                self.require_empty(destination)?;
+                let moved = core::mem::take(self.get_mut(source));
+                self.take_place(destination, &moved);
+                if moved.first_child.is_none() {
+                    return Ok(Progress::Done);
+                }
+                let husk = self.get_mut(source);
+                (husk.cap, husk.first_child) = (Cap::Husk, moved.first_child);
+                self.link(destination, source);
+            }
         }
-        self.require_empty(destination)?;
-        let moved = core::mem::take(self.get_mut(source));
-        if let Some(previous) = moved.previous {
-            self.get_mut(previous).next = Some(destination);
-        } else if let Some(parent) = moved.parent {
-            self.get_mut(parent).first_child = Some(destination);
+        Ok(self.remove(source))
+    }
+
+    /// Put a capability into an empty slot, in place of what was taken from another one, but for its children.
+    fn take_place(&mut self, slot: SlotRef, taken: &Slot) {
+        if let Some(previous) = taken.previous {
+            self.get_mut(previous).next = Some(slot);
+        } else if let Some(parent) = taken.parent {
+            self.get_mut(parent).first_child = Some(slot);
         }
-        if let Some(next) = moved.next {
-            self.get_mut(next).previous = Some(destination);
+        if let Some(next) = taken.next {
+            self.get_mut(next).previous = Some(slot);
         }
-        let mut child = moved.first_child;
-        while let Some(slot) = child {
-            self.get_mut(slot).parent = Some(destination);
-            child = self.get(slot).next;
-        }
-        *self.get_mut(destination) = moved;
-        Ok(())
+        *self.get_mut(slot) = Slot { first_child: None, ..taken.clone() };
     }
 
     pub(crate) fn require_empty(&self, slot: SlotRef) -> Result<(), Error> {
@@ -235,6 +246,7 @@ impl<M: Machine> Kernel<M> {
             | Cap::Log
             | Cap::Trace
             | Cap::IoControl
+            | Cap::Husk
             | Cap::IoMapped(_)
             | Cap::IoSpaceTables(_)
             | Cap::TraceMemory

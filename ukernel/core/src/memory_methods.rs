@@ -57,7 +57,7 @@ impl<M: Machine> Kernel<M> {
                 let source = self.slot_in(self.table_at(&call, source_table)?, source)?;
                 let destination = self.slot_in(table, destination)?;
                 match call.method {
-                    cap_table::MOVE => self.move_cap(source, destination)?,
+                    cap_table::MOVE => return self.move_cap(source, destination).map(Outcome::from),
                     cap_table::COPY => {
                         let [.., rights] = self.args::<4>(&call)?;
                         self.copy_cap(source, destination, Rights::from_bits(rights), None)?;

@@ -138,6 +138,7 @@ fn cap(cap: Cap, d: &mut Digest) {
         Cap::IoSpace(space) => (29, space.address(), 0, 0),
         Cap::IoMapping(mapping) => (30, mapping.address(), 0, 0),
         Cap::IoControl => (31, 0, 0, 0),
+        Cap::Husk => (36, 0, 0, 0),
         Cap::ThreadTimeout { thread, endpoint, badge } => (35, thread.address(), endpoint.address(), badge),
         Cap::IoMapped(mapping) => (32, mapping.address(), 0, 0),
         Cap::IoSpaceTables(space) => (33, space.address(), 0, 0),

@@ -365,3 +365,54 @@ fn mappings_without_tables_go_one_by_one() {
     let Cap::IoSpace(space) = world.cap(FREE) else { panic!("the IoSpace stays") };
     assert!(world.kernel.get(space).mappings.is_none());
 }
+
+/// An untyped in slot `FREE` with more children than one piece moves, from slot `FREE + 2` on.
+fn parent(world: &mut World, thread: Ref<Thread>) {
+    assert_eq!(world.make(thread, ObjectType::Untyped, 64 << 10, FREE), 0);
+    let words = retype(ObjectType::Notification, 0, 60, FREE + 2);
+    assert_eq!(world.invoke(thread, FREE, untyped::RETYPE, &words), 0);
+}
+
+const MOVED: [u64; 3] = [FREE + 1, 0, FREE];
+
+#[test]
+fn children_follow_a_capability_in_pieces() {
+    let (mut world, thread) = world();
+    parent(&mut world, thread);
+    same_in_pieces(&mut world, thread, 4, TABLE, cap_table::MOVE, &MOVED);
+    assert_eq!(world.kernel.cap(world.slot(FREE)), Cap::Null);
+    // Nothing is left behind: all of them go with it.
+    assert_eq!(world.invoke(thread, TABLE, cap_table::REVOKE, &[FREE + 1]), 0);
+    assert!((2..62).all(|slot| world.kernel.cap(world.slot(FREE + slot)) == Cap::Null));
+    assert_eq!(world.make(thread, ObjectType::Notification, 0, FREE + 2), 0);
+}
+
+#[test]
+fn what_is_left_of_a_move_gives_no_rights() {
+    let (mut world, thread) = world();
+    parent(&mut world, thread);
+    assert_eq!(one_piece(&mut world, thread, TABLE, cap_table::MOVE, &MOVED), None);
+    let husk = world.kernel.cap(world.slot(FREE));
+    assert_eq!(husk, Cap::Husk);
+    let refused = Error::InvalidCapability as u64;
+    assert_eq!(world.invoke(thread, FREE, untyped::RETYPE, &retype(ObjectType::Endpoint, 0, 1, FREE + 100)), refused);
+    assert_eq!(world.invoke(thread, TABLE, cap_table::COPY, &[FREE + 100, 0, FREE, ALL]), refused);
+    assert_eq!(world.invoke(thread, TABLE, cap_table::MOVE, &[FREE + 100, 0, FREE]), refused);
+    // Where others revoke what was moved, all children are gone, those that have not followed yet as well.
+    let mut revoked = world.clone();
+    assert_eq!(revoked.invoke(thread, TABLE, cap_table::REVOKE, &[FREE + 1]), 0);
+    assert!((0..62).all(|slot| slot == 1 || revoked.kernel.cap(revoked.slot(FREE + slot)) == Cap::Null));
+    check(&revoked);
+    // Where they delete it, the rest of the move is refused, and the children are its parent's.
+    let mut deleted = world.clone();
+    assert_eq!(deleted.invoke(thread, TABLE, cap_table::DELETE, &[FREE + 1]), 0);
+    check(&deleted);
+    assert_eq!(deleted.invoke(thread, TABLE, cap_table::MOVE, &MOVED), refused);
+    assert_eq!(deleted.invoke(thread, TABLE, cap_table::REVOKE, &[POT]), 0);
+    assert_eq!(deleted.kernel.cap(deleted.slot(FREE + 50)), Cap::Null);
+    // Where they delete what is left, the move is complete.
+    assert_eq!(world.invoke(thread, TABLE, cap_table::DELETE, &[FREE]), 0);
+    check(&world);
+    assert_eq!(world.invoke(thread, TABLE, cap_table::REVOKE, &[FREE + 1]), 0);
+    assert_eq!(world.kernel.cap(world.slot(FREE + 50)), Cap::Null);
+}

@@ -14,7 +14,7 @@ pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violat
         links_agree(kernel, at, slot)?;
         if let Some(parent) = slot.parent {
             must!(kernel.machine.exists(parent), "the parent of {at:?} is gone");
-            let above = kernel.cap(parent);
+            let above = above_husks(kernel, parent);
             must!(derives(above, slot.cap), "{at:?} has {:?}, which is no child of {above:?}", slot.cap);
             is_below_a_root(kernel, at)?;
         }
@@ -36,6 +36,17 @@ fn what_is_cleared_is_zeros(kernel: &Kernel<Simulation>, cap: Cap) -> Result<(),
     }
     must!(found.is_none(), "{cap:?} says that {found:x?} is cleared");
     Ok(())
+}
+
+/// The capability in a slot; for a husk, which has the children of what was moved, that of its parent: what was moved, or its
+/// parent.
+fn above_husks(kernel: &Kernel<Simulation>, mut at: SlotRef) -> Cap {
+    while kernel.cap(at) == Cap::Husk
+        && let Some(parent) = kernel.get(at).parent
+    {
+        at = parent;
+    }
+    kernel.cap(at)
 }
 
 /// The links of a slot and those of its neighbours say the same.
@@ -79,6 +90,7 @@ fn is_below_a_root(kernel: &Kernel<Simulation>, from: SlotRef) -> Result<(), Vio
 fn derives(above: Cap, below: Cap) -> bool {
     use Cap::{Endpoint, IoPorts, Memory, Notification, Untyped};
     match (above, below) {
+        (_, Cap::Husk) | (Cap::Husk, _) => true,
         // One that is being deleted or revoked has given its memory up.
         (Untyped { bytes: 0, .. }, _) => true,
         (Untyped { base, bytes, used, .. }, Memory { base: b, bytes: n, .. } | Untyped { base: b, bytes: n, .. }) => {
@@ -118,15 +130,17 @@ fn derives(above: Cap, below: Cap) -> bool {
 
 /// The untypeds made of an untyped are disjoint, from each other and from memory.
 fn children_share_no_memory(kernel: &Kernel<Simulation>, untyped: &Slot) -> Result<(), Violation> {
-    let (mut child, mut ranges) = (untyped.first_child, std::vec::Vec::new());
-    while let Some(at) = child {
+    let mut ranges = std::vec::Vec::new();
+    let mut todo = std::vec::Vec::from_iter(untyped.first_child);
+    while let Some(at) = todo.pop() {
         match kernel.cap(at) {
+            Cap::Husk => todo.extend(kernel.get(at).first_child),
             Cap::Untyped { base, bytes, .. } => ranges.push((base.0, base.0 + bytes, true)),
             // Parts of one Memory may overlap: its children become the untyped's when it is deleted.
             Cap::Memory { base, bytes, .. } => ranges.push((base.0, base.0 + bytes, false)),
             _ => {}
         }
-        child = kernel.get(at).next;
+        todo.extend(kernel.get(at).next);
     }
     ranges.sort_unstable();
     for pair in ranges.windows(2) {
