@@ -8,6 +8,7 @@
 //! next to make one. Objects that lose their last capability are removed from the simulated memory: following a stale
 //! reference is a panic, which is a counterexample too.
 
+mod accounts;
 mod devices;
 mod explore;
 mod foreign;

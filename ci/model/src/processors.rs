@@ -107,12 +107,12 @@ pub(crate) fn steps() -> Vec<Step> {
     steps
 }
 
-fn waits(step: Step) -> Step {
+pub(crate) fn waits(step: Step) -> Step {
     Step { waits: true, ..step }
 }
 
 /// A processor gets the kernel, or the summons arrive.
-fn arrivals() -> impl Iterator<Item = Step> {
+pub(crate) fn arrivals() -> impl Iterator<Item = Step> {
     let at = |cpu| [ENTER, SUMMONS].map(|call| Step { call, cap: cpu, ..Step::default() });
     [0, 1].into_iter().flat_map(at)
 }

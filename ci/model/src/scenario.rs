@@ -81,7 +81,7 @@ pub(crate) fn copy(thread: usize, from: u64, to: u64, rights: u64) -> Step {
     invoke(thread, TABLE, cap_table::COPY, &[to, 0, from, rights])
 }
 
-fn mint(thread: usize, from: u64, to: u64, rights: u64, badge: u64) -> Step {
+pub(crate) fn mint(thread: usize, from: u64, to: u64, rights: u64, badge: u64) -> Step {
     invoke(thread, TABLE, cap_table::MINT, &[to, 0, from, rights, badge])
 }
 
@@ -235,10 +235,10 @@ fn time() -> Vec<Step> {
 }
 
 /// Ticks of a budget, and of what passes at a time: the budget and a half of its second piece.
-const BUDGET: u64 = 20;
-const PAUSES: [u64; 2] = [10, 25];
+pub(crate) const BUDGET: u64 = 20;
+pub(crate) const PAUSES: [u64; 2] = [10, 25];
 
-fn limit(thread: usize, time: u64, budget: u64, period: u64) -> Step {
+pub(crate) fn limit(thread: usize, time: u64, budget: u64, period: u64) -> Step {
     invoke(thread, time, sched_context::CONFIGURE, &[budget * NS_PER_TICK, period * NS_PER_TICK, 2, time])
 }
 
@@ -417,6 +417,7 @@ pub fn scenarios() -> Vec<Scenario> {
         ("foreign", crate::foreign::world(), crate::foreign::steps()),
         ("processors", crate::processors::world(), crate::processors::steps()),
         ("pulls", crate::processors::world(), crate::processors::pulls()),
+        ("accounts", crate::accounts::world(), crate::accounts::steps()),
         ("everything", world(), everything),
     ];
     named.into_iter().map(|(name, world, steps)| Scenario { name, world, steps }).collect()

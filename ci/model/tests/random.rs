@@ -63,6 +63,11 @@ proptest! {
     }
 
     #[test]
+    fn limited_time_on_two_processors_in_long_sequences(picks in prop::collection::vec(any::<Index>(), 1..1500)) {
+        make("accounts", &picks)?;
+    }
+
+    #[test]
     fn devices_in_long_sequences(picks in prop::collection::vec(any::<Index>(), 1..1500)) {
         make("devices", &picks)?;
     }

@@ -20,12 +20,17 @@ impl<M: Machine> Kernel<M> {
         self.get(thread).sched_context.is_some_and(floating)
     }
 
-    /// A context is any processor's time from now on: whose thread waits goes to an idle one.
+    /// A context is any processor's time from now on.
     pub(crate) fn let_float(&mut self, context: Ref<SchedContext>) {
         self.get_mut(context).floating = true;
-        if let Some(thread) = self.get(context).thread
-            && self.get(thread).queued
-        {
+        if let Some(thread) = self.get(context).thread {
+            self.place_anew(thread);
+        }
+    }
+
+    /// If the thread waits in a run queue it may have come to wait for any processor: an idle one takes it.
+    pub(crate) fn place_anew(&mut self, thread: Ref<Thread>) {
+        if self.idle != 0 && self.get(thread).queued {
             self.dequeue(thread);
             self.enqueue(thread, End::Back);
         }

@@ -272,6 +272,7 @@ impl<M: Machine> Kernel<M> {
             self.renew_home(thread);
             // Where it runs its time is counted, or no more.
             self.summon(self.get(context).cpu);
+            self.place_anew(thread);
         }
         Ok(())
     }

@@ -130,7 +130,7 @@ impl World {
         let came = self.threads[door.thread];
         let is_there = self.kernel.current() == Some(came);
         self.kernel.system_call();
-        self.kernel.settle();
+        self.take_timer_interrupt();
         is_there.then_some(came)
     }
 

@@ -225,9 +225,20 @@ impl World {
         t.runnable() && !others().any(|other| other.runnable() && comes_first(other))
     }
 
-    /// So much time passes; the timer interrupts if it is set to that.
+    /// So much time passes; on each processor the timer interrupts if it is set to that.
     pub fn tick(&mut self, ticks: u64) {
         self.kernel.machine.now += ticks;
+        for cpu in 0..self.kernel.machine.cpus() {
+            // Who waits for the kernel takes its interrupts behind that.
+            if self.doors[cpu].is_none() {
+                self.kernel.machine.go_to(cpu);
+                self.take_timer_interrupt();
+            }
+        }
+    }
+
+    /// The timer interrupts here, if it is set to that; the processor chooses who goes on.
+    pub(super) fn take_timer_interrupt(&mut self) {
         if self.kernel.cpu().programmed <= self.kernel.machine.now {
             self.kernel.timer_interrupt();
         }

@@ -1,6 +1,6 @@
 //! Which processor threads run on: none is idle while one waits that may run there.
 
-use ukernel_abi::invoke::sched_context::{ANY_CPU, SET_CPU};
+use ukernel_abi::invoke::sched_context::{ANY_CPU, CONFIGURE, SET_CPU};
 
 use super::check;
 use crate::checks::world::{FREE, World};
@@ -43,6 +43,22 @@ fn a_thread_that_may_move_goes_to_an_idle_processor() {
     assert_eq!(choose(&mut world), Some(third));
     assert_eq!(world.kernel.get(second).home, 0);
     check(&world);
+}
+
+#[test]
+fn a_thread_whose_limit_ends_goes_to_an_idle_processor() {
+    let (mut world, [first, second, third]) = world([3, 2, 1]);
+    for whose in [1, 2] {
+        set_cpu(&mut world, first, whose, 0);
+    }
+    let limit = [1_000_000, 2_000_000, 2, 0];
+    assert_eq!(world.invoke(first, TIMES[2], CONFIGURE, &limit), 0);
+    set_cpu(&mut world, first, 2, ANY_CPU);
+    assert_eq!(choose(&mut world), None, "limited time stays on its processor");
+    assert_eq!(world.invoke(first, TIMES[2], CONFIGURE, &[0; 4]), 0);
+    check(&world);
+    assert_eq!(choose(&mut world), Some(third));
+    assert_eq!(world.kernel.get(second).home, 0);
 }
 
 #[test]
