@@ -33,7 +33,10 @@ pub(super) fn install(packages: &[&str], usable: impl Fn() -> bool) -> Result<()
     update()?;
     try_install(packages).with_context(|| format!("please run\n  {}", command_line(packages)))?;
     if !usable() {
-        bail!("the packages {names} are installed, but something in them is older than what is needed");
+        bail!(
+            "the packages {names} are installed, but something in them is older than what is needed; newer compilers \
+             come with Debian's security updates: is that archive among apt's sources?"
+        );
     }
     Ok(())
 }
