@@ -1,4 +1,4 @@
-//! What a person sees when the host lacks something: the emulator, room on its disk.
+//! What a person sees when something is lacking: on the host the emulator or room on its disk, in the root a program.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
+use crate::disk_tests::is_clean;
 use crate::{shared, tool, trial};
 
 /// Room in a file system that is too small for any disk, and in one that takes the disk but not what is written to it.
@@ -22,6 +23,7 @@ pub fn tests() -> Vec<Trial> {
         trial("host: without an emulator the tool says what is missing", no_emulator),
         trial("host: a disk for which there is no room is an error", no_room_for_a_disk),
         trial("host: a disk that fills up ends writes, not the system", no_room_later),
+        trial("host: a disk is left clean by a root that has no poweroff", no_poweroff),
     ]
 }
 
@@ -41,6 +43,30 @@ impl Drop for Folder {
         // What is left behind costs only space.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// A root with nothing but a shell: the machine stops in good order all the same, and what was written is on the disk.
+fn no_poweroff() -> Result<()> {
+    shared::prepared()?;
+    let folder = Folder::new("no-poweroff")?;
+    let (root, disk) = (folder.0.join("root"), folder.0.join("disk.img"));
+    for name in ["bin", "dev", "proc", "tmp"] {
+        fs::create_dir_all(root.join(name))?;
+    }
+    // Not busybox: that finds all its programs in itself.
+    reference::root::install_host_program("dash", &root)?;
+    symlink("/usr/bin/dash", root.join("bin/sh"))?;
+    let mut run = Command::new(tool::path()?);
+    run.args(["run", "--root"]).arg(&root).arg("--disk").arg(&disk).args(["--exec", "echo kept >/file; type poweroff"]);
+    let output = run.stdin(Stdio::null()).output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(127), "{}: there is a poweroff?\n{errors}", output.status);
+    is_clean(&disk)?;
+    let mut again = Command::new(tool::path()?);
+    again.args(["run", "--disk"]).arg(&disk).args(["--exec", "read word </file; echo $word"]);
+    let output = again.stdin(Stdio::null()).output()?;
+    ensure!(output.stdout == b"kept\n", "{}", String::from_utf8_lossy(&output.stderr));
+    is_clean(&disk)
 }
 
 /// A search path with everything that is on this one's, but for the emulator and what would install it.

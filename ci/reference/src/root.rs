@@ -65,8 +65,11 @@ fn install_busybox(busybox: &Path, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a program of the host with its dynamic linker and libraries.
-fn install_host_program(name: &str, root: &Path) -> Result<()> {
+/// Copies a program of the host's `/usr/bin` with its dynamic linker and libraries.
+///
+/// # Errors
+/// When there is no such program, or the tree cannot be written.
+pub fn install_host_program(name: &str, root: &Path) -> Result<()> {
     let program = Path::new("/usr/bin").join(name);
     let libraries = Command::new("ldd").arg(&program).output()?;
     if !libraries.status.success() {

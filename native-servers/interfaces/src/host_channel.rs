@@ -27,6 +27,8 @@ pub const MAX_PAYLOAD: usize = 32_768;
 pub const INITIAL_WINDOW: u32 = 65_536;
 /// Bit of an EXEC frame's extra: trace the command's system calls on [`stream::STRACE`].
 pub const EXEC_STRACE: u32 = 1;
+/// Of [`Kind::Exec`]: no command; the system is to stop in good order, and what it was asked by ends with it.
+pub const EXEC_POWER_OFF: u32 = 2;
 
 /// Numbers of a session's streams.
 pub mod stream {
@@ -48,7 +50,8 @@ pub mod stream {
 pub enum Kind {
     /// Guest to host, once, when ready; extra: [`VERSION`].
     Hello = 1,
-    /// Host to guest: open a session; payload: command line for `sh -c`; extra: [`EXEC_STRACE`].
+    /// Host to guest: open a session; payload: command line for `sh -c`; extra: [`EXEC_STRACE`] or
+    /// [`EXEC_POWER_OFF`].
     Exec = 2,
     /// Bytes of a stream.
     Data = 3,

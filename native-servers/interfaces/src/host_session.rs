@@ -24,7 +24,7 @@ ipc::record! {
     pub struct Session {
         /// Its name in all other calls.
         pub id: u32,
-        /// [`EXEC_STRACE`](crate::host_channel::EXEC_STRACE) or 0.
+        /// [`EXEC_STRACE`](crate::host_channel::EXEC_STRACE), [`EXEC_POWER_OFF`](crate::host_channel::EXEC_POWER_OFF) or 0.
         pub flags: u32,
         /// Bytes of the command line; [`HostChannel::command`] has them.
         pub command_bytes: u32,

@@ -8,7 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use guest_memory::{SliceSink, SliceSource};
-use interfaces::host_channel::{EXEC_STRACE, stream};
+use interfaces::host_channel::{EXEC_POWER_OFF, EXEC_STRACE, stream};
 use interfaces::host_session::Session;
 use interfaces::system::StopReason;
 use interfaces::{HostChannel, HostChannelClient, HostChannelError};
@@ -71,6 +71,10 @@ fn run(host: HostChannelClient, session: &Session, world: &World) {
         // The host may have left; then there is nobody to refuse.
         let _ = host.refuse(session.id, reason);
     };
+    if session.flags & EXEC_POWER_OFF != 0 {
+        // What reboot(2) does, without a program of the root's that would call it.
+        return power::stop(StopReason::Orderly);
+    }
     let Some(command) = fetch_command(&host, session) else { return refuse("the command cannot be read") };
     let running = match start(host, session, command, world) {
         Ok(running) => running,

@@ -266,7 +266,7 @@ impl Channel {
     }
 
     /// Starts a command line.
-    pub(super) fn open(self: &Arc<Self>, command: &str, strace: bool) -> Result<Session> {
+    pub(super) fn open(self: &Arc<Self>, command: &str, flags: u32) -> Result<Session> {
         if command.len() > frame::MOST_BYTES {
             bail!("a command line has at most {} bytes", frame::MOST_BYTES);
         }
@@ -277,8 +277,7 @@ impl Channel {
             id
         };
         let session = Session { id, channel: Arc::clone(self) };
-        let trace = if strace { frame::EXEC_STRACE } else { 0 };
-        self.send(&Frame::new(id, Kind::Exec, 0, trace).with(command.as_bytes()))?;
+        self.send(&Frame::new(id, Kind::Exec, 0, flags).with(command.as_bytes()))?;
         Ok(session)
     }
 

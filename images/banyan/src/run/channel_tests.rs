@@ -55,7 +55,7 @@ fn cat(mut host: UnixStream) {
 #[test]
 fn a_session_carries_more_than_its_windows() {
     let input: Vec<u8> = (0..1_000_000u32).map(|number| (number >> 3) as u8).collect();
-    let session = channel(cat).open("cat", false).expect("the channel is open");
+    let session = channel(cat).open("cat", 0).expect("the channel is open");
     let output = session.complete(&input, soon()).expect("the command ends");
     assert!(output.stdout == input, "{} bytes", output.stdout.len());
     assert_eq!((output.status.code(), output.stderr.as_slice()), (7, &b"done"[..]));
@@ -69,7 +69,7 @@ fn input_that_nobody_reads_does_not_hold_the_session_up() {
         // Stays until the host has gone.
         while let Ok(Some(_)) = Frame::read(&mut host) {}
     });
-    let session = channel.open("true", false).expect("the channel is open");
+    let session = channel.open("true", 0).expect("the channel is open");
     let output = session.complete(&[0; 1_000_000], soon()).expect("the command ends");
     assert_eq!(output.status.code(), 128 + 9);
 }
@@ -84,7 +84,7 @@ fn a_guest_that_sends_more_than_it_may_is_cut_off() {
         }
         while let Ok(Some(_)) = Frame::read(&mut host) {}
     });
-    let session = channel.open("flood", false).expect("the channel is open");
+    let session = channel.open("flood", 0).expect("the channel is open");
     let end = channel.wait_end(soon());
     assert_eq!(end, Some(End::Failed("the guest sent more than it was granted".into())));
     assert!(matches!(session.next(soon()), Ok(Event::Data(Stream::Output, bytes)) if bytes.len() == 65536));
@@ -98,7 +98,7 @@ fn power_off_ends_the_wait_and_deadlines_pass() {
         read(&mut host);
         Frame::new(0, Kind::PowerOff, 0, 0).write(&mut host).expect("the host listens");
     });
-    let session = channel.open("sleep", false).expect("the channel is open");
+    let session = channel.open("sleep", 0).expect("the channel is open");
     assert_eq!(session.next(Some(Instant::now() + Duration::from_millis(50))), Err(Stop::TimedOut));
     channel.resize(Window { rows: 25, columns: 80 }).expect("the guest listens");
     assert_eq!(session.next(soon()), Err(Stop::Ended(End::PoweredOff)));

@@ -3,7 +3,7 @@
 use interfaces::host_channel::{HEADER_BYTES, Header, MAX_PAYLOAD, append_frame};
 use std::io::{self, Read, Write};
 
-pub(super) use interfaces::host_channel::{EXEC_STRACE, INITIAL_WINDOW, Kind, VERSION, stream};
+pub(super) use interfaces::host_channel::{EXEC_POWER_OFF, EXEC_STRACE, INITIAL_WINDOW, Kind, VERSION, stream};
 
 /// Most bytes of a payload.
 pub(super) const MOST_BYTES: usize = MAX_PAYLOAD;

@@ -4,6 +4,7 @@
 //! your parent" that `setpriv` arranges is tied to the thread that starts the process.
 
 use super::channel::{Channel, End, Output, Session, Stop};
+use super::frame;
 use super::log::{RunFiles, Writer};
 use super::{Config, Mode, Window, qemu, trace};
 use crate::disk::{self, Drive, Storage};
@@ -159,7 +160,7 @@ impl Vm {
     /// # Errors
     /// When the channel is gone or the command line too long.
     pub fn open(&self, command: &str) -> Result<Session> {
-        self.channel.open(command, self.strace)
+        self.channel.open(command, if self.strace { frame::EXEC_STRACE } else { 0 })
     }
 
     pub(super) fn channel(&self) -> Arc<Channel> {
@@ -221,9 +222,9 @@ impl Vm {
         trace::export(&String::from_utf8_lossy(&log), &self.files.memory(), self.memory_bytes, to)
     }
 
-    /// Has the system stop in good order, so that its disk is clean: at most for `limit`, and if it has a `poweroff`.
+    /// Has the system stop in good order, so that its disk is clean: at most for `limit`. No program of the root's is needed.
     pub fn power_off(&self, limit: Duration) {
-        if let Ok(_session) = self.open("exec poweroff -f") {
+        if let Ok(_session) = self.channel.open("", frame::EXEC_POWER_OFF) {
             self.wait(Some(Instant::now() + limit));
         }
     }

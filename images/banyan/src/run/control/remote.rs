@@ -45,7 +45,7 @@ impl Remote {
     pub fn open(&self, command: &str) -> Result<Session> {
         let ready = self.channel.wait_ready(Some(Instant::now() + START_LIMIT));
         ready.map_err(|stop| anyhow!("the running system does not answer: {stop:?}"))?;
-        self.channel.open(command, false)
+        self.channel.open(command, 0)
     }
 }
 
