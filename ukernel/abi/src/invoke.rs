@@ -136,9 +136,10 @@ pub mod vspace {
     /// Cost: interrupts are off at most irqs_off_max_donate
     pub const DONATE: u32 = 0x401;
     /// Give the VSpace its two views: slot 256 of the VSpace in slot `w0` is shared into its master view. Takes one page
-    /// from the pool. Threads in it run in the master view, foreign code in the legacy view. Only on a fresh VSpace.
-    /// Errors: InvalidState (it is not fresh; the other is legacy or has nothing in slot 256), OutOfTables (the pool is
-    /// empty).
+    /// from the pool. Threads in it run in the master view, foreign code in the legacy view. Only on a fresh VSpace. When the
+    /// other one loses its tables this one does too.
+    /// Errors: InvalidState (it is not fresh; the other is legacy, the same one, or has nothing in slot 256), OutOfTables (the
+    /// pool is empty).
     pub const MAKE_LEGACY: u32 = 0x402;
     /// `w0` = pages left in the pool.
     /// Errors: none.
