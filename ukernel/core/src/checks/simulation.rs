@@ -30,14 +30,27 @@ macro_rules! stores {
         }
 
         impl Objects {
+            // Which store it is the compiler knows: each of the comparisons is true or false in each use.
+            #[inline]
             fn of<T: Object>(&self) -> &Store<T> {
-                let all: &[&dyn Any] = &[&self.slots, $(&self.$name),+];
-                all.iter().find_map(|store| store.downcast_ref()).expect("there is a store for each type of object")
+                if let Some(store) = (&self.slots as &dyn Any).downcast_ref() {
+                    return store;
+                }
+                $(if let Some(store) = (&self.$name as &dyn Any).downcast_ref() {
+                    return store;
+                })+
+                unreachable!("there is a store for each type of object")
             }
 
+            #[inline]
             fn of_mut<T: Object>(&mut self) -> &mut Store<T> {
-                let all: [&mut dyn Any; _] = [&mut self.slots, $(&mut self.$name),+];
-                all.into_iter().find_map(|store| store.downcast_mut()).expect("there is a store for each type of object")
+                if let Some(store) = (&mut self.slots as &mut dyn Any).downcast_mut() {
+                    return store;
+                }
+                $(if let Some(store) = (&mut self.$name as &mut dyn Any).downcast_mut() {
+                    return store;
+                })+
+                unreachable!("there is a store for each type of object")
             }
 
             fn copy_from(&mut self, other: &Self) {
