@@ -126,6 +126,9 @@ impl<M: Machine> Kernel<M> {
     fn call_reply(&mut self, thread: Ref<Thread>, cap: u64) -> Result<Outcome, Error> {
         let reply = self.reply_at(thread, cap)?.ok_or(Error::InvalidCapability)?;
         self.check_message(thread)?;
+        if self.prepare_answer(reply) == Progress::Preempted {
+            return Ok(Outcome::Repeat);
+        }
         if let Some(caller) = self.reply(thread, reply)? {
             self.make_ready(caller);
         }
@@ -144,7 +147,12 @@ impl<M: Machine> Kernel<M> {
         self.check_message(thread)?;
         let holds_caller = reply.is_some_and(|reply| self.get(reply).caller.is_some());
         let caller = match reply {
-            Some(reply) if holds_caller => self.reply(thread, reply)?,
+            Some(reply) if holds_caller => {
+                if self.prepare_answer(reply) == Progress::Preempted {
+                    return Ok(Outcome::Repeat);
+                }
+                self.reply(thread, reply)?
+            }
             _ => None,
         };
         let result = self.receive(thread, endpoint, next_reply, Blocking::Block);

@@ -213,30 +213,11 @@ impl<M: Machine> Kernel<M> {
             return false;
         };
         self.get_mut(caller).state = State::Replying { reply, content: kind.content };
-        let lent = self.get(caller).sched_context;
-        let donated = kind.content != Content::Timeout && self.donate(caller, server);
         self.get_mut(reply).caller = Some(caller);
-        if donated && let Some(context) = lent {
-            let outer = self.get_mut(context).lent.replace(reply);
-            let r = self.get_mut(reply);
-            (r.donated, r.outer) = (Some(context), outer);
+        if kind.content != Content::Timeout {
+            self.lend(caller, server, reply);
         }
         true
-    }
-
-    /// Give the caller its time back, from wherever nested calls have taken it; those have nothing to give back any more.
-    pub(crate) fn take_back_time(&mut self, reply: Ref<Reply>, caller: Ref<Thread>) {
-        let Some(context) = self.get(reply).donated else { return };
-        while self.get(reply).donated.is_some() {
-            self.end_loan(context);
-        }
-        self.unbind_sched_context(context);
-        // It may have been given other time meanwhile.
-        if self.get(caller).sched_context.is_none() {
-            self.get_mut(context).thread = Some(caller);
-            self.get_mut(caller).sched_context = Some(context);
-            self.note_home(caller);
-        }
     }
 
     /// Copy a message. The receiver's registers say what arrived.

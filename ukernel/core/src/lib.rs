@@ -30,6 +30,7 @@ mod io_space;
 mod io_table;
 mod ipc;
 mod kernel;
+mod lending;
 pub mod lock;
 mod machine;
 mod mapping;

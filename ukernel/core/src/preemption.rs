@@ -60,6 +60,9 @@ impl Cap {
                 | Self::IoMapping(_)
                 | Self::IoSpaceTables(_)
                 | Self::IoSpace(_)
+                | Self::Thread(_)
+                | Self::Reply(_)
+                | Self::SchedContext(_)
         )
     }
 }
@@ -181,6 +184,9 @@ impl<M: Machine> Kernel<M> {
             Cap::IoMapping(mapping) if self.get(mapping).caps == 1 => self.shrink_mapping(mapping),
             Cap::IoSpaceTables(space) => self.cut_io_space(space),
             Cap::IoSpace(space) if self.get(space).caps == 1 => self.cut_io_space(space),
+            Cap::Thread(thread) if self.get(thread).caps == 1 => self.prepare_cancel(thread),
+            Cap::Reply(reply) if self.get(reply).caps == 1 => self.prepare_answer(reply),
+            Cap::SchedContext(context) if self.get(context).caps == 1 => self.prepare_free(context),
             _ => Progress::Done,
         }
     }

@@ -9,7 +9,7 @@ use crate::context::Resume;
 use crate::cpu::NOWHERE;
 use crate::fault::DEBUG;
 use crate::trace::Event;
-use crate::{Kernel, Machine, Ref, SchedContext, State, Thread};
+use crate::{Kernel, Machine, Ref, State, Thread};
 
 /// Head and tail of a list of threads linked through `next` and `previous`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -347,71 +347,5 @@ impl<M: Machine> Kernel<M> {
         } else {
             self.enqueue(thread, End::Back);
         }
-    }
-
-    /// Give a thread a scheduling context that nobody uses.
-    pub(crate) fn bind_sched_context(&mut self, context: Ref<SchedContext>, thread: Ref<Thread>) {
-        self.get_mut(context).thread = Some(thread);
-        self.get_mut(thread).sched_context = Some(context);
-        self.note_home(thread);
-        self.enqueue_waiting(thread);
-    }
-
-    /// Take a scheduling context from whoever uses it.
-    pub(crate) fn unbind_sched_context(&mut self, context: Ref<SchedContext>) {
-        if let Some(thread) = self.get(context).thread {
-            self.pull(thread);
-            self.dequeue(thread);
-            self.get_mut(context).thread = None;
-            self.get_mut(thread).sched_context = None;
-            self.note_home(thread);
-        }
-    }
-
-    /// Make a scheduling context another processor's time; whoever uses it moves there.
-    pub(crate) fn move_sched_context(&mut self, context: Ref<SchedContext>, cpu: u8) {
-        self.get_mut(context).floating = false;
-        if self.get(context).cpu == cpu {
-            return;
-        }
-        let user = self.get(context).thread;
-        if let Some(thread) = user {
-            self.pull(thread);
-            self.dequeue(thread);
-        }
-        self.move_account(context, cpu);
-        if let Some(thread) = user {
-            self.note_home(thread);
-            self.enqueue_waiting(thread);
-        }
-    }
-
-    /// The last call that the context was lent for has nothing to give back. Whether there was one.
-    pub(crate) fn end_loan(&mut self, context: Ref<SchedContext>) -> bool {
-        let Some(reply) = self.get(context).lent else { return false };
-        let r = self.get_mut(reply);
-        r.donated = None;
-        let outer = r.outer.take();
-        self.get_mut(context).lent = outer;
-        true
-    }
-
-    /// Take a scheduling context from whoever uses it, and from those who lent it: it is free, or about to go.
-    pub(crate) fn free_sched_context(&mut self, context: Ref<SchedContext>) {
-        while self.end_loan(context) {}
-        self.unbind_sched_context(context);
-    }
-
-    /// Let `to` work on the time of `from`, if it has none of its own. Returns whether it does.
-    pub(crate) fn donate(&mut self, from: Ref<Thread>, to: Ref<Thread>) -> bool {
-        if self.get(to).sched_context.is_some() {
-            return false;
-        }
-        let Some(context) = self.get_mut(from).sched_context.take() else { return false };
-        self.note_home(from);
-        self.get_mut(context).thread = Some(to);
-        self.get_mut(to).sched_context = Some(context);
-        self.note_home(to);
-        true
     }
 }

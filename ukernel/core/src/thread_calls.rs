@@ -6,6 +6,7 @@ use ukernel_abi::{Error, Rights};
 
 use crate::call::Outcome;
 use crate::invocation::{Answer, Invocation};
+use crate::preemption::Progress;
 use crate::{Cap, Fpu, Kernel, Machine, Ref, SchedContext, State, Thread, Timer, Vcpu};
 
 impl<M: Machine> Kernel<M> {
@@ -15,6 +16,9 @@ impl<M: Machine> Kernel<M> {
             thread::WRITE_REGISTERS => self.write_registers(target, self.args(&call)?)?,
             thread::RESUME => self.resume(target),
             thread::SUSPEND => {
+                if self.prepare_cancel(target) == Progress::Preempted {
+                    return Ok(Outcome::Repeat);
+                }
                 self.get_mut(call.caller).context.rax = 0;
                 self.suspend(target);
                 return Ok(if target == call.caller { Outcome::Settled } else { Outcome::Done });
@@ -151,6 +155,9 @@ impl<M: Machine> Kernel<M> {
                 Ok(Outcome::Done)
             }
             sched_context::UNBIND => {
+                if self.prepare_free(target) == Progress::Preempted {
+                    return Ok(Outcome::Repeat);
+                }
                 self.free_sched_context(target);
                 Ok(Outcome::Done)
             }

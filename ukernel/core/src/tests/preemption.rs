@@ -4,7 +4,9 @@
 use std::vec;
 use std::vec::Vec;
 
-use ukernel_abi::invoke::{attachment, cap_table, io_control, io_mapping, io_space, memory, thread, untyped, vspace};
+use ukernel_abi::invoke::{
+    attachment, cap_table, io_control, io_mapping, io_space, memory, sched_context, thread, untyped, vspace,
+};
 use ukernel_abi::{Call, Error, MessageInfo, ObjectType, PAGE_BYTES, Rights};
 
 use super::check;
@@ -27,9 +29,14 @@ fn in_pieces(world: &mut World, thread: Ref<Thread>, cap: u64, method: u32, word
 
 /// One piece of it. `None`: it is to be made again.
 fn one_piece(world: &mut World, thread: Ref<Thread>, cap: u64, method: u32, words: &[u64]) -> Option<u64> {
+    piece_of(world, thread, |world| world.invoke(thread, cap, method, words))
+}
+
+/// The same of any system call of the thread.
+fn piece_of(world: &mut World, thread: Ref<Thread>, call: impl Fn(&mut World) -> u64) -> Option<u64> {
     let before = world.kernel.get(thread).context.rip;
     world.kernel.machine.interrupt = true;
-    let result = world.invoke(thread, cap, method, words);
+    let result = call(world);
     world.kernel.machine.interrupt = false;
     world.kernel.machine.forget_dead();
     check(world);
@@ -415,4 +422,54 @@ fn what_is_left_of_a_move_gives_no_rights() {
     check(&world);
     assert_eq!(world.invoke(thread, TABLE, cap_table::REVOKE, &[FREE + 1]), 0);
     assert_eq!(world.kernel.cap(world.slot(FREE + 50)), Cap::Null);
+}
+
+const SERVERS: u64 = 5;
+/// The endpoint and the Reply of the first server; those of the others follow.
+const FIRST: [u64; 2] = [FREE, FREE + 1];
+const CLIENT: u64 = FREE + SERVERS * 2;
+const CLIENT_TIME: u64 = CLIENT + 1;
+
+/// A client, and servers that work on its time, each called by the one before. Nobody has answered.
+fn chain(world: &mut World) -> Ref<Thread> {
+    let client = world.thread(5);
+    world.give_thread(client, CLIENT);
+    world.give_time(client, CLIENT_TIME);
+    let mut caller = client;
+    for [endpoint, reply] in (0..SERVERS).map(|index| FIRST.map(|slot| slot + index * 2)) {
+        assert_eq!(world.make(caller, ObjectType::Endpoint, 0, endpoint), 0);
+        assert_eq!(world.make(caller, ObjectType::Reply, 0, reply), 0);
+        let server = world.thread(5);
+        world.kernel.get_mut(server).context.r14 = reply;
+        world.call(server, Call::Recv, endpoint, MessageInfo::default(), &[]);
+        let own = world.kernel.get(server).sched_context.expect("threads of a world have time");
+        world.kernel.free_sched_context(own);
+        world.call(caller, Call::Call, endpoint, MessageInfo::default(), &[]);
+        caller = server;
+    }
+    client
+}
+
+/// An answer to the first of many calls that took the time along, and whatever else ends that call or the loan.
+#[test]
+fn time_comes_back_from_many_in_pieces() {
+    let (mut world, helper) = world();
+    let client = chain(&mut world);
+    check(&world);
+    let crate::Cap::SchedContext(time) = world.cap(CLIENT_TIME) else { panic!("it was just given") };
+    assert!(world.kernel.get(time).thread.is_some_and(|user| user != client));
+    type End = fn(&mut World, Ref<Thread>) -> u64;
+    let answer: End = |world, helper| world.call(helper, Call::Reply, FIRST[1], MessageInfo::default(), &[]);
+    let suspend: End = |world, helper| world.invoke(helper, CLIENT, thread::SUSPEND, &[]);
+    let delete: End = |world, helper| world.invoke(helper, TABLE, cap_table::DELETE, &[FIRST[1]]);
+    let unbind: End = |world, helper| world.invoke(helper, CLIENT_TIME, sched_context::UNBIND, &[]);
+    for (end, user) in [(answer, Some(client)), (suspend, Some(client)), (delete, Some(client)), (unbind, None)] {
+        let mut world = world.clone();
+        let mut pieces = 1;
+        while piece_of(&mut world, helper, |world| end(world, helper)).map(|result| assert_eq!(result, 0)).is_none() {
+            pieces += 1;
+        }
+        assert_eq!(pieces, 2);
+        assert_eq!((world.kernel.get(time).thread, world.kernel.get(time).lent), (user, None));
+    }
 }
