@@ -7,7 +7,7 @@
 //! its account.
 
 use crate::cpu::NOWHERE;
-use crate::scheduler::End;
+use crate::run_queue::End;
 use crate::{Kernel, Machine, Ref, SchedContext, Thread};
 
 /// Most threads of one processor that are looked at for one that may move.

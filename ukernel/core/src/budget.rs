@@ -11,7 +11,7 @@ use crate::cpu::Cpu;
 use crate::heap::{Due, Links};
 use crate::ipc::Blocking;
 use crate::refills::Refills;
-use crate::scheduler::End;
+use crate::run_queue::End;
 use crate::thread::{Content, SendKind};
 use crate::timer::DUE_AT_ONCE;
 use crate::{Kernel, Machine, Object, Ref, Reply, State, Thread};

@@ -6,7 +6,7 @@
 
 use crate::budget::Account;
 use crate::context::Resume;
-use crate::scheduler::{End, RunQueues};
+use crate::run_queue::{End, RunQueues};
 use crate::{Kernel, Machine, Ref, RemoteCall, Thread, Timer, VSpace};
 
 /// Most processors.

@@ -17,7 +17,7 @@ use ukernel_abi::{Call, MessageInfo, Rights};
 use crate::context::Resume;
 use crate::cpu::NOWHERE;
 use crate::ipc::Waiters;
-use crate::scheduler::{End, Queue};
+use crate::run_queue::{End, Queue};
 use crate::{Cap, Content, Kernel, Machine, Notification, Ref, State, Thread};
 
 const CALL: u64 = Call::Call as u64;

@@ -4,8 +4,11 @@ use ukernel_abi::invoke::{io_control, io_mapping, io_space};
 use ukernel_abi::{Error, Rights};
 
 use crate::call::Outcome;
+use crate::donation::Recipient;
 use crate::invocation::{Answer, Invocation};
-use crate::io_space::{IoStage, Source, fault_words, mapping_slot};
+use crate::io_faults::fault_words;
+use crate::io_mapping::{IoStage, mapping_slot};
+use crate::io_space::Source;
 use crate::preemption::Progress;
 use crate::{Cap, IoMapping, IoSpace, Kernel, Machine, Ref};
 
@@ -70,7 +73,8 @@ impl<M: Machine> Kernel<M> {
                 if !matches!(self.cap(untyped), Cap::Untyped { .. }) {
                     return Err(Error::InvalidCapability);
                 }
-                let given = self.donate_io_tables(target, untyped, pages, self.progress(&call))?;
+                self.io_tables()?;
+                let given = self.donate(Recipient::IoSpace(target), untyped, pages, self.progress(&call))?;
                 if given < pages {
                     return Ok(self.repeat_from(&call, given));
                 }

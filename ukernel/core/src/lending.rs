@@ -60,6 +60,8 @@ impl<M: Machine> Kernel<M> {
 
     /// End the loans of a context that came after the one for this answer (without one all of them), in pieces: an answer to
     /// an earlier call takes the time from all that it was lent on to.
+    #[cold]
+    #[inline(never)]
     fn end_loans_after(&mut self, context: Ref<SchedContext>, reply: Option<Ref<Reply>>) -> Progress {
         for number in 1.. {
             if self.get(context).lent == reply || !self.end_loan(context) {
@@ -73,6 +75,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The part that may take long of [`take_back_time`](Self::take_back_time).
+    #[inline(always)]
     pub(crate) fn prepare_answer(&mut self, reply: Ref<Reply>) -> Progress {
         match self.get(reply).donated {
             Some(context) => self.end_loans_after(context, Some(reply)),

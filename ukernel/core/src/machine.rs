@@ -8,7 +8,8 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU64;
 
-use crate::io_space::{IoFault, IoView, Source};
+use crate::io_faults::IoFault;
+use crate::io_space::{IoView, Source};
 use crate::io_table::IoTables;
 use crate::{Cpu, Thread};
 

@@ -4,6 +4,7 @@ use ukernel_abi::invoke::{attachment, cap_table, memory, untyped, vspace};
 use ukernel_abi::{Error, ObjectType, PAGE_BYTES, Rights};
 
 use crate::call::Outcome;
+use crate::donation::Recipient;
 use crate::invocation::{Answer, Invocation};
 use crate::vspace::{VSPACE_SLOTS, vspace_slot};
 use crate::{Attachment, Cap, CapTable, Kernel, Machine, PhysAddr, Ref, SlotRef, VSpace};
@@ -94,7 +95,7 @@ impl<M: Machine> Kernel<M> {
                 if !matches!(self.cap(untyped), Cap::Untyped { .. }) {
                     return Err(Error::InvalidCapability);
                 }
-                let given = self.donate_tables(target, untyped, pages, self.progress(&call))?;
+                let given = self.donate(Recipient::VSpace(target), untyped, pages, self.progress(&call))?;
                 Ok(if given < pages { self.repeat_from(&call, given) } else { Outcome::Done })
             }
             vspace::MAKE_LEGACY => {

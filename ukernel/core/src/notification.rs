@@ -2,7 +2,7 @@
 
 use crate::ipc::Blocking;
 use crate::preemption::{Burial, Dead, Piece};
-use crate::scheduler::{End, Queue};
+use crate::run_queue::{End, Queue};
 use crate::trace::Event;
 use crate::{Kernel, Machine, Object, Ref, State, Thread};
 use ukernel_abi::Error;

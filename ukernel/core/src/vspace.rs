@@ -15,11 +15,9 @@ use crate::{Attachment, Cap, Kernel, Machine, Object, PhysAddr, Ref, RemoteCall,
 /// Where a VSpace's slots are, in bytes from its start.
 const SLOTS_OFFSET: u64 = 512;
 /// Slots for the untypeds that its table pages came from.
-const DONATION_SLOTS: u64 = 4;
+pub(crate) const DONATION_SLOTS: u64 = 4;
 /// All its slots: the last one is for the master's VSpace.
 pub(crate) const VSPACE_SLOTS: u64 = DONATION_SLOTS + 1;
-/// So many donated pages become tables before it is looked for interrupts.
-const DONATED_AT_ONCE: u64 = 4;
 
 /// An address space.
 #[derive(Clone, Debug)]
@@ -98,37 +96,6 @@ pub(crate) fn vspace_slot(vspace: Ref<VSpace>, index: u64) -> SlotRef {
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Take pages for tables from an untyped. `given` of them are there already; how many are there then: fewer than `pages` where
-    /// an interrupt waits.
-    pub(crate) fn donate_tables(
-        &mut self,
-        vspace: Ref<VSpace>,
-        untyped: SlotRef,
-        pages: u64,
-        mut given: u64,
-    ) -> Result<u64, Error> {
-        given = if given < pages { given } else { 0 };
-        self.start_afresh(untyped);
-        let tie = self.donation_slot(vspace, untyped)?;
-        self.require_room(untyped, (pages - given) * PAGE_BYTES, PAGE_BYTES)?;
-        while given < pages {
-            let some = DONATED_AT_ONCE.min(pages - given);
-            if self.clear_ahead(untyped, some * PAGE_BYTES, PAGE_BYTES)? == Progress::Preempted {
-                break;
-            }
-            let piece = self.carve(untyped, some * PAGE_BYTES, PAGE_BYTES)?;
-            if self.cap(tie) == Cap::Null {
-                self.insert_child(untyped, tie, Cap::VSpaceTables(vspace));
-            }
-            self.add_tables(vspace, piece.at, some);
-            given += some;
-            if given < pages && self.is_preempted() {
-                break;
-            }
-        }
-        Ok(given)
-    }
-
     /// Add pages of zeros to the pool; the first becomes the root.
     pub(crate) fn add_tables(&mut self, vspace: Ref<VSpace>, first: PhysAddr, pages: u64) {
         for page in 0..pages {
@@ -140,20 +107,6 @@ impl<M: Machine> Kernel<M> {
                 self.return_table(vspace, table);
             }
         }
-    }
-
-    /// The slot that ties donations from the untyped with this base to the VSpace: one that does so already, or a free one.
-    fn donation_slot(&self, vspace: Ref<VSpace>, untyped: SlotRef) -> Result<SlotRef, Error> {
-        let mut free = None;
-        for index in 0..DONATION_SLOTS {
-            let slot = vspace_slot(vspace, index);
-            match self.get(slot) {
-                s if s.cap == Cap::Null => free = free.or(Some(slot)),
-                s if s.parent == Some(untyped) => return Ok(slot),
-                _ => {}
-            }
-        }
-        free.ok_or(Error::InvalidState)
     }
 
     /// Give a fresh VSpace its two views.

@@ -11,7 +11,7 @@ use ukernel_abi::{Call, MessageInfo, ObjectType, PAGE_BYTES};
 use super::invariants::spaces::{living, table_pages};
 use super::simulation::Simulation;
 use super::step::Step;
-use crate::scheduler::End;
+use crate::run_queue::End;
 use crate::vcpu::PAGE_FAULT;
 use crate::{
     Cap, CapTable, Context, IoTables, Kernel, Machine, PhysAddr, Ref, SchedContext, SlotRef, State, Thread, Vcpu,

@@ -7,7 +7,7 @@ use ukernel_abi::{PAGE_BYTES, Rights};
 
 use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
-use crate::io_space::mapping_slot;
+use crate::io_mapping::mapping_slot;
 use crate::io_table::{IoEntry, READ, WRITE};
 use crate::page_table::{PAGE_LEVEL, span};
 use crate::{Cap, Faults, IoSpace, Kernel, PhysAddr, Ref};

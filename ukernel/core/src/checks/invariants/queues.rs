@@ -5,7 +5,7 @@ use std::vec::Vec;
 use crate::checks::simulation::Simulation;
 use crate::checks::{Violation, must};
 use crate::ipc::Waiters;
-use crate::scheduler::Queue;
+use crate::run_queue::Queue;
 use crate::{Cpu, Endpoint, Kernel, Machine, Notification, Object, Ref, Reply, State, Thread};
 
 pub(in crate::checks) fn check(kernel: &Kernel<Simulation>) -> Result<(), Violation> {
