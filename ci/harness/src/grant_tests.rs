@@ -14,10 +14,12 @@ use crate::{suite, trial};
 
 const PREFIX: &str = "[grants-test] ";
 /// What the tasks report.
-const TESTS: [&str; 9] = [
+const TESTS: [&str; 11] = [
     "a_task_with_the_grant_traces_others",
     "the_trace_is_not_running_by_itself",
     "a_limit_is_seen_from_outside",
+    "a_badge_that_watches_sees_threads",
+    "the_switch_alone_shows_no_threads",
     "a_task_without_the_grant_traces_nothing",
     "a_task_without_the_switch_asks_root_nothing",
     "a_limited_task_makes_no_time",

@@ -9,6 +9,8 @@ ipc::errors! {
         Failed = 2,
         /// There is no such thread.
         Unknown = 3,
+        /// The caller's badge does not give that right.
+        Refused = 4,
     }
 }
 
@@ -56,12 +58,15 @@ ipc::record! {
     }
 }
 
+/// The bit of a badge whose holder may look at threads: `badge = 0x1_0000_0001` in a manifest. Every badge stops the machine.
+pub const WATCHES: u64 = 1 << 32;
+
 ipc::interface! {
     /// Switches the machine off, and watches it.
     pub trait System(client SystemClient, handler SystemHandler, dispatcher SystemDispatcher) = 1 {
         /// Stops the machine; returns only where that failed.
         1 => fn stop(&self, reason: StopReason) -> Result<(), SystemError>;
-        /// The thread with the lowest number from `first` on; [`SystemError::Unknown`] after the last.
+        /// The thread with the lowest number from `first` on; [`SystemError::Unknown`] after the last. For badges with [`WATCHES`].
         2 => fn thread(&self, first: u32) -> Result<ThreadInfo, SystemError>;
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use interfaces::system::{StopReason, ThreadInfo, ThreadState};
+use interfaces::system::{StopReason, ThreadInfo, ThreadState, WATCHES};
 use interfaces::{SystemError, SystemHandler};
 use ipc::{Answer, Caller};
 use ukernel_abi::boot::slot;
@@ -61,9 +61,12 @@ impl SystemHandler for Switch {
 
     fn thread(
         &mut self,
-        _: Caller<'_, Result<ThreadInfo, SystemError>>,
+        caller: Caller<'_, Result<ThreadInfo, SystemError>>,
         first: u32,
     ) -> Answer<Result<ThreadInfo, SystemError>> {
+        if caller.badge() & WATCHES == 0 {
+            return Answer::Now(Err(SystemError::Refused));
+        }
         let found = Cap::<Trace>::new(slot::TRACE).thread(first).map_err(|error| match error {
             Error::InvalidArgument => SystemError::Unknown,
             _ => SystemError::Failed,

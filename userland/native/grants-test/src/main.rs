@@ -15,7 +15,7 @@ use alloc::format;
 use alloc::string::String;
 
 use interfaces::system::StopReason;
-use interfaces::{System, SystemClient};
+use interfaces::{System, SystemClient, SystemError};
 use rt::time::now_ns;
 
 /// When the judge stops the machine, and when the watcher looks at the others.
@@ -37,8 +37,11 @@ fn main(env: &rt::Env) {
 
 fn judge(env: &rt::Env) {
     rt::thread::sleep_until(END_NS.max(now_ns()));
-    let system = env.endpoint("system").expect("the manifest grants the machine's switch");
-    let _ = SystemClient::new(system).stop(StopReason::Orderly);
+    let system = SystemClient::new(env.endpoint("system").expect("the manifest grants the machine's switch"));
+    let seen = system.thread(0);
+    let refused = ensure(seen == Err(SystemError::Refused.into()), || format!("{seen:?}"));
+    report("the_switch_alone_shows_no_threads", &refused);
+    let _ = system.stop(StopReason::Orderly);
 }
 
 /// Why a test has failed.

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use interfaces::{System, SystemClient};
 use rt::time::now_ns;
 use ukernel_abi::trace::{RECORD_BYTES, RECORD_WORDS, Record, header};
 use ukernel_user::object::ThreadWork;
@@ -20,6 +21,25 @@ pub fn run(env: &rt::Env) {
     report("a_task_with_the_grant_traces_others", &traces(env));
     report("the_trace_is_not_running_by_itself", &ensure(env.memory("trace_ring").is_err(), || "a ring".into()));
     report("a_limit_is_seen_from_outside", &limits(env));
+    report("a_badge_that_watches_sees_threads", &asks_root(env));
+}
+
+/// The root task shows it the same threads as the kernel, by name.
+fn asks_root(env: &rt::Env) -> Outcome {
+    let system = SystemClient::new(env.endpoint("system").map_err(|error| format!("{error:?}"))?);
+    let mut names = Vec::new();
+    let mut next = 0;
+    let end = loop {
+        match system.thread(next) {
+            Ok(thread) => {
+                next = thread.number + 1;
+                names.push(thread.name);
+            }
+            Err(error) => break error,
+        }
+    };
+    let has = |name: &str| names.iter().any(|seen| seen == name);
+    ensure(has("watcher") && has("spinner"), || format!("{names:?}, then {end:?}"))
 }
 
 fn trace(env: &rt::Env) -> Result<Cap<Trace>, String> {
