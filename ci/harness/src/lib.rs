@@ -26,6 +26,7 @@ pub mod move_tests;
 pub mod perfetto;
 pub mod power_tests;
 pub mod shared;
+pub mod stress_tests;
 mod suite;
 pub mod supervisor_tests;
 pub mod terminal;
@@ -55,6 +56,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(demo_tests::tests());
     tests.extend(move_tests::tests());
     tests.extend(power_tests::tests());
+    tests.extend(stress_tests::tests());
     tests
 }
 

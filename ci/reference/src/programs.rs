@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::Workshop;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-const PROGRAMS: &[&str] = &["abi-bench", "abi-tests", "abuse", "disk-load", "io-bench", "linux-init"];
+const PROGRAMS: &[&str] = &["abi-bench", "abi-tests", "abuse", "disk-load", "io-bench", "linux-init", "stress"];
 
 /// The programs' files.
 #[derive(Clone, Debug)]

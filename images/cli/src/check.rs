@@ -19,7 +19,7 @@ use crate::cli;
 type Part = fn(cli::Length) -> Result<Result<String, String>>;
 
 /// All parts, by name.
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("kernel model", kernel_model),
     ("kernel attack", kernel_attack),
     ("parsers", parsers),
@@ -29,6 +29,7 @@ const PARTS: [(&str, Part); 9] = [
     ("pauses", services::pauses),
     ("deaths", services::deaths),
     ("power cuts", services::power_cuts),
+    ("stress", services::stress),
 ];
 
 /// Runs all parts; status 1 when one has found something.

@@ -32,6 +32,7 @@ pub const CASES: &[Case] = &[
         "timeout",
         "timeout 1 sleep 100; echo $?; timeout 10 true; echo $?; timeout -s KILL 1 sleep 100; echo $?; timeout 5 sh -c 'exit 3'; echo $?",
     ),
+    case("stress: all kinds of work at once, for a second", "/tests/stress 1 7 $PWD >out || cat out; wc -l <out"),
     case("time", "time true 2>&1 | sed 's/[0-9.]\\+/N/g'; (time sleep 0) 2>&1 | grep -c real"),
     case("nohup", "nohup sh -c 'trap | cat; kill -HUP $$; echo survived' 2>/dev/null"),
     case(

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use banyan::run::Placement;
 use banyan::workspace;
 use demo::load::Clock;
-use harness::{move_tests, power_tests};
+use harness::{move_tests, power_tests, stress_tests};
 use power_cuts::cuts::Summary;
 
 use super::seed;
@@ -68,6 +68,13 @@ fn boots(length: Length, what: fn(move_tests::Amount) -> Result<String>) -> Resu
     Ok(format!(
         "{count} boots with {each} of each service, seeds from {first} on, every program and byte as it should be"
     ))
+}
+
+/// All kinds of work at once on four processors, while both services move.
+pub(super) fn stress(length: Length) -> Result<Result<String, String>> {
+    let (seconds, pause_seconds) = if length == Length::Long { (3600, 40) } else { (20, 3) };
+    let amount = stress_tests::Amount { seconds, pause_seconds, seed: seed() };
+    Ok(stress_tests::stress(amount).map_err(|error| format!("seed {}: {error:#}", amount.seed)))
 }
 
 /// The power fails while programs have work made durable.
