@@ -23,7 +23,7 @@ const TRACE_COST: f64 = 2.0;
 const NEARLY: f64 = 0.05;
 
 /// What the design names.
-const LIMITS: &[(&str, Limits)] = &[
+pub(crate) const LIMITS: &[(&str, Limits)] = &[
     ("ipc_call_reply_0", Limits::new(400.0, 600.0, 2.0)),
     ("ipc_call_reply_4", Limits::new(400.0, 600.0, 2.0)),
     ("ipc_call_reply_6", Limits::new(400.0, 600.0, 2.0)),
@@ -38,6 +38,7 @@ const LIMITS: &[(&str, Limits)] = &[
     ("irqs_off_max_revoke_chain", INTERRUPTS_OFF),
     ("irqs_off_max_donate", INTERRUPTS_OFF),
     ("irqs_off_max_map", INTERRUPTS_OFF),
+    ("irqs_off_max_protect", INTERRUPTS_OFF),
     ("irqs_off_max_unmap", INTERRUPTS_OFF),
     ("irqs_off_max_detach", INTERRUPTS_OFF),
     ("irqs_off_max_delete_vspace", INTERRUPTS_OFF),
@@ -52,7 +53,7 @@ const INTERRUPTS_OFF: Limits = Limits::at_most(6000.0);
 
 /// Instructions of seL4 without MCS (x86-64, July 2026, fast path, release build), as its callers see the same operations
 /// between address spaces under the same emulator. Six words: its figure for five. What it has no Vcpu for is a fault's round trip.
-const SEL4: &[(&str, f64)] = &[
+pub(crate) const SEL4: &[(&str, f64)] = &[
     ("ipc_call_reply_0", 436.0),
     ("ipc_call_reply_4", 478.0),
     ("ipc_call_reply_6", 1595.0),

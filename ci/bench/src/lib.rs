@@ -11,6 +11,8 @@ pub mod boot;
 pub mod io;
 pub mod kernel;
 mod limits;
+#[cfg(test)]
+mod manual;
 pub mod table;
 
 use std::ffi::OsString;

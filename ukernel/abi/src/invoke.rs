@@ -181,6 +181,7 @@ pub mod attachment {
     /// Pairs: address-rights word; number of pages. Changes the rights of those pages of the range that are mapped.
     /// Errors: as MAP, without OutOfTables and AlreadyMapped; InvalidArgument also where a 2 MiB page is not wholly in
     /// the range.
+    /// Cost: interrupts are off at most irqs_off_max_protect
     pub const PROTECT: u32 = 0x602;
     /// Pairs: address; number of pages. Unmaps those pages of the range that are mapped.
     /// Errors: InvalidState (not attached), InvalidArgument (outside of the window, not aligned, part of a 2 MiB page),

@@ -14,7 +14,7 @@ use crate::world::{PLAYGROUND, World};
 pub type Operation = fn(&mut World, Watch, u64) -> Result<Seen, Error>;
 
 /// All that the kernel does in pieces, under the names of the rows of the benchmark.
-pub const IN_PIECES: [(&str, Operation); 13] = [
+pub const IN_PIECES: [(&str, Operation); 14] = [
     ("irqs_off_max_clear", clear),
     ("irqs_off_max_retype", retype),
     ("irqs_off_max_delete_table", delete_table),
@@ -23,6 +23,7 @@ pub const IN_PIECES: [(&str, Operation); 13] = [
     ("irqs_off_max_revoke_chain", revoke_chain),
     ("irqs_off_max_donate", donate),
     ("irqs_off_max_map", map),
+    ("irqs_off_max_protect", protect),
     ("irqs_off_max_unmap", unmap),
     ("irqs_off_max_detach", detach),
     ("irqs_off_max_delete_vspace", delete_vspace),
@@ -134,6 +135,15 @@ fn map_all(attachment: Cap<Attachment>) -> Result<(), Error> {
 fn map(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, Error> {
     let (_, attachment) = large(world)?;
     let seen = watch.interrupt(moments, || attachment.unmap_all(), || map_all(attachment))?;
+    attachment.detach()?;
+    Ok(seen)
+}
+
+fn protect(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, Error> {
+    let (_, attachment) = large(world)?;
+    map_all(attachment)?;
+    let set = |rights| Ok(attachment.protect(&[PageRange { address: WINDOW, pages: PAGES }], rights)?);
+    let seen = watch.interrupt(moments, || set(Rights::READ.or(Rights::WRITE)), || set(Rights::READ))?;
     attachment.detach()?;
     Ok(seen)
 }
