@@ -1,18 +1,21 @@
 //! Measurements of Banyan, beside others'.
 //!
 //! [`boot`] compares wall-clock times with Debian's Linux 6.1 under the same emulator, in the same run, and prints only their
-//! ratio as a result; [`abi`] compares instructions with Linux's, which repeat; [`io`] compares both for work with a disk; [`kernel`] the microkernel's with its
+//! ratio as a result; [`abi`] compares instructions with Linux's, which repeat; [`io`] compares both for work with a disk, [`programs`] for
+//! whole programs; [`kernel`] the microkernel's with its
 //! own before and with seL4's. The host tool implements [`Subject`] and calls all; nothing here knows how Banyan is built or
 //! started.
 
 pub mod abi;
 pub mod baseline;
+mod beside;
 pub mod boot;
 pub mod io;
 pub mod kernel;
 mod limits;
 #[cfg(test)]
 mod manual;
+pub mod programs;
 pub mod table;
 
 use std::ffi::OsString;
@@ -72,6 +75,8 @@ pub struct Disked<'a> {
     pub design: Design,
     /// What its devices reach.
     pub devices: Devices,
+    /// Bytes of its memory.
+    pub memory_bytes: u64,
     /// More arguments for the emulator.
     pub emulator: Vec<OsString>,
 }

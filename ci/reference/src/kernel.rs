@@ -2,10 +2,11 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::command::run;
 use crate::{Workshop, modules, write_whole};
 
 /// Names the kernel to use instead of Debian's.
@@ -98,12 +99,4 @@ fn entry(folder: &Path, prefix: &str) -> Result<PathBuf> {
         }
     }
     bail!("no {prefix}* in {}", folder.display())
-}
-
-fn run(command: &mut Command) -> Result<Output> {
-    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
-    if !output.status.success() {
-        bail!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(output)
 }

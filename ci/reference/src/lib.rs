@@ -4,8 +4,10 @@
 //! downloads or makes is kept in the folder that [`Workshop`] names.
 
 pub mod batch;
+mod command;
 pub mod counter;
 pub mod cpio;
+pub mod debian;
 pub mod kernel;
 pub mod machine;
 mod modules;

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use crate::Workshop;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-const PROGRAMS: &[&str] = &["abi-bench", "abi-tests", "abuse", "disk-load", "io-bench", "linux-init", "stress"];
+const PROGRAMS: &[&str] =
+    &["abi-bench", "abi-tests", "abuse", "disk-load", "io-bench", "linux-init", "program-bench", "stress"];
 
 /// The programs' files.
 #[derive(Clone, Debug)]

@@ -161,7 +161,7 @@ pub struct Bench {
     /// Fail where a figure is above its ceiling or below its floor
     #[arg(long)]
     pub check: bool,
-    /// Time `io` once instead of several times
+    /// Time `io` or `programs` once instead of several times
     #[arg(long)]
     pub quick: bool,
     /// Keep the figures of `kernel` in the source, for later runs to be compared with
@@ -189,6 +189,8 @@ pub enum Benchmark {
     Iommu,
     /// Instructions of the microkernel's operations
     Kernel,
+    /// Whole programs of Debian's, instructions and time
+    Programs,
 }
 
 /// How to run.

@@ -60,6 +60,7 @@ fn measure(what: &cli::Bench) -> Result<i32> {
         cli::Benchmark::Boot => bench::boot::run(&subject, &workshop, format)?,
         cli::Benchmark::Abi => bench::abi::run(&subject, &workshop, format)?,
         cli::Benchmark::Iommu => bench::io::isolation::run(&subject, &workshop, format)?,
+        cli::Benchmark::Programs => bench::programs::run(&subject, &workshop, format, what.effort())?,
         cli::Benchmark::Io => bench::io::run(&subject, &workshop, format, what.effort())?,
     };
     print!("{}", report.text);

@@ -82,6 +82,7 @@ impl Subject for Banyan {
             Devices::Free => Iommu::Absent,
             Devices::Isolated => Iommu::Present,
         };
+        config.memory_bytes = disk.memory_bytes;
         config.emulator.clone_from(&disk.emulator);
         let vm = Vm::start_built(&config, &self.tools, &self.programs)?;
         let printed = output(&vm, command)?;

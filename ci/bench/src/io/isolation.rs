@@ -4,7 +4,8 @@
 use anyhow::{Result, ensure};
 use reference::Workshop;
 
-use super::{Bench, Row, System};
+use super::with_bench;
+use crate::beside::{Bench, Row, System};
 use crate::table::{self, Value};
 use crate::{Design, Devices, Format, Report, Subject};
 
@@ -24,7 +25,10 @@ const HEADS: [&str; 8] = [
 /// # Errors
 /// When a system does not start or the program fails.
 pub fn run(subject: &dyn Subject, workshop: &Workshop, format: Format) -> Result<Report> {
-    let bench = Bench::prepare(subject, workshop)?;
+    with_bench(subject, workshop, |bench| compare(&bench, format))
+}
+
+fn compare(bench: &Bench<'_>, format: Format) -> Result<Report> {
     let mut counted = Vec::new();
     for design in [Design::Personality, Design::Native] {
         for devices in [Devices::Free, Devices::Isolated] {
@@ -60,7 +64,7 @@ mod tests {
 
     #[test]
     fn each_placement_has_its_ratio() {
-        let run = |count| super::super::parse("read\t2\t5\n").map(|rows| vec![(rows[0].clone(), count)]);
+        let run = |count| crate::beside::parse("read\t2\t5\n").map(|rows| vec![(rows[0].clone(), count)]);
         let counted = [4000, 5000, 8000, 8000].map(|count| run(count).expect("well formed"));
         let text = table::format(&HEADS, &rows(&counted).expect("they belong together"), Format::Json);
         assert!(

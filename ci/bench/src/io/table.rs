@@ -1,6 +1,6 @@
 //! What was measured, as a table, and how it is judged.
 
-use super::{JUDGE, Operation, SYSTEMS};
+use crate::beside::{JUDGE, Operation, SYSTEMS};
 use crate::table::{self, Value};
 use crate::{Format, Report};
 

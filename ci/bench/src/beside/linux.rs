@@ -12,9 +12,8 @@ use reference::cpio::Writer;
 use reference::kernel;
 use reference::machine::{Clock, Machine, Tuning};
 
-use super::FOLDER;
+use super::Work;
 
-const MEMORY_BYTES: u64 = 512 << 20;
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// Its own file system in memory stays as it is; what the program prints goes to the second serial port.
@@ -22,7 +21,8 @@ const INIT: &str = "#!/bin/sh\n\
     mount -t devtmpfs none /dev\n\
     mount -t proc none /proc\n\
     for module in /modules/*.ko; do [ ! -e $module ] || insmod $module; done\n\
-    mount -t ext4 /dev/vda /mnt && /tests/io-bench /mnt/FOLDER >/dev/ttyS1 && umount /mnt && echo done >/dev/ttyS1\n\
+    ifconfig lo 127.0.0.1 up\n\
+    mount -t ext4 /dev/vda /mnt && COMMAND >/dev/ttyS1 && umount /mnt && echo done >/dev/ttyS1\n\
     poweroff -f\n";
 const DONE: &str = "done";
 
@@ -33,12 +33,12 @@ pub(super) struct Linux {
 }
 
 impl Linux {
-    /// Writes its initial root: `root`, the kernel's modules and the init.
-    pub(super) fn prepare(workshop: &Workshop, root: &Path, folder: &Path) -> Result<Self> {
+    /// Writes its initial root: the work's tree, the kernel's modules and the init.
+    pub(super) fn prepare(workshop: &Workshop, work: &Work<'_>, folder: &Path) -> Result<Self> {
         let archive = folder.join("linux.cpio");
         let mut writer = Writer::new(BufWriter::new(File::create(&archive)?));
-        writer.tree(root)?;
-        writer.file("init", 0o755, INIT.replace("FOLDER", FOLDER).as_bytes())?;
+        writer.tree(work.initial)?;
+        writer.file("init", 0o755, INIT.replace("COMMAND", &work.linux_command).as_bytes())?;
         writer.character_device("dev/console", 5, 1)?;
         writer.folder("modules")?;
         for module in kernel::modules(workshop)? {
@@ -50,7 +50,7 @@ impl Linux {
             qemu: workshop.qemu.clone(),
             kernel: kernel::find(workshop)?,
             root: archive,
-            memory_bytes: MEMORY_BYTES,
+            memory_bytes: work.memory_bytes,
             clock: Clock::Wall,
             tuning: Tuning::Default,
             more: Vec::new(),
