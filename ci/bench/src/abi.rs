@@ -47,7 +47,8 @@ pub fn run(subject: &dyn Subject, workshop: &Workshop, format: Format) -> Result
     let programs = Programs::build(workshop)?;
     let root = root::build(workshop, "abi-root", &programs.for_root())?;
     let own = parse(&subject.run_counted(&root, COMMAND)?)?;
-    let batch = Batch { workshop, programs: &programs, root: &root, clock: Clock::Instructions, tuning: Tuning::Lean };
+    let batch =
+        Batch { workshop, programs: &programs, root: &root, cpus: 1, clock: Clock::Instructions, tuning: Tuning::Lean };
     let answers = batch.run(&[Request { command: COMMAND.into(), input: Vec::new() }])?;
     let answer = answers.first().context("one command, one answer")?;
     let linux = parse(std::str::from_utf8(&answer.output)?)?;

@@ -66,6 +66,7 @@ fn linux(workshop: &Workshop) -> Result<Machine> {
         kernel: kernel::find(workshop)?,
         root: root_archive(workshop)?,
         memory_bytes: MEMORY_BYTES,
+        cpus: 1,
         clock: Clock::Wall,
         tuning: Tuning::Default,
         more: Vec::new(),

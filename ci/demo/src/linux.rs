@@ -50,7 +50,8 @@ pub(crate) fn on_banyan(ground: &Ground, root: &Path, commands: &[&str]) -> Resu
 /// The same on Linux (`mitigations=off`), whatever is remembered of an earlier run.
 pub(crate) fn on_linux(ground: &Ground, root: &Path, programs: &Programs, commands: &[&str]) -> Result<Vec<String>> {
     let workshop = ground.workshop();
-    let batch = Batch { workshop: &workshop, programs, root, clock: Clock::Instructions, tuning: Tuning::Lean };
+    let batch =
+        Batch { workshop: &workshop, programs, root, cpus: 1, clock: Clock::Instructions, tuning: Tuning::Lean };
     let requests: Vec<_> =
         commands.iter().map(|command| Request { command: (*command).into(), input: Vec::new() }).collect();
     let answers = batch.run_anew(&requests)?;

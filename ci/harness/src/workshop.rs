@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use banyan::run::usual_cpus;
 use banyan::{setup, workspace};
 use reference::Workshop;
 use reference::batch::{Answer, Batch, Request};
@@ -51,6 +52,7 @@ impl Prepared {
             workshop: &self.workshop,
             programs: &self.programs,
             root: &self.root,
+            cpus: usual_cpus(),
             clock: Clock::Wall,
             tuning: Tuning::Default,
         };

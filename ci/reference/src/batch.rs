@@ -48,6 +48,8 @@ pub struct Batch<'a> {
     pub programs: &'a Programs,
     /// The root tree.
     pub root: &'a Path,
+    /// The machine's processors.
+    pub cpus: u8,
     /// The machine's clock.
     pub clock: Clock,
     /// The kernel's options.
@@ -82,7 +84,7 @@ impl Batch<'_> {
         let kernel = kernel::find(self.workshop)?;
         let root = self.root_archive(requests)?;
         let folder = self.workshop.subfolder("answers")?;
-        let memory = folder.join(format!("{:016x}", key(&[&root, &kernel], self.clock, self.tuning)?));
+        let memory = folder.join(format!("{:016x}", key(&[&root, &kernel], (self.cpus, self.clock, self.tuning))?));
         let remembered = fs::read(&memory).ok().filter(|_| recall == Memory::Recall);
         if let Some(answers) = remembered.and_then(|bytes| parse(&bytes, requests.len()).ok()) {
             return Ok(answers);
@@ -94,6 +96,7 @@ impl Batch<'_> {
             kernel,
             root,
             memory_bytes: MEMORY_BYTES,
+            cpus: self.cpus,
             clock: self.clock,
             tuning: self.tuning,
             more: Vec::new(),
@@ -125,12 +128,12 @@ impl Batch<'_> {
     }
 }
 
-fn key(files: &[&Path], clock: Clock, tuning: Tuning) -> Result<u64> {
+fn key(files: &[&Path], machine: (u8, Clock, Tuning)) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     for file in files {
         fs::read(file).with_context(|| format!("cannot read {}", file.display()))?.hash(&mut hasher);
     }
-    (clock, tuning).hash(&mut hasher);
+    machine.hash(&mut hasher);
     Ok(hasher.finish())
 }
 

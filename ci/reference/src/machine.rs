@@ -40,6 +40,8 @@ pub struct Machine {
     pub root: PathBuf,
     /// Bytes of memory.
     pub memory_bytes: u64,
+    /// Processors.
+    pub cpus: u8,
     /// Its clock.
     pub clock: Clock,
     /// Its kernel's options.
@@ -55,7 +57,8 @@ impl Machine {
     /// When QEMU does not start.
     pub fn start(&self, console: &str, results: &str) -> Result<Child> {
         let mut command = Command::new(&self.qemu);
-        command.args(["-M", "q35", "-nodefaults", "-no-reboot", "-display", "none", "-accel", "tcg", "-smp", "1"]);
+        command.args(["-M", "q35", "-nodefaults", "-no-reboot", "-display", "none", "-accel", "tcg", "-smp"]);
+        command.arg(self.cpus.to_string());
         match self.clock {
             Clock::Wall => command.args(["-cpu", "max"]),
             Clock::Instructions => command.args(["-cpu", "max,-erms,-fsrm", "-icount", "shift=0,sleep=off"]),

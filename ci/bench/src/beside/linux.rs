@@ -51,6 +51,7 @@ impl Linux {
             kernel: kernel::find(workshop)?,
             root: archive,
             memory_bytes: work.memory_bytes,
+            cpus: 1,
             clock: Clock::Wall,
             tuning: Tuning::Default,
             more: Vec::new(),
