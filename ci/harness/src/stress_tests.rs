@@ -28,8 +28,11 @@ const MEMORY_BYTES: u64 = 1 << 30;
 /// What a round in progress at the end, boot and shutdown may take.
 const GRACE: Duration = Duration::from_secs(900);
 
-/// Services move to and fro in the background; a move that fails is a line of its own.
-const SCRIPT: &str = "mkdir /stress
+/// First the threads that give pages back have all processors to themselves: among others a processor changes its address space, and
+/// so forgets its translations, too often to show that it should have been told. Then services move to and fro in the background;
+/// a move that fails is a line of its own.
+const SCRIPT: &str = "/tests/stress shootdown 2 SEED /alone >/dev/null || echo alone: status $?
+mkdir /stress
 (while sleep PAUSE; do for move in 'fs native' 'block native' 'fs personality' 'block personality'; do
     echo migrate $move >/proc/banyan/services || echo not moved: $move; sleep PAUSE
 done; done) &

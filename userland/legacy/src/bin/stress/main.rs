@@ -100,7 +100,7 @@ fn all(seconds: &str, seed: &str, folder: &Path) -> Outcome {
     let done: Vec<_> = KINDS.iter().zip(rounds).map(|((kind, _), rounds)| format!("{kind} {rounds}")).collect();
     println!(
         "stress: {} processes, seeds from {first} on, rounds: {}; {wrong} found something",
-        COPIES * 9,
+        COPIES * KINDS.len() as u64,
         done.join(", ")
     );
     if wrong == 0 { Ok(()) } else { Err(format!("{wrong} found something").into()) }

@@ -11,6 +11,8 @@ use crate::{Outcome, expect};
 
 const PAGE: usize = 4096;
 const THREADS: u64 = 3;
+/// How often one looks for what another does before one gives way.
+const LOOKS: u32 = 5_000;
 const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
 const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
 
@@ -98,11 +100,13 @@ fn copied(mapping: &Mapping, pages: usize, value: u32) -> Outcome {
     expect(pid == child && status == 0 && kept, || format!("after a fork: status {status:#x}, kept {kept}"))
 }
 
+/// Looks for a while before it gives way: a processor that runs nothing else meanwhile remembers its translations.
 fn wait_for(word: &AtomicU32, is: impl Fn(u32) -> bool) {
     let mut looks = 0_u32;
     while !is(word.load(Ordering::Acquire)) {
+        std::hint::spin_loop();
         looks += 1;
-        if looks.is_multiple_of(64) {
+        if looks.is_multiple_of(LOOKS) {
             thread::yield_now();
         }
     }

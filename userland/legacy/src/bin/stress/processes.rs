@@ -79,6 +79,8 @@ extern "C" fn handle(_signal: i32) {
 /// Signals to itself are handled at once, one that waits behind a mask afterwards, and a child that loops dies of its own.
 pub(super) fn signals(random: &mut Random, _folder: &Path) -> Outcome {
     sys::on_signal(libc::SIGUSR1, handle, 0)?;
+    // Whoever was started in the background ignores it, and so would the child.
+    sys::default_signal(libc::SIGINT)?;
     let before = HANDLED.load(Ordering::SeqCst);
     let count = 1 + random.below(50) as u32;
     for _ in 0..count {

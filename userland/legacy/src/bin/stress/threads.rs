@@ -15,7 +15,6 @@ pub(super) fn condition(random: &mut Random, _folder: &Path) -> Outcome {
     let (producers, consumers) = (1 + random.below(3), 1 + random.below(3));
     let each = 1 + random.below(300);
     let queue = Queue::default();
-    let start = Instant::now();
     let (count, sum) = thread::scope(|scope| {
         let queue = &queue;
         let makers: Vec<_> = (0..producers)
@@ -34,6 +33,7 @@ pub(super) fn condition(random: &mut Random, _folder: &Path) -> Outcome {
     let all = producers * each;
     expect((count, sum) == (all, all * (all - 1) / 2), || format!("{count} of {all} numbers arrived, in all {sum}"))?;
     let pause = Duration::from_millis(random.below(5));
+    let start = Instant::now();
     thread::sleep(pause);
     expect(start.elapsed() >= pause, || format!("{:?} were a sleep of {pause:?}", start.elapsed()))
 }
