@@ -226,6 +226,8 @@ pub struct Service {
     pub pauses_ns: Pauses,
     /// Of these, the time in which the processor did something: instructions, where the clock counts them.
     pub busy_ns: Pauses,
+    /// What was done in the longest of them, step by step.
+    pub steps: String,
 }
 
 /// Pauses of moves, in nanoseconds.
@@ -253,13 +255,29 @@ impl Pauses {
     }
 }
 
+/// What the line of a longest pause begins with; the service's name follows.
+const LONGEST: &str = "longest pause of ";
+
 /// The table of services.
 ///
 /// # Errors
 /// When it is not as expected.
 pub fn services(vm: &Vm) -> Result<Vec<Service>> {
     let text = output(vm, "banyan services")?;
-    text.lines().skip(1).map(|line| service(line).with_context(|| format!("a service: {line}"))).collect()
+    table(&text)
+}
+
+fn table(text: &str) -> Result<Vec<Service>> {
+    let is_row = |line: &&str| !line.starts_with(LONGEST);
+    let rows = text.lines().skip(1).take_while(is_row);
+    let mut services =
+        rows.map(|line| service(line).with_context(|| format!("a service: {line}"))).collect::<Result<Vec<_>>>()?;
+    for line in text.lines().skip(1 + services.len()) {
+        let (name, steps) = line.strip_prefix(LONGEST).and_then(|rest| rest.split_once(',')).context("a pause")?;
+        let service = services.iter_mut().find(|service| service.name == name);
+        service.with_context(|| format!("no such service: {line}"))?.steps = steps.trim().into();
+    }
+    Ok(services)
 }
 
 fn service(line: &str) -> Option<Service> {
@@ -273,6 +291,7 @@ fn service(line: &str) -> Option<Service> {
         migrations: migrations.parse().ok()?,
         pauses_ns: Pauses::parse(times)?,
         busy_ns: Pauses::parse(busy)?,
+        steps: String::new(),
     })
 }
 
@@ -305,6 +324,10 @@ mod tests {
         assert_eq!(service.busy_ns, Pauses { last: 4, middle: 1, most: 2, longest: 3 });
         assert_eq!(super::service(&line[..line.len() - 2]), None);
         assert_eq!(super::service("fs native"), None);
+        let text = format!("names\n{line}\nlongest pause of fs, busy/all ns: gate 1/2, retire 3/3\n");
+        let services = table(&text).expect("well formed");
+        assert_eq!(services[0].steps, "busy/all ns: gate 1/2, retire 3/3");
+        table(&text.replace("of fs", "of nobody")).expect_err("there is no such service");
     }
 
     #[test]

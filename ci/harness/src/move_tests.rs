@@ -67,6 +67,9 @@ impl fmt::Display for Moved {
             };
             let [middle, most, longest] = [pauses.middle, pauses.most, pauses.longest].map(|pause| pause / divisor);
             write!(f, "; pauses of {}: p50 {middle}, p99 {most}, longest {longest} {unit}", service.name)?;
+            if self.clock == Clock::Instructions {
+                write!(f, " ({})", service.steps)?;
+            }
         }
         write!(f, "; {}", self.found)
     }

@@ -58,12 +58,17 @@ pub fn run<T: ?Sized>(slot: &Slot<T>, from: &dyn Home<T>, to: &dyn Home<T>) -> (
     // From here on others wait for this thread.
     let _raised = rt::thread::raise();
     let mut closed = close_settled(slot, from);
-    let left = from.leaving().iter().try_for_each(|step| course.take(Of::Old(*step)));
-    let result = left.and_then(|()| to.entering().iter().try_for_each(|step| course.take(Of::New(*step))));
+    let mut steps = from.leaving().iter().copied().map(Of::Old).chain(to.entering().iter().copied().map(Of::New));
+    let result = steps.try_for_each(|of| {
+        let result = course.take(of);
+        closed.note(of.step().name());
+        result
+    });
     let home = if result.is_ok() { to } else { from };
     closed.set(home.service());
-    let start = closed.open();
+    let mut start = closed.open();
     home.entered();
+    start.note("follow");
     (Some(start.end()), result)
 }
 
@@ -72,8 +77,10 @@ pub fn run<T: ?Sized>(slot: &Slot<T>, from: &dyn Home<T>, to: &dyn Home<T>) -> (
 fn close_settled<'a, T: ?Sized>(slot: &'a Slot<T>, from: &dyn Home<T>) -> Closed<'a, T> {
     for _ in 1..ATTEMPTS {
         from.settle();
-        let closed = slot.close();
-        if from.is_settled() {
+        let mut closed = slot.close();
+        let is_settled = from.is_settled();
+        closed.note("look");
+        if is_settled {
             return closed;
         }
     }
@@ -86,6 +93,14 @@ fn close_settled<'a, T: ?Sized>(slot: &'a Slot<T>, from: &dyn Home<T>) -> Closed
 enum Of {
     Old(Step),
     New(Step),
+}
+
+impl Of {
+    const fn step(self) -> Step {
+        match self {
+            Self::Old(step) | Self::New(step) => step,
+        }
+    }
 }
 
 /// A move under way.

@@ -1,41 +1,89 @@
-//! How long gates were closed.
+//! How long gates were closed, and what was done meanwhile.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 /// Pauses that are remembered: the latest.
 const KEPT: usize = 1024;
 
-/// How long a gate was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pause {
+/// A span of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
     /// Time, in nanoseconds.
     pub time_ns: u64,
     /// Of that, the time in which some thread of the system ran: instructions, where the machine's clock counts them.
     pub busy_ns: u64,
 }
 
+/// How long a gate was closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pause {
+    /// All of it.
+    pub whole: Span,
+    /// What was done in it, one after the other, and how long each took.
+    pub parts: Vec<(&'static str, Span)>,
+}
+
 /// A gate was closed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Start {
+    begin: Moment,
+    last: Moment,
+    parts: Vec<(&'static str, Span)>,
+}
+
+/// What the clocks showed.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
     now_ns: u64,
     idle_ns: u64,
+}
+
+impl Moment {
+    fn now() -> Self {
+        Self { now_ns: rt::time::now_ns(), idle_ns: rt::time::idle_ns() }
+    }
+
+    const fn since(self, earlier: Self) -> Span {
+        let time_ns = self.now_ns.saturating_sub(earlier.now_ns);
+        let idle_ns = self.idle_ns.saturating_sub(earlier.idle_ns);
+        Span { time_ns, busy_ns: time_ns.saturating_sub(idle_ns) }
+    }
 }
 
 impl Pause {
     /// Begins to measure.
     #[must_use]
     pub fn begin() -> Start {
-        Start { now_ns: rt::time::now_ns(), idle_ns: rt::time::idle_ns() }
+        let now = Moment::now();
+        Start { begin: now, last: now, parts: Vec::new() }
+    }
+}
+
+impl fmt::Display for Pause {
+    /// Each part with its name and, in nanoseconds, its busy time and all of its time.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut gap = "";
+        for (name, Span { time_ns, busy_ns }) in &self.parts {
+            write!(f, "{gap}{name} {busy_ns}/{time_ns}")?;
+            gap = ", ";
+        }
+        Ok(())
     }
 }
 
 impl Start {
+    /// Notes that what was done since the last call, or since the beginning, was `name`.
+    pub fn note(&mut self, name: &'static str) {
+        let now = Moment::now();
+        self.parts.push((name, now.since(self.last)));
+        self.last = now;
+    }
+
     /// Ends it.
     #[must_use]
     pub fn end(self) -> Pause {
-        let time_ns = rt::time::now_ns().saturating_sub(self.now_ns);
-        let idle_ns = rt::time::idle_ns().saturating_sub(self.idle_ns);
-        Pause { time_ns, busy_ns: time_ns.saturating_sub(idle_ns) }
+        Pause { whole: Moment::now().since(self.begin), parts: self.parts }
     }
 }
 
@@ -100,6 +148,19 @@ impl Pauses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pause_says_what_it_consists_of() {
+        let span = |busy_ns, time_ns| Span { time_ns, busy_ns };
+        let parts = Vec::from([("release", span(10, 20)), ("start", span(3, 3))]);
+        assert_eq!(alloc::format!("{}", Pause { whole: span(13, 23), parts }), "release 10/20, start 3/3");
+        let mut start = Pause::begin();
+        start.note("stop");
+        start.note("open");
+        let Pause { whole, parts } = start.end();
+        assert_eq!(parts.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["stop", "open"]);
+        assert!(parts.iter().map(|(_, span)| span.time_ns).sum::<u64>() <= whole.time_ns);
+    }
 
     #[test]
     fn percentiles_are_by_nearest_rank_over_the_latest() {

@@ -46,14 +46,19 @@ struct Record {
     pauses: Pauses,
     /// Of that, how long some thread of the system ran.
     busy: Pauses,
+    /// The one with the longest such time.
+    longest: Option<Pause>,
     /// Moves that succeeded.
     done: u64,
 }
 
 impl Record {
     fn add(&mut self, pause: Pause) {
-        self.pauses.add(pause.time_ns);
-        self.busy.add(pause.busy_ns);
+        self.pauses.add(pause.whole.time_ns);
+        self.busy.add(pause.whole.busy_ns);
+        if self.longest.as_ref().is_none_or(|longest| longest.whole.busy_ns <= pause.whole.busy_ns) {
+            self.longest = Some(pause);
+        }
     }
 }
 
@@ -205,7 +210,8 @@ impl Services {
         between(&self.fs, [&inside, &native], to, fail_at, || estate.places.lock().fs = to)
     }
 
-    /// A table of the services, for people and programs: a line of names, then a line for each service.
+    /// A table of the services, for people and programs: a line of names, then a line for each service. Below it, what the
+    /// longest pause of each consisted of, and the last error.
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = format!(
@@ -236,6 +242,11 @@ impl Services {
                 }
             }
         }
+        for (name, record) in [(BLOCK, &moves.block), (FS, &moves.fs)] {
+            if let Some(pause) = &record.longest {
+                let _ = writeln!(text, "longest pause of {name}, busy/all ns: {pause}");
+            }
+        }
         if let Some(error) = &moves.last_error {
             let _ = writeln!(text, "last error: {error}");
         }
@@ -244,7 +255,7 @@ impl Services {
 
     fn show(&self, text: &mut String, info: &ServiceInfo, moves: &Moves) {
         let none = Record::default();
-        let Record { pauses, busy, done } = match info.name.as_str() {
+        let Record { pauses, busy, done, .. } = match info.name.as_str() {
             BLOCK => &moves.block,
             FS => &moves.fs,
             _ => &none,

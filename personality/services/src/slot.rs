@@ -57,8 +57,10 @@ impl<T: ?Sized> Slot<T> {
     /// calls would wait for all that those in flight wait for.)
     pub fn close(&self) -> Closed<'_, T> {
         let quiet = self.home.try_write_until(rt::time::now_ns() + PATIENCE_NS);
-        let since = Pause::begin();
-        Closed { home: quiet.unwrap_or_else(|| self.home.write()), since }
+        let mut since = Pause::begin();
+        let home = quiet.unwrap_or_else(|| self.home.write());
+        since.note("gate");
+        Closed { home, since }
     }
 }
 
@@ -72,6 +74,11 @@ impl<T: ?Sized> Closed<'_, T> {
     #[must_use]
     pub fn home(&self) -> &Arc<T> {
         &self.home
+    }
+
+    /// Notes that what was done since the last call was `name`.
+    pub fn note(&mut self, name: &'static str) {
+        self.since.note(name);
     }
 
     /// Lets calls in again; since when they were held back.
