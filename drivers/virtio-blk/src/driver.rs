@@ -78,6 +78,16 @@ impl<B: PciBus> Driver<B> {
         move |badge| disk.client(badge)
     }
 
+    /// Whether no request is under way.
+    pub fn is_idle(&self) -> bool {
+        self.disk.is_idle()
+    }
+
+    /// Waits for a moment in which no request is under way, at most until the monotonic time `until_ns`.
+    pub fn wait_idle(&self, until_ns: u64) {
+        self.disk.wait_idle(until_ns);
+    }
+
     /// Lets no new requests in (they end with `Stopped`) and those under way end, resets the device, and gives everything
     /// back: afterwards another driver can open it.
     ///

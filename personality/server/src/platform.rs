@@ -136,6 +136,16 @@ impl LocalDisk for Inside {
         })
     }
 
+    fn is_idle(&self) -> bool {
+        self.driver.lock().as_ref().is_none_or(Driver::is_idle)
+    }
+
+    fn wait_idle(&self, until_ns: u64) {
+        if let Some(driver) = &*self.driver.lock() {
+            driver.wait_idle(until_ns);
+        }
+    }
+
     fn serve(&self) -> core::result::Result<Box<dyn Any + Send>, StepError> {
         let driver = self.driver.lock();
         let clients = driver.as_ref().ok_or(StepError::Device)?.clients();

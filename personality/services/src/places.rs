@@ -2,7 +2,7 @@
 //!
 //! | | leaves the personality | enters its task | leaves its task | enters the personality |
 //! |---|---|---|---|---|
-//! | `block` | unserve, release | start, ready, note | stop | open, ready, serve, note |
+//! | `block` | release, unserve | start, ready, note | stop | open, ready, serve, note |
 //! | `fs` | retire | *serve, start, prepare,* ready, note | retire, stop, unserve | *prepare,* ready, note |
 //!
 //! The steps in italics prepare the place: they are taken before the gate is closed and the old home is left.
@@ -30,6 +30,12 @@ pub trait LocalDisk: BlockDevice {
     /// # Errors
     /// The device is not known to be quiet.
     fn shut_down(&self) -> Result<(), StepError>;
+
+    /// Whether no request is under way, of whichever caller.
+    fn is_idle(&self) -> bool;
+
+    /// Waits for a moment in which that is so, at most until the monotonic time `until_ns`.
+    fn wait_idle(&self, until_ns: u64);
 
     /// Serves endpoint `block`, until the result is dropped.
     ///
@@ -78,6 +84,9 @@ pub trait Platform: Send + Sync {
 pub const BLOCK: &str = "block";
 /// As [`BLOCK`].
 pub const FS: &str = "fs";
+
+/// How long a driver that is to be left waits for a moment in which no request is under way, in nanoseconds.
+const PATIENCE_NS: u64 = 100_000_000;
 
 /// What the homes share.
 pub(crate) struct Estate {
@@ -128,6 +137,11 @@ impl Estate {
         disk.map_or(Ok(()), |disk| disk.shut_down())
     }
 
+    /// The driver inside, while it is there.
+    fn local_disk(&self) -> Option<Arc<dyn LocalDisk>> {
+        self.disk.lock().clone()
+    }
+
     /// Serves endpoint `block` if the driver is inside and the file system is not.
     fn serve(&self, disk: Option<Arc<dyn LocalDisk>>) -> Result<(), StepError> {
         let mut served = self.served.lock();
@@ -166,7 +180,8 @@ impl Home<dyn BlockDevice> for BlockInside {
     }
 
     fn leaving(&self) -> &'static [Step] {
-        &[Step::Unserve, Step::Release]
+        // Callers at the endpoint learn at once that it moves, and repeat: nobody waits for their requests any more.
+        &[Step::Release, Step::Unserve]
     }
 
     fn entering(&self) -> &'static [Step] {
@@ -176,6 +191,14 @@ impl Home<dyn BlockDevice> for BlockInside {
     fn settle(&self) {
         // What fails here fails again when it is left.
         let _ = self.service().flush();
+        // Those who call by the endpoint do not come through the gate.
+        if let Some(disk) = self.0.local_disk() {
+            disk.wait_idle(rt::time::now_ns() + PATIENCE_NS);
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.0.local_disk().is_none_or(|disk| disk.is_idle())
     }
 
     fn take(&self, step: Step) -> Result<(), StepError> {
@@ -184,7 +207,7 @@ impl Home<dyn BlockDevice> for BlockInside {
             Step::Release => {
                 if let Err(error) = self.0.release_disk() {
                     // It must be usable if it is not left; if it cannot be opened, taking back will say so.
-                    self.0.open_disk()?;
+                    self.open_again()?;
                     return Err(error);
                 }
             }
@@ -199,8 +222,9 @@ impl Home<dyn BlockDevice> for BlockInside {
 
     fn take_back(&self, step: Step) -> Result<(), StepError> {
         match step {
-            Step::Unserve => self.serve(),
-            Step::Release => self.0.open_disk(),
+            // Served is what is opened again.
+            Step::Unserve => Ok(()),
+            Step::Release => self.open_again(),
             Step::Open => self.0.release_disk(),
             Step::Serve => {
                 self.0.unserve();
@@ -220,12 +244,18 @@ impl Home<dyn BlockDevice> for BlockInside {
 }
 
 impl BlockInside {
+    /// Opens the disk that was released, and serves it to those to whom it was served.
+    fn open_again(&self) -> Result<(), StepError> {
+        self.0.unserve();
+        self.0.open_disk()?;
+        self.serve()
+    }
+
     fn serve(&self) -> Result<(), StepError> {
         if self.0.places.lock().fs == Placement::Personality {
             return Ok(());
         }
-        let disk = self.0.disk.lock().clone();
-        self.0.serve(disk)
+        self.0.serve(self.0.local_disk())
     }
 }
 
@@ -441,8 +471,7 @@ impl Home<dyn FileSystem> for FsNative {
 
 impl FsNative {
     fn serve(&self) -> Result<(), StepError> {
-        let disk = self.0.disk.lock().clone();
-        self.0.serve(disk)
+        self.0.serve(self.0.local_disk())
     }
 }
 

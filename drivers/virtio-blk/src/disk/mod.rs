@@ -178,7 +178,7 @@ impl<T: Transport + Send> Disk<T> {
         inner.stage = Stage::Closing;
         self.room.notify_all();
         let deadline = rt::time::now_ns() + PATIENCE_NS;
-        while inner.free.len() < inner.places.len() && inner.device.is_some() && rt::time::now_ns() < deadline {
+        while !inner.is_idle() && inner.device.is_some() && rt::time::now_ns() < deadline {
             inner = self.idle.wait_until(inner, deadline).0;
         }
         let result = self.cut_off(&mut inner, BlockError::Stopped);
@@ -186,6 +186,19 @@ impl<T: Transport + Send> Disk<T> {
             inner.regions.clear();
         }
         result
+    }
+
+    /// Whether no request is under way.
+    pub fn is_idle(&self) -> bool {
+        self.inner.lock().is_idle()
+    }
+
+    /// Waits for a moment in which no request is under way, at most until the monotonic time `until_ns`.
+    pub fn wait_idle(&self, until_ns: u64) {
+        let mut inner = self.inner.lock();
+        while !inner.is_idle() && rt::time::now_ns() < until_ns {
+            inner = self.idle.wait_until(inner, until_ns).0;
+        }
     }
 
     /// Asks the device for all of `requests` and waits for them; the first error, if any.
@@ -258,7 +271,7 @@ impl<T: Transport + Send> Disk<T> {
         };
         inner.free.push(place);
         self.room.notify_one();
-        if inner.free.len() == inner.places.len() {
+        if inner.is_idle() {
             self.idle.notify_all();
         }
         (inner, result)
@@ -317,6 +330,12 @@ impl<T: Transport + Send> Disk<T> {
     #[must_use]
     pub fn client(self: &Arc<Self>, badge: u64) -> DiskClient<T> {
         DiskClient { disk: self.clone(), badge }
+    }
+}
+
+impl<T> Inner<T> {
+    const fn is_idle(&self) -> bool {
+        self.free.len() == self.places.len()
     }
 }
 

@@ -274,6 +274,8 @@ fn a_disk_that_is_shut_down_ends_what_is_under_way_and_takes_nothing_more() {
     while device.lock().expect("no panic").taken < 3 {
         thread::yield_now();
     }
+    disk.wait_idle(rt::time::now_ns() + 1);
+    assert!(!disk.is_idle());
     let closing = disk.clone();
     let closer = thread::spawn(move || closing.shut_down());
     while disk.client(9).info().is_ok() {
@@ -286,6 +288,8 @@ fn a_disk_that_is_shut_down_ends_what_is_under_way_and_takes_nothing_more() {
         state.hold = 0;
     }
     disk.inner.lock().device.as_mut().expect("not before they have ended").notify();
+    disk.wait_idle(u64::MAX);
+    assert!(disk.is_idle());
     assert_eq!(closer.join().expect("no panic"), Ok(()));
     readers.into_iter().for_each(|reader| reader.join().expect("no panic"));
     assert_eq!(device.lock().expect("no panic").resets, 2, "one at the start, one at the end");

@@ -35,6 +35,8 @@ struct State {
     /// The driver inside has the device.
     disk_inside: bool,
     served: bool,
+    /// How often it is still found with requests under way.
+    busy: u32,
     /// All instances that ever were; the native task's is the last one made for it.
     instances: Vec<Instance>,
     native: usize,
@@ -97,6 +99,10 @@ impl Machine {
 
     pub(super) fn fail_next(&self, what: &str) {
         self.state().fault = what.to_string();
+    }
+
+    pub(super) fn make_disk_busy(&self) {
+        self.state().busy = 5;
     }
 
     pub(super) fn kill_at_next_retire(&self) {
@@ -176,9 +182,19 @@ impl BlockDevice for Disk {
 
 impl LocalDisk for Disk {
     fn shut_down(&self) -> Result<(), StepError> {
-        self.0.lock().expect("no panic").disk_inside = false;
+        let mut state = self.0.lock().expect("no panic");
+        assert_eq!(state.busy, 0, "everybody waits for these requests");
+        state.disk_inside = false;
         Ok(())
     }
+
+    fn is_idle(&self) -> bool {
+        let mut state = self.0.lock().expect("no panic");
+        state.busy = state.busy.saturating_sub(1);
+        state.busy == 0
+    }
+
+    fn wait_idle(&self, _: u64) {}
 
     fn serve(&self) -> Result<Box<dyn Any + Send>, StepError> {
         let mut state = self.0.lock().expect("no panic");

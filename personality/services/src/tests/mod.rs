@@ -120,6 +120,16 @@ fn a_server_that_dies_under_its_move_is_caught_up_with_first() {
 }
 
 #[test]
+fn a_gate_is_not_closed_over_requests_of_those_who_do_not_come_through_it() {
+    let (machine, services) = start(Placement::Personality, Placement::Native);
+    machine.begin(&services);
+    machine.make_disk_busy();
+    services.migrate("block", Placement::Native, None).expect("it moves");
+    use_them(&services);
+    machine.check(&services);
+}
+
+#[test]
 fn callers_see_nothing_of_moves() {
     let (machine, services) = start(Placement::Personality, Placement::Personality);
     machine.begin(&services);
