@@ -28,6 +28,8 @@ const LOG_LIMIT: usize = 2048;
 const LOG_FRAMES_LIMIT: usize = 4096;
 /// How long a server may be away.
 const PATIENCE_NS: u64 = 60_000_000_000;
+/// How long one who is about to move the server waits for calls that began before, at most, in nanoseconds.
+const EARLIER_NS: u64 = 100_000_000;
 /// How long to wait between attempts.
 const PAUSE_NS: u64 = 2_000_000;
 
@@ -131,6 +133,7 @@ impl Link {
         let mut raised = self.raised();
         loop {
             let session = self.session.read();
+            raised = raised.or_else(|| self.raised());
             if session.failed {
                 return Err(Errno::EIO);
             }
@@ -161,11 +164,14 @@ impl Link {
         Ok(())
     }
 
-    /// Says that the server is about to move: from now on callers go first.
+    /// Says that the server is about to move: from now on callers go first. Those that do not yet are let out of the log and of
+    /// the session: else the next incarnation would wait for one of them, and that one for programs that compute.
     pub(crate) fn expect_move(&self) {
-        let session = self.session.read();
-        self.before_move.store(session.epoch, Ordering::Relaxed);
+        let epoch = self.session.read().epoch;
+        self.before_move.store(epoch, Ordering::Relaxed);
         self.hurry.store(true, Ordering::Relaxed);
+        drop(self.log.lock());
+        drop(self.session.try_write_until(rt::time::now_ns() + EARLIER_NS));
     }
 
     /// Waits until the incarnation that took over in the move is up to date, if one did.
@@ -198,6 +204,7 @@ impl Link {
     pub(crate) fn change(&self, now: Time, operation: Operation) -> Result<(Done, u64)> {
         let mut raised = self.raised();
         let mut log = self.log.lock();
+        raised = raised.or_else(|| self.raised());
         if log.len() >= LOG_LIMIT || log.frames() >= LOG_FRAMES_LIMIT {
             self.commit_log(&mut log)?;
         }
