@@ -40,9 +40,9 @@ pub const BESIDE: Amount = Amount { each: 6, files: 200, cuts: 2, seed: 3 };
 const WORKERS: u64 = 2;
 /// The goal of 99 pauses in 100, in instructions.
 pub const GOAL: u64 = 3_000_000;
-/// What no pause of a test may exceed: twenty times the goal. A move that finds no quiet moment reads the disk with the gate
-/// closed; what programs do meanwhile counts as well, and the disk is the host's, which may be busy.
-const CEILING: u64 = 20 * GOAL;
+/// What no pause of a test may exceed: ten times the goal, twice the longest ever seen. A move that finds no quiet moment reads
+/// the disk with the gate closed; what programs do meanwhile counts as well, and the disk is the host's, which may be busy.
+const CEILING: u64 = 10 * GOAL;
 
 /// What moving was like.
 #[derive(Clone, Debug)]
