@@ -182,9 +182,8 @@ struct Interrupts {
 impl Interrupts {
     fn start(line: Line, disk: Arc<Disk<Transport>>) -> Result<Self, Error> {
         let (irq, notification) = (line.irq, line.notification);
-        let thread = thread::spawn("disk-interrupts", STACK_BYTES, move || {
-            // Whoever waits for the disk waits for this thread.
-            let _raised = thread::raise();
+        // Whoever waits for the disk waits for this thread, and whoever shuts the disk down waits for its end.
+        let thread = thread::spawn_raised("disk-interrupts", STACK_BYTES, move || {
             loop {
                 let bits = notification.wait().expect("the notification is there until this thread has ended");
                 if bits & STOP != 0 {

@@ -75,12 +75,12 @@ impl Pool {
             let objects = Objects::new()?;
             pool.members.push(Member { objects, thread: None });
             let (stopping, mut service) = (pool.stopping.clone(), make());
-            let body = move || {
-                let _raised = (size.urgency == Urgency::First).then(thread::raise);
-                work(endpoint, objects, &stopping, &mut service);
+            let body = move || work(endpoint, objects, &stopping, &mut service);
+            let thread = match size.urgency {
+                Urgency::Usual => thread::spawn(name, size.stack_bytes, body),
+                Urgency::First => thread::spawn_raised(name, size.stack_bytes, body),
             };
-            let thread = thread::spawn(name, size.stack_bytes, body)?;
-            pool.members.last_mut().expect("just pushed").thread = Some(thread);
+            pool.members.last_mut().expect("just pushed").thread = Some(thread?);
         }
         Ok(pool)
     }

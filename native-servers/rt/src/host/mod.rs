@@ -51,6 +51,7 @@ pub(crate) fn spawn(
     name: &str,
     stack_bytes: usize,
     body: Box<dyn FnOnce() + Send + 'static>,
+    _raised: u32,
 ) -> Result<ThreadHandle, Error> {
     let (sender, receiver) = std::sync::mpsc::channel::<ThreadHandle>();
     // Unoptimised host code needs deeper stacks than the target's.

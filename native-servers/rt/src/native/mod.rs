@@ -114,7 +114,8 @@ pub(crate) fn priority() -> u8 {
     DEFAULTS.lock().priority
 }
 
-pub(crate) fn spawn(name: &str, stack_bytes: usize, body: Body) -> Result<ThreadHandle, Error> {
+/// Starts a thread whose priority is raised already, so many times.
+pub(crate) fn spawn(name: &str, stack_bytes: usize, body: Body, raised: u32) -> Result<ThreadHandle, Error> {
     let pages = (stack_bytes as u64 + LOCAL_BYTES).div_ceil(PAGE).max(2);
     let record = match take_ended(pages) {
         Some(record) => record,
@@ -123,7 +124,7 @@ pub(crate) fn spawn(name: &str, stack_bytes: usize, body: Body) -> Result<Thread
     let Record { raw, wake, timer, stack } = record;
     raw.thread.configure(own::cap_table(), own::vspace(), own::fault_endpoint(), stack.memory, stack.message_offset)?;
     let defaults = *DEFAULTS.lock();
-    raw.thread.set_priority(defaults.priority)?;
+    raw.thread.set_priority(if raised == 0 { defaults.priority } else { raised_priority() })?;
     raw.thread.set_fpu(defaults.fpu)?;
     raw.thread.set_name(format!("{}/{name}", *TASK.lock()).as_bytes())?;
 
@@ -132,7 +133,9 @@ pub(crate) fn spawn(name: &str, stack_bytes: usize, body: Body) -> Result<Thread
     unsafe { Local::write(local, stack.high(), raw, (stack.low, stack.high())) };
     let handle = ThreadHandle::new(name, Sleeper { notification: raw.notification, wake, timer });
     // SAFETY: just written; the thread does not run yet.
-    *unsafe { &*local }.handle.borrow_mut() = Some(handle.clone());
+    let local_block = unsafe { &*local };
+    *local_block.handle.borrow_mut() = Some(handle.clone());
+    local_block.raised.set(raised);
 
     let start = Box::into_raw(Box::new(Start { body, record }));
     // As if called: a return address that ends stack traces, and the alignment that the ABI wants at a function's start.
@@ -207,7 +210,11 @@ pub(crate) fn yield_now() {
 pub(crate) fn raise() {
     let local = Local::current();
     local.raised.set(local.raised.get() + 1);
-    set_own_priority(priority().saturating_add(1));
+    set_own_priority(raised_priority());
+}
+
+fn raised_priority() -> u8 {
+    priority().saturating_add(1)
 }
 
 pub(crate) fn lower() {

@@ -44,7 +44,17 @@ pub struct JoinHandle(ThreadHandle);
 /// # Errors
 /// [`Error::OutOfMemory`] where there is no memory (or no slot) for its stack and kernel objects.
 pub fn spawn(name: &str, stack_bytes: usize, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle, Error> {
-    let handle = os::spawn(name, stack_bytes, Box::new(body))?;
+    let handle = os::spawn(name, stack_bytes, Box::new(body), 0)?;
+    Ok(JoinHandle(handle))
+}
+
+/// As [`spawn`], a thread that is [raised](raise) from its first instruction until whoever joins it was told of its end. (One that
+/// raises itself has to wait for its turn before it does; one that lowers itself, before its end is told.)
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_raised(name: &str, stack_bytes: usize, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle, Error> {
+    let handle = os::spawn(name, stack_bytes, Box::new(body), 1)?;
     Ok(JoinHandle(handle))
 }
 
