@@ -127,7 +127,11 @@ impl Loaded {
         let mut config = Config::new(Mode::Exec);
         config.storage = Storage::Disk(Disk::Fresh);
         config.places = setup.places;
-        config.count_instructions = setup.clock == Clock::Instructions;
+        if setup.clock == Clock::Instructions {
+            config.count_instructions = true;
+            // Of several, one that was idle for long tells so when that ends, and then no pause has any time left.
+            config.cpus = 1;
+        }
         config.options = setup.options.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         change(&mut tree, &mut config)?;
         config.root = Root::Loaded(Contents::Tree(Arc::new(tree)));
