@@ -16,7 +16,8 @@ use reference::Workshop;
 use reference::counter::{self, Counter};
 use reference::machine::Tuning;
 
-use crate::{Design, Devices, Disked, Effort, Subject};
+use crate::table::{self, Value};
+use crate::{Design, Devices, Disked, Effort, Format, Report, Subject};
 
 /// Timed runs of each system, as the person wishes.
 const RUNS: usize = 5;
@@ -72,6 +73,23 @@ pub(crate) struct Operation {
     pub(crate) instructions: [u64; SYSTEMS.len()],
     /// The shortest of the runs: the one that the host disturbed least.
     pub(crate) time: [Duration; SYSTEMS.len()],
+}
+
+/// All operations as a table under `heads`, with what `row` finds wrong, and for people the legend.
+pub(crate) fn report(
+    heads: &[&str],
+    operations: &[Operation],
+    row: fn(&Operation, &mut Vec<String>) -> Vec<Value>,
+    legend: &str,
+    format: Format,
+) -> Report {
+    let mut violations = Vec::new();
+    let rows: Vec<_> = operations.iter().map(|operation| row(operation, &mut violations)).collect();
+    let mut text = table::format(heads, &rows, format);
+    if format == Format::Table {
+        text.push_str(legend);
+    }
+    Report { text, violations }
 }
 
 /// What is to be measured.

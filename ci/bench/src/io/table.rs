@@ -1,7 +1,7 @@
 //! What was measured, as a table, and how it is judged.
 
-use crate::beside::{JUDGE, Operation, SYSTEMS};
-use crate::table::{self, Value};
+use crate::beside::{self, JUDGE, Operation, SYSTEMS};
+use crate::table::Value;
 use crate::{Format, Report};
 
 /// What Banyan's throughput should be of Linux's with `pti=on`, and the least that it may be.
@@ -28,16 +28,11 @@ const HEADS: [&str; 14] = [
 ];
 
 pub(super) fn report(operations: &[Operation], format: Format) -> Report {
-    let mut violations = Vec::new();
-    let rows: Vec<_> = operations.iter().map(|operation| row(operation, &mut violations)).collect();
-    let mut text = table::format(&HEADS, &rows, format);
-    if format == Format::Table {
-        text.push_str(&format!(
-            "ki: thousand instructions of one operation; us: its microseconds in the shortest run; linux_pti: Linux 6.1 \
+    let legend = format!(
+        "ki: thousand instructions of one operation; us: its microseconds in the shortest run; linux_pti: Linux 6.1 \
              with pti=on.\nx: throughput, as a part of that Linux's (goal {GOAL}, at least {FLOOR}).\n"
-        ));
-    }
-    Report { text, violations }
+    );
+    beside::report(&HEADS, operations, row, &legend, format)
 }
 
 fn row(operation: &Operation, violations: &mut Vec<String>) -> Vec<Value> {

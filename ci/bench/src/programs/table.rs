@@ -1,7 +1,7 @@
 //! What was measured, as a table, and how it is judged.
 
-use crate::beside::{JUDGE, Operation};
-use crate::table::{self, Value};
+use crate::beside::{self, JUDGE, Operation};
+use crate::table::Value;
 use crate::{Format, Report};
 
 /// Most that services in the personality may take of the time of Linux with `pti=on`.
@@ -26,17 +26,12 @@ const HEADS: [&str; 13] = [
 ];
 
 pub(super) fn report(operations: &[Operation], format: Format) -> Report {
-    let mut violations = Vec::new();
-    let rows: Vec<_> = operations.iter().map(|operation| row(operation, &mut violations)).collect();
-    let mut text = table::format(&HEADS, &rows, format);
-    if format == Format::Table {
-        text.push_str(&format!(
-            "mi: million instructions of one run, kernels included; ms: its milliseconds in the shortest of the series; \
+    let legend = format!(
+        "mi: million instructions of one run, kernels included; ms: its milliseconds in the shortest of the series; \
              linux_pti: Linux 6.1 with pti=on.\nx_linux: time with services in the personality, as a part of that \
              Linux's (at most {LINUX}); x_native: with native services, as a part of that (at most {NATIVE}).\n"
-        ));
-    }
-    Report { text, violations }
+    );
+    beside::report(&HEADS, operations, row, &legend, format)
 }
 
 fn row(operation: &Operation, violations: &mut Vec<String>) -> Vec<Value> {
