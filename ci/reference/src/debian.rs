@@ -1,14 +1,14 @@
 //! A tree of Debian's own programs: packages with all that they depend on, downloaded and unpacked. Nothing is installed, and none of
 //! their scripts run.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{Workshop, command, write_whole};
+use crate::{Workshop, command, lock, write_whole};
 
 /// As if no package were installed: so that apt tells all that is needed.
 const NOTHING_INSTALLED: [&str; 2] = ["-o", "Dir::State::status=/dev/null"];
@@ -24,9 +24,7 @@ const LEFT_OUT: [&str; 4] = ["doc", "man", "info", "locale"];
 pub fn tree(workshop: &Workshop, packages: &[&str]) -> Result<PathBuf> {
     let folder = workshop.subfolder("debian")?;
     let (root, stamp) = (folder.join("root"), folder.join("packages"));
-    // Who comes while another downloads waits for it; the lock ends with the file.
-    let lock = File::create(folder.join("lock")).context("cannot make a lock")?;
-    lock.lock().context("cannot wait for another download")?;
+    let _lock = lock(&folder)?;
     let wanted = packages.join("\n");
     if fs::read_to_string(&stamp).is_ok_and(|kept| kept == wanted) {
         return Ok(root);

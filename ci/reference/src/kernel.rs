@@ -1,13 +1,13 @@
 //! Gets Debian's Linux 6.1: downloads the package and takes the kernel and a few modules out; nothing is installed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::command::run;
-use crate::{Workshop, modules, write_whole};
+use crate::{Workshop, lock, modules, write_whole};
 
 /// Names the kernel to use instead of Debian's.
 pub const OVERRIDE: &str = "BANYAN_LINUX_KERNEL";
@@ -43,9 +43,7 @@ pub fn modules(workshop: &Workshop) -> Result<Vec<PathBuf>> {
 fn ensure(workshop: &Workshop, name: &str) -> Result<PathBuf> {
     let folder = workshop.subfolder("linux")?;
     let path = folder.join(name);
-    // Who comes while another downloads waits for it; the lock ends with the file.
-    let lock = File::create(folder.join("lock")).context("cannot make a lock")?;
-    lock.lock().context("cannot wait for another download")?;
+    let _lock = lock(&folder)?;
     if !path.exists() {
         download(&folder).with_context(|| {
             format!("Debian's Linux 6.1 is needed to compare with; {OVERRIDE}=FILE names another kernel")

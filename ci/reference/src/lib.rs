@@ -14,6 +14,7 @@ mod modules;
 pub mod programs;
 pub mod root;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -41,6 +42,13 @@ impl Workshop {
         std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(path)
     }
+}
+
+/// Waits for whoever downloads to this folder now; others wait until the result is dropped.
+fn lock(folder: &Path) -> Result<File> {
+    let lock = File::create(folder.join("lock")).context("cannot make a lock")?;
+    lock.lock().context("cannot wait for another download")?;
+    Ok(lock)
 }
 
 /// Writes a file so that nobody ever sees half of it.
