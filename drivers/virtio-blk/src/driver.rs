@@ -88,8 +88,8 @@ impl<B: PciBus> Driver<B> {
         self.disk.wait_idle(until_ns);
     }
 
-    /// Lets no new requests in (they end with `Stopped`) and those under way end, resets the device, and gives everything
-    /// back: afterwards another driver can open it.
+    /// Resets the device and gives everything back: afterwards another driver can open it. Requests that are under way, and new
+    /// ones, end with `Stopped`.
     ///
     /// # Errors
     /// The device is not known to be quiet. The pci server cut it off from memory as far as it could.

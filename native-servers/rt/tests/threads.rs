@@ -141,6 +141,21 @@ fn an_attempt_that_fails_leaves_a_readers_writers_lock_as_it_is() {
 }
 
 #[test]
+fn readers_that_are_held_back_come_in_afterwards() {
+    let lock = Arc::new(RwLock::new(0u64));
+    let inside = lock.read();
+    let held = lock.hold_readers();
+    assert!(lock.try_read().is_none());
+    drop(inside);
+    let outside = lock.clone();
+    let reader = std::thread::spawn(move || *outside.read());
+    *lock.try_write().expect("nobody is inside") = 7;
+    drop(held);
+    assert_eq!(reader.join().expect("it comes in"), 7);
+    assert!(lock.try_read().is_some());
+}
+
+#[test]
 fn a_patient_writer_gets_the_moment_without_readers() {
     let lock = Arc::new(RwLock::new(0u64));
     let reading = lock.read();

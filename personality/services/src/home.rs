@@ -14,7 +14,7 @@ pub enum Step {
     Stop,
     /// Threads of the old home leave the service's endpoint.
     Unserve,
-    /// The driver lets requests end, resets the device, and gives it back.
+    /// The driver resets the device, which ends its requests, and gives it back.
     Release,
     /// Threads of the new home serve an endpoint that the service, or its user, calls.
     Serve,
@@ -135,6 +135,12 @@ pub trait Home<T: ?Sized> {
     /// Whether there is still nothing to do of that kind. Asked with the gate closed.
     fn is_settled(&self) -> bool {
         true
+    }
+
+    /// Whether the steps of leaving end calls in flight, whose callers then repeat them where the service is next: so nobody need
+    /// wait for them, however slow the device is.
+    fn ends_calls(&self) -> bool {
+        false
     }
 
     /// Takes a step.

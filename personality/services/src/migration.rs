@@ -58,12 +58,17 @@ pub fn run<T: ?Sized>(slot: &Slot<T>, from: &dyn Home<T>, to: &dyn Home<T>) -> (
     // From here on others wait for this thread.
     let _raised = rt::thread::raise();
     let mut closed = close_settled(slot, from);
-    let mut steps = from.leaving().iter().copied().map(Of::Old).chain(to.entering().iter().copied().map(Of::New));
-    let result = steps.try_for_each(|of| {
+    if !from.ends_calls() {
+        closed.drain();
+    }
+    let mut take = |of: Of, closed: &mut Closed<'_, T>| {
         let result = course.take(of);
         closed.note(of.step().name());
         result
-    });
+    };
+    let left = from.leaving().iter().try_for_each(|step| take(Of::Old(*step), &mut closed));
+    closed.drain();
+    let result = left.and_then(|()| to.entering().iter().try_for_each(|step| take(Of::New(*step), &mut closed)));
     let home = if result.is_ok() { to } else { from };
     closed.set(home.service());
     let mut start = closed.open();

@@ -25,7 +25,7 @@ use crate::slot::Slot;
 
 /// A disk's driver inside the personality.
 pub trait LocalDisk: BlockDevice {
-    /// Lets requests end, resets the device and gives it back.
+    /// Resets the device and gives it back; requests that are under way end with [`BlockError::Stopped`].
     ///
     /// # Errors
     /// The device is not known to be quiet.
@@ -201,6 +201,10 @@ impl Home<dyn BlockDevice> for BlockInside {
         self.0.local_disk().is_none_or(|disk| disk.is_idle())
     }
 
+    fn ends_calls(&self) -> bool {
+        true
+    }
+
     fn take(&self, step: Step) -> Result<(), StepError> {
         match step {
             Step::Unserve => self.0.unserve(),
@@ -278,6 +282,10 @@ impl Home<dyn BlockDevice> for BlockNative {
     fn settle(&self) {
         // What fails here fails again when it is left.
         let _ = self.service().flush();
+    }
+
+    fn ends_calls(&self) -> bool {
+        true
     }
 
     fn take(&self, step: Step) -> Result<(), StepError> {

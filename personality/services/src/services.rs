@@ -93,6 +93,10 @@ impl<T: ?Sized> Home<T> for Failing<'_, T> {
         self.home.entered();
     }
 
+    fn ends_calls(&self) -> bool {
+        self.home.ends_calls()
+    }
+
     fn take(&self, step: Step) -> Result<(), StepError> {
         if self.at == Some(step) { Err(StepError::Injected) } else { self.home.take(step) }
     }

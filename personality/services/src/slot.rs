@@ -11,7 +11,7 @@ use interfaces::file_system::{
 };
 use interfaces::{BlockDevice, BlockError, FileSystem, FsError};
 use ipc::Capability;
-use rt::sync::{RwLock, RwLockWriteGuard};
+use rt::sync::{ReadersHeld, RwLock, RwLockWriteGuard};
 
 use crate::pauses::{Pause, Start};
 
@@ -24,9 +24,12 @@ pub struct Slot<T: ?Sized> {
     home: RwLock<Arc<T>>,
 }
 
-/// A closed gate: no call is in flight, and new ones wait until this is dropped.
+/// A closed gate: new calls wait until this is dropped. Once it is [drained](Self::drain), none is in flight.
 pub struct Closed<'a, T: ?Sized> {
-    home: RwLockWriteGuard<'a, Arc<T>>,
+    // Given back in this order: nobody is let in before both are.
+    held: ReadersHeld<'a, Arc<T>>,
+    quiet: Option<RwLockWriteGuard<'a, Arc<T>>>,
+    home: &'a RwLock<Arc<T>>,
     since: Start,
 }
 
@@ -53,27 +56,29 @@ impl<T: ?Sized> Slot<T> {
         call(&**self.home.read())
     }
 
-    /// Lets no new calls in, and waits for the end of those in flight: first, for a while, for a moment in which none is. (New
-    /// calls would wait for all that those in flight wait for.)
+    /// Lets no new calls in: from a moment on in which none is in flight, if there is one soon. (New calls would wait for all
+    /// that those in flight wait for.)
     pub fn close(&self) -> Closed<'_, T> {
         let quiet = self.home.try_write_until(rt::time::now_ns() + PATIENCE_NS);
+        let held = self.home.hold_readers();
         let mut since = Pause::begin();
-        let home = quiet.unwrap_or_else(|| self.home.write());
         since.note("gate");
-        Closed { home, since }
+        Closed { held, quiet, home: &self.home, since }
     }
 }
 
 impl<T: ?Sized> Closed<'_, T> {
-    /// Puts the service elsewhere.
-    pub fn set(&mut self, home: Arc<T>) {
-        *self.home = home;
+    /// Waits for the end of the calls in flight.
+    pub fn drain(&mut self) {
+        if self.quiet.is_none() {
+            self.quiet = Some(self.home.write());
+            self.since.note("drain");
+        }
     }
 
-    /// Where it is.
-    #[must_use]
-    pub fn home(&self) -> &Arc<T> {
-        &self.home
+    /// Puts the service elsewhere, once no call is in flight.
+    pub fn set(&mut self, home: Arc<T>) {
+        **self.quiet.get_or_insert_with(|| self.home.write()) = home;
     }
 
     /// Notes that what was done since the last call was `name`.
@@ -83,7 +88,9 @@ impl<T: ?Sized> Closed<'_, T> {
 
     /// Lets calls in again; since when they were held back.
     pub fn open(self) -> Start {
-        self.since
+        let Self { held, quiet, since, .. } = self;
+        drop((held, quiet));
+        since
     }
 }
 

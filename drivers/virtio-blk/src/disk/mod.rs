@@ -22,9 +22,6 @@ use crate::limits::Limits;
 pub use client::DiskClient;
 use regions::Regions;
 
-/// How long requests under way may take to end when the disk is shut down, in nanoseconds; then they are cut off.
-const PATIENCE_NS: u64 = 10_000_000_000;
-
 /// A disk, for all its callers.
 #[derive(Debug)]
 pub struct Disk<T> {
@@ -168,19 +165,15 @@ impl<T: Transport + Send> Disk<T> {
         self.room.notify_all();
     }
 
-    /// Lets no new requests in and those under way end; then resets the device, and lets go of all regions and of all of
-    /// the driver's own memory. From then on the device reaches no memory.
+    /// Resets the device, and lets go of all regions and of all of the driver's own memory. From then on the device reaches no
+    /// memory. Requests that are under way end with [`BlockError::Stopped`], whether or not the device did what they ask
+    /// for: who made them makes them again elsewhere.
     ///
     /// # Errors
     /// [`Error::NoReset`]: the device may still be reaching memory. All else is done.
     pub fn shut_down(&self) -> Result<(), Error> {
         let mut inner = self.inner.lock();
         inner.stage = Stage::Closing;
-        self.room.notify_all();
-        let deadline = rt::time::now_ns() + PATIENCE_NS;
-        while !inner.is_idle() && inner.device.is_some() && rt::time::now_ns() < deadline {
-            inner = self.idle.wait_until(inner, deadline).0;
-        }
         let result = self.cut_off(&mut inner, BlockError::Stopped);
         if result.is_ok() {
             inner.regions.clear();

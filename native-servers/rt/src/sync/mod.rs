@@ -16,7 +16,7 @@ mod wait_list;
 pub use condvar::Condvar;
 pub use mutex::{Mutex, MutexGuard};
 pub use once_cell::OnceCell;
-pub use rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use rw_lock::{ReadersHeld, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use wait_list::{WaitList, Woken};
 
 /// A spin lock for sections of a few instructions that neither fault nor block.

@@ -38,6 +38,12 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
 }
 
+/// Keeps new readers out of an [`RwLock`]; those that are inside stay.
+#[must_use = "readers are let in at once when this is not kept"]
+pub struct ReadersHeld<'a, T: ?Sized> {
+    lock: &'a RwLock<T>,
+}
+
 impl<T> RwLock<T> {
     /// Wraps `data`.
     pub const fn new(data: T) -> Self {
@@ -71,6 +77,12 @@ impl<T: ?Sized> RwLock<T> {
             self.waiting_writers.fetch_sub(1, Ordering::SeqCst);
         }
         RwLockWriteGuard { lock: self }
+    }
+
+    /// Lets no new readers in until the result is dropped.
+    pub fn hold_readers(&self) -> ReadersHeld<'_, T> {
+        self.waiting_writers.fetch_add(1, Ordering::SeqCst);
+        ReadersHeld { lock: self }
     }
 
     /// Takes the lock for writing at a moment in which no thread has it, if there is one before the monotonic time `until_ns`.
@@ -147,6 +159,13 @@ impl<T: ?Sized> RwLock<T> {
         if self.sleeping.load(Ordering::SeqCst) != 0 {
             self.waiters.wake_all();
         }
+    }
+}
+
+impl<T: ?Sized> Drop for ReadersHeld<'_, T> {
+    fn drop(&mut self) {
+        self.lock.waiting_writers.fetch_sub(1, Ordering::SeqCst);
+        self.lock.leave();
     }
 }
 

@@ -44,6 +44,10 @@ struct State {
     kill_at_retire: bool,
     settled: u32,
     caught_up: u32,
+    /// The device does not answer what it is asked to read.
+    stuck: bool,
+    /// Calls that wait for that.
+    waiting: u32,
 }
 
 pub(super) struct Machine {
@@ -105,6 +109,15 @@ impl Machine {
         self.state().busy = 5;
     }
 
+    pub(super) fn set_stuck(&self, stuck: bool) {
+        self.state().stuck = stuck;
+    }
+
+    /// How many calls the device keeps waiting.
+    pub(super) fn waiting(&self) -> u32 {
+        self.state().waiting
+    }
+
     pub(super) fn kill_at_next_retire(&self) {
         self.state().kill_at_retire = true;
     }
@@ -132,6 +145,23 @@ impl Machine {
     }
 }
 
+/// Waits for the device while it is stuck and `serves` says that the driver has it.
+fn wait_for_device(state: &Mutex<State>, serves: impl Fn(&State) -> bool) -> bool {
+    let mut counted = false;
+    loop {
+        let mut state = state.lock().expect("no panic");
+        let serving = serves(&state);
+        state.waiting += u32::from(!counted);
+        counted = true;
+        if !serving || !state.stuck {
+            state.waiting -= 1;
+            return serving;
+        }
+        drop(state);
+        std::thread::sleep(core::time::Duration::from_micros(100));
+    }
+}
+
 /// The driver inside.
 struct Disk(Arc<Mutex<State>>);
 
@@ -154,9 +184,7 @@ impl BlockDevice for Disk {
     }
 
     fn read(&self, _: u64, _: u64, _: u64, _: u32) -> Result<(), BlockError> {
-        assert!(self.0.lock().expect("no panic").disk_inside, "a driver that was shut down is asked");
-        std::thread::yield_now();
-        Ok(())
+        if wait_for_device(&self.0, |state| state.disk_inside) { Ok(()) } else { Err(BlockError::Stopped) }
     }
 
     fn write(&self, _: u64, _: u64, _: u64, _: u32) -> Result<(), BlockError> {
@@ -168,7 +196,8 @@ impl BlockDevice for Disk {
     }
 
     fn flush(&self) -> Result<(), BlockError> {
-        self.read(0, 0, 0, 0)
+        std::thread::yield_now();
+        if self.0.lock().expect("no panic").disk_inside { Ok(()) } else { Err(BlockError::Stopped) }
     }
 
     fn end_client(&self, _: u64) -> Result<(), BlockError> {
@@ -234,7 +263,8 @@ impl BlockDevice for NativeDisk {
     }
 
     fn read(&self, _: u64, _: u64, _: u64, _: u32) -> Result<(), BlockError> {
-        self.require().map(drop)
+        drop(self.require()?);
+        if wait_for_device(&self.0, |state| state.block_task) { Ok(()) } else { Err(BlockError::Call(DIED)) }
     }
 
     fn write(&self, _: u64, _: u64, _: u64, _: u32) -> Result<(), BlockError> {

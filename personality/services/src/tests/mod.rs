@@ -7,9 +7,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use interfaces::file_system::Orphans;
 use interfaces::supervisor::Placement;
-use interfaces::{BlockDevice, FileSystem, FsError};
+use interfaces::{BlockDevice, FileSystem, FsError, Reattaching};
+use ipc::Capability;
+use rt::memory::Shared;
 
-use crate::{CommandError, MoveError, Services, Start, Step, StepError};
+use crate::{CommandError, DiskHandle, MoveError, Services, Start, Step, StepError};
 
 mod documentation;
 mod machine;
@@ -34,7 +36,12 @@ fn use_them(services: &Services) {
         assert_eq!(error, FsError::NotBegun);
         assert_ne!(services.fs().begin(Orphans::Keep), Err(FsError::Retired));
     }
-    services.block().read(0, 0, 0, 512).expect("the disk answers");
+    disk_of(services).flush().expect("the disk answers");
+}
+
+/// The disk as its users see it: who is in the middle of a request when the driver goes makes it again.
+fn disk_of(services: &Services) -> Reattaching<DiskHandle> {
+    Reattaching::new(DiskHandle(services.block().clone()))
 }
 
 #[test]
@@ -127,6 +134,30 @@ fn a_gate_is_not_closed_over_requests_of_those_who_do_not_come_through_it() {
     services.migrate("block", Placement::Native, None).expect("it moves");
     use_them(&services);
     machine.check(&services);
+}
+
+#[test]
+fn a_driver_is_moved_while_its_device_keeps_a_caller_waiting() {
+    for home in HOMES {
+        let (machine, services) = start(home, Placement::Personality);
+        machine.begin(&services);
+        machine.set_stuck(true);
+        let disk = disk_of(&services);
+        let caller = std::thread::spawn(move || {
+            let memory = Shared::allocate(4096).expect("memory");
+            let region = disk.attach(Capability(memory.memory().slot()), 4096)?;
+            disk.read(region, 0, 0, 512)
+        });
+        while machine.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        services.migrate("block", other(home), None).expect("it moves");
+        assert!(!caller.is_finished(), "the next driver has the same device");
+        machine.set_stuck(false);
+        assert_eq!(caller.join().expect("no panic"), Ok(()));
+        use_them(&services);
+        machine.check(&services);
+    }
 }
 
 #[test]
