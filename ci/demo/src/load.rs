@@ -129,7 +129,7 @@ impl Loaded {
         config.places = setup.places;
         if setup.clock == Clock::Instructions {
             config.count_instructions = true;
-            // Of several, one that was idle for long tells so when that ends, and then no pause has any time left.
+            // What others do meanwhile, on processors of their own, is no part of a pause.
             config.cpus = 1;
         }
         config.options = setup.options.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();

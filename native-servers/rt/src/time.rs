@@ -8,10 +8,9 @@ pub fn now_ns() -> u64 {
     os::now_ns()
 }
 
-/// Nanoseconds since boot in which no thread of the system could run; 0 for a task without the log, and on the host. What
-/// [`now_ns`] goes forward and this does not is time in which something was executed: instructions, where an emulator's clock
-/// counts them (`--icount`), and jumps to the next deadline while nobody runs. That is so with one processor: several are counted
-/// together, each when its idle time ends.
+/// Nanoseconds since boot in which processors had no thread to run, all of them together; 0 for a task without the log, and on the
+/// host. What [`now_ns`] goes forward (times the processors) and this does not is time in which something was executed:
+/// instructions, where an emulator's clock counts them (`--icount`), and jumps to the next deadline while nobody runs.
 #[must_use]
 pub fn idle_ns() -> u64 {
     os::idle_ns()

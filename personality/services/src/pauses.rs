@@ -11,7 +11,8 @@ const KEPT: usize = 1024;
 pub struct Span {
     /// Time, in nanoseconds.
     pub time_ns: u64,
-    /// Of that, the time in which some thread of the system ran: instructions, where the machine's clock counts them.
+    /// Of that, the time in which threads of the system ran, summed up over all processors: instructions, where the machine's
+    /// clock counts them.
     pub busy_ns: u64,
 }
 
@@ -44,10 +45,10 @@ impl Moment {
         Self { now_ns: rt::time::now_ns(), idle_ns: rt::time::idle_ns() }
     }
 
-    const fn since(self, earlier: Self) -> Span {
+    fn since(self, earlier: Self) -> Span {
         let time_ns = self.now_ns.saturating_sub(earlier.now_ns);
         let idle_ns = self.idle_ns.saturating_sub(earlier.idle_ns);
-        Span { time_ns, busy_ns: time_ns.saturating_sub(idle_ns) }
+        Span { time_ns, busy_ns: (time_ns * u64::from(rt::cpu::count())).saturating_sub(idle_ns) }
     }
 }
 

@@ -134,7 +134,7 @@ impl<M: Machine> Kernel<M> {
             return Ok(self.give(&call, &[c.calls, c.switches, c.interrupts, c.faults, root_writes, entries]));
         }
         if call.method == log::IDLE {
-            return Ok(self.give(&call, &[self.counters.idle]));
+            return Ok(self.give(&call, &[self.idle_time()]));
         }
         let [bytes] = self.args(&call)?;
         if call.method != log::WRITE {

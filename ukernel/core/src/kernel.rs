@@ -22,8 +22,10 @@ pub struct Counters {
     pub summons: u64,
     /// Threads that went to another processor because it was idle, or since they went on in another's place.
     pub moves: u64,
-    /// Ticks of the time-stamp counter that processors were halted.
-    pub idle: u64,
+    /// Processors that are halted for want of a thread.
+    pub(crate) halted: u64,
+    /// Ends of such times less their beginnings (the ends to come count as 0), as time-stamps.
+    pub(crate) idle: u64,
 }
 
 #[derive(Clone)]

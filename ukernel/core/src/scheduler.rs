@@ -106,9 +106,21 @@ impl<M: Machine> Kernel<M> {
         self.settle()
     }
 
-    /// This processor was halted from `start` on, as time-stamp, for want of a thread.
-    pub fn was_idle(&mut self, start: u64) {
-        self.counters.idle += self.machine.now().saturating_sub(start);
+    /// This processor is about to halt for want of a thread.
+    pub fn begin_idle(&mut self) {
+        self.counters.halted += 1;
+        self.counters.idle = self.counters.idle.wrapping_sub(self.machine.now());
+    }
+
+    /// This processor is not halted any more.
+    pub fn end_idle(&mut self) {
+        self.counters.halted -= 1;
+        self.counters.idle = self.counters.idle.wrapping_add(self.machine.now());
+    }
+
+    /// How long processors were halted until now, in ticks, all of them together.
+    pub(crate) fn idle_time(&self) -> u64 {
+        self.counters.idle.wrapping_add(self.counters.halted.wrapping_mul(self.machine.now()))
     }
 
     fn pick(&mut self, highest: i32) {

@@ -64,9 +64,9 @@ fn handle(act: impl FnOnce(&mut Kernel<Hardware>)) {
         if kernel.settle().is_some() {
             return;
         }
-        let start = kernel.machine.now();
+        kernel.begin_idle();
         entry::idle();
-        global::kernel().was_idle(start);
+        global::kernel().end_idle();
     }
 }
 

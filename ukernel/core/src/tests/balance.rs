@@ -76,6 +76,23 @@ fn an_idle_processor_takes_who_waits_behind_one_that_must_stay() {
 }
 
 #[test]
+fn idle_time_is_told_while_it_goes_on() {
+    let (mut world, [first, ..]) = world([3, 2, 1]);
+    set_cpu(&mut world, first, 1, 0);
+    set_cpu(&mut world, first, 2, 0);
+    assert_eq!(choose(&mut world), None);
+    let before = world.kernel.idle_time();
+    world.kernel.machine.go_to(1);
+    world.kernel.begin_idle();
+    world.kernel.machine.now += 100;
+    assert_eq!(world.kernel.idle_time(), before + 100);
+    world.kernel.end_idle();
+    world.kernel.machine.now += 10;
+    world.kernel.machine.go_to(0);
+    assert_eq!(world.kernel.idle_time(), before + 100);
+}
+
+#[test]
 fn a_new_thread_can_be_interrupted() {
     let mut world = World::new();
     let thread = world.thread(1);

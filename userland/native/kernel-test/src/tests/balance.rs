@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use ukernel_abi::Rights;
 use ukernel_abi::boot::slot;
-use ukernel_user::{Cap, Log, Notification, SchedContext, Thread};
+use ukernel_user::{Cap, Log, Notification, SchedContext, Thread, Timer};
 
 use super::Test;
 use crate::machine::now;
@@ -18,6 +18,8 @@ use crate::{Failure, Outcome, check};
 pub const ALL: &[(&str, Test)] = &[
     ("four_busy_threads_get_a_quarter_each", four_busy_threads_get_a_quarter_each),
     ("no_processor_idles_while_threads_wait", no_processor_idles_while_threads_wait),
+    ("no_processor_idles_while_sleepers_come_and_go", no_processor_idles_while_sleepers_come_and_go),
+    ("what_idles_now_is_told", what_idles_now_is_told),
     ("a_thread_that_blocks_lets_another_have_its_processor", a_thread_that_blocks_lets_another_have_its_processor),
     ("a_pinned_thread_stays", a_pinned_thread_stays),
 ];
@@ -75,12 +77,61 @@ fn no_processor_idles_while_threads_wait(world: &mut World) -> Outcome {
     let (before, idle, start) = (counts(), log.idle()?, now());
     sleep(world, 60)?;
     let (done, all) = (progress(before), 4 * (now() - start));
-    // Idling counts when it ends: these two end it.
-    busy(world, 6..8)?;
     check!((log.idle()? - idle) * 10 <= all);
     // Nobody is forgotten, either: fairly shared it would be a sixth of all.
     let most: u64 = done.iter().sum();
     check!(done[..6].iter().all(|count| *count >= most / 16));
+    Ok(())
+}
+
+/// Sleeps for part of a millisecond, again and again. The argument: its number and what wakes it.
+extern "C" fn keep_sleeping(what: u64) -> ! {
+    let (index, timer) = (what & 7, Cap::<Timer>::new(what >> 3 & 0xffff));
+    let (notification, pause) = (Cap::<Notification>::new(what >> 19 & 0xffff), what >> 35);
+    loop {
+        COUNTS[index as usize].fetch_add(1, Ordering::SeqCst);
+        let _ = timer.arm(now() + pause);
+        let _ = notification.wait();
+    }
+}
+
+/// Five threads that are always ready, and three more urgent ones that are for a moment every now and then, wherever that is.
+fn no_processor_idles_while_sleepers_come_and_go(world: &mut World) -> Outcome {
+    let log = Cap::<Log>::new(slot::LOG);
+    busy(world, 0..5)?;
+    for index in 5..8 {
+        let (notification, timer) = (world.make::<Notification>()?, world.make::<Timer>()?);
+        timer.bind(world.mint(notification, Rights::SEND, 1)?)?;
+        let what = index | timer.slot() << 3 | notification.slot() << 19 | (world.tsc_hz / 10_000 * index) << 35;
+        world.thread(20, Cap::NULL, keep_sleeping, what)?.resume()?;
+    }
+    sleep(world, 1)?;
+    let (before, idle, start) = (counts(), log.idle()?, now());
+    sleep(world, 60)?;
+    let (done, all) = (progress(before), 4 * (now() - start));
+    check!((log.idle()? - idle) * 10 <= all);
+    // Each sleeps 0.5 to 0.7 ms at a time, and is not kept waiting long.
+    check!(done[5..].iter().all(|count| *count >= 40));
+    let most: u64 = done[..5].iter().sum();
+    check!(done[..5].iter().all(|count| *count >= most / 14));
+    Ok(())
+}
+
+/// Of four processors two have something to do: the others' idle time is told while it goes on.
+fn what_idles_now_is_told(world: &mut World) -> Outcome {
+    let log = Cap::<Log>::new(slot::LOG);
+    busy(world, 0..1)?;
+    let (mut idle, mut time) = (log.idle()?, now());
+    for _ in 0..5 {
+        // This thread computes, too, and wakes nobody.
+        while now() - time < world.tsc_hz / 200 {
+            core::hint::spin_loop();
+        }
+        let (later_idle, later) = (log.idle()?, now());
+        let share = (later_idle - idle) * 100 / (later - time);
+        check!((180..=220).contains(&share));
+        (idle, time) = (later_idle, later);
+    }
     Ok(())
 }
 
