@@ -178,7 +178,7 @@ fn callers_see_nothing_of_moves() {
             })
         })
         .collect();
-    for round in 0..200 {
+    for round in 0..100 {
         let service = if round % 3 == 0 { "block" } else { "fs" };
         let fail_at = (round % 5 == 0).then_some(Step::ALL[round / 5 % Step::ALL.len()]);
         let moved = services.migrate(service, other(machine.placement(service)), fail_at);
