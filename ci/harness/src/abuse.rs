@@ -6,7 +6,8 @@ use anyhow::{Result, anyhow, ensure};
 use banyan::run::{Output, Vm};
 use libtest_mimic::Trial;
 
-use crate::{shared, trial};
+use crate::shared::{self, Processors};
+use crate::trial;
 
 /// Emulated systems take their time to run out of things.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -31,7 +32,7 @@ pub fn tests() -> Vec<Trial> {
 
 /// `command` says `expected`, and the system works afterwards.
 fn survives(command: &str, expected: &str) -> Result<()> {
-    let system = shared::start()?;
+    let system = shared::start(Processors::Usual)?;
     let output = system.exec(command, b"", LIMIT)?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(text.contains(expected), "expected {expected:?} in:\n{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -40,7 +41,7 @@ fn survives(command: &str, expected: &str) -> Result<()> {
 
 /// The bomb goes on and on; the system keeps answering, be it that it refuses another process.
 fn shell_bomb() -> Result<()> {
-    let system = shared::start()?;
+    let system = shared::start(Processors::Usual)?;
     system.wait_ready(Some(Instant::now() + LIMIT)).map_err(|stop| anyhow!("{stop:?}"))?;
     let _bomb = system.open("b() { b | b & }; b")?;
     std::thread::sleep(Duration::from_secs(5));
@@ -57,7 +58,7 @@ fn shell_bomb() -> Result<()> {
 }
 
 fn memory() -> Result<()> {
-    let system = shared::start()?;
+    let system = shared::start(Processors::Usual)?;
     let output = system.exec("/tests/abuse memory", b"", LIMIT)?;
     let refused = String::from_utf8_lossy(&output.stdout).contains("refused: Some(12)");
     let killed = output.status.code() == 137;
@@ -66,7 +67,7 @@ fn memory() -> Result<()> {
 }
 
 fn forks_leave_no_trace() -> Result<()> {
-    let system = shared::start()?;
+    let system = shared::start(Processors::Usual)?;
     let free = || -> Result<i64> {
         let output = system.exec("awk '/MemFree/ { print $2 }' /proc/meminfo", b"", LIMIT)?;
         Ok(String::from_utf8(output.stdout)?.trim().parse()?)

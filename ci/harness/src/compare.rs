@@ -4,25 +4,36 @@ use anyhow::{Result, bail};
 use libtest_mimic::Trial;
 
 use crate::cases::{self, Case};
-use crate::{shared, trial};
+use crate::shared::{self, Processors};
+use crate::trial;
 
 /// How the shell chooses that its traps, and those of what it starts, are messages.
 const BY_EXCEPTION_IPC: &str = "echo exception-ipc >/proc/banyan/trap || exit 98\n";
 
-/// A test for each case, and another one under exception IPC for those cases that are about traps, memory and threads.
+/// A test for each case; another one under exception IPC for those cases that are about traps, memory and threads; and another one
+/// on four processors for those in which programs do something at the same time.
 pub fn tests() -> Vec<Trial> {
-    let all = || cases::all().enumerate();
-    let usual = all().map(|(number, case)| trial(case.name, move || same_as_linux(number, &case, "")));
-    let others = all().filter(|(_, case)| cases::is_about_traps(case)).map(|(number, case)| {
-        trial(format!("exception IPC: {}", case.name), move || same_as_linux(number, &case, BY_EXCEPTION_IPC))
-    });
-    usual.chain(others).collect()
+    let usual = named("", |_| true, Processors::Usual, "");
+    let others = named("exception IPC: ", cases::is_about_traps, Processors::Usual, BY_EXCEPTION_IPC);
+    let on_four = named("four processors: ", cases::is_about_concurrency, Processors::Four, "");
+    usual.chain(others).chain(on_four).collect()
 }
 
-fn same_as_linux(number: usize, case: &Case, before: &str) -> Result<()> {
+fn named(
+    prefix: &'static str,
+    which: fn(&Case) -> bool,
+    processors: Processors,
+    before: &'static str,
+) -> impl Iterator<Item = Trial> {
+    cases::all().enumerate().filter(move |(_, case)| which(case)).map(move |(number, case)| {
+        trial(format!("{prefix}{}", case.name), move || same_as_linux(number, &case, processors, before))
+    })
+}
+
+fn same_as_linux(number: usize, case: &Case, processors: Processors, before: &str) -> Result<()> {
     let expected = shared::linux_answer(number)?;
     let command = format!("{before}{}", case.command_line());
-    let actual = shared::exec(&command, case.input.as_bytes(), shared::LIMIT)?;
+    let actual = shared::exec(processors, &command, case.input.as_bytes(), shared::LIMIT)?;
     let differences: Vec<_> = [
         difference("status", format!("{:#06x}", expected.status), format!("{:#06x}", actual.status.0)),
         difference("standard output", text(&expected.output), text(&actual.stdout)),

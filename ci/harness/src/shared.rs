@@ -1,5 +1,5 @@
-//! What many tests share: the prepared tools, Linux's answers, and one running Banyan that is started again when a test
-//! brought it down.
+//! What many tests share: the prepared tools, Linux's answers, and two running Banyans, with one processor and with four, that are
+//! started again when a test brought them down.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,17 +39,26 @@ fn once<T>(place: &'static Shared<T>, make: impl FnOnce() -> Result<T>) -> Resul
     made.as_ref().map_err(|message| anyhow!("{message}"))
 }
 
-/// Runs a command on the shared Banyan, one at a time. When the system breaks, its log's end joins the error, and the
+/// Which of the running systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processors {
+    /// The one with as many as a system has where nothing else is said.
+    Usual,
+    /// The one with four.
+    Four,
+}
+
+/// Runs a command on a shared Banyan, one at a time. When the system breaks, its log's end joins the error, and the
 /// next command gets a new system.
 ///
 /// # Errors
 /// When the system does not start, breaks, or the command takes too long.
-pub fn exec(command: &str, input: &[u8], limit: Duration) -> Result<Output> {
-    static SYSTEM: Mutex<Option<Vm>> = Mutex::new(None);
-    let mut place = SYSTEM.lock().unwrap_or_else(PoisonError::into_inner);
+pub fn exec(processors: Processors, command: &str, input: &[u8], limit: Duration) -> Result<Output> {
+    static SYSTEMS: [Mutex<Option<Vm>>; 2] = [const { Mutex::new(None) }; 2];
+    let mut place = SYSTEMS[processors as usize].lock().unwrap_or_else(PoisonError::into_inner);
     let system = match place.take() {
         Some(system) => system,
-        None => start()?,
+        None => start(processors)?,
     };
     let result = system.exec(command, input, limit);
     match result {
@@ -65,9 +74,12 @@ pub fn exec(command: &str, input: &[u8], limit: Duration) -> Result<Output> {
 ///
 /// # Errors
 /// When it does not build or boot.
-pub fn start() -> Result<Vm> {
+pub fn start(processors: Processors) -> Result<Vm> {
     let mut config = Config::new(Mode::Exec);
     config.root = banyan::root::Root::Path(prepared()?.root.clone());
+    if processors == Processors::Four {
+        config.cpus = 4;
+    }
     let system = Vm::start(&config)?;
     let deadline = Instant::now() + LIMIT;
     system.wait_ready(Some(deadline)).map_err(|stop| anyhow!("{stop:?}")).with_context(|| log_end(&system))?;

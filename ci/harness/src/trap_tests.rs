@@ -4,7 +4,8 @@
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
-use crate::{shared, trial};
+use crate::shared::{self, Processors};
+use crate::trial;
 
 /// Bytes that are copied one by one: two calls each.
 const BYTES: u64 = 2000;
@@ -19,7 +20,7 @@ pub fn tests() -> Vec<Trial> {
 }
 
 fn output_of(command: &str) -> Result<String> {
-    let output = shared::exec(command, b"", shared::LIMIT)?;
+    let output = shared::exec(Processors::Usual, command, b"", shared::LIMIT)?;
     ensure!(output.status.0 == 0, "status {:#x}: {}", output.status.0, String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -54,6 +54,14 @@ pub fn is_about_traps(case: &Case) -> bool {
     [processes::CASES, abi::CASES].into_iter().flatten().any(|other| other.name == case.name)
 }
 
+/// Whether a case is worth running on several processors: processes, threads, memory, signals, pipes, sockets. Linux has one when it
+/// is asked, so nobody may count them.
+#[must_use]
+pub fn is_about_concurrency(case: &Case) -> bool {
+    let family = is_about_traps(case) || sockets::CASES.iter().any(|other| other.name == case.name);
+    family && !case.command.contains("taskset")
+}
+
 impl Case {
     /// The command line with its folder around it.
     #[must_use]
