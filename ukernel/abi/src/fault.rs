@@ -2,8 +2,8 @@
 //!
 //! A fault is a call that the kernel makes for the faulting thread, to its fault endpoint, with label
 //! [`LABEL`] and [`WORDS`] words. The thread stays blocked until the handler answers: label [`RESUME`] repeats the
-//! faulting instruction, anything else leaves the thread suspended. Without a fault endpoint the thread is suspended
-//! and the kernel's log says so.
+//! faulting instruction, anything else leaves the thread suspended. So does a handler that receives without a Reply object,
+//! or deletes it: its registers stay as they are. Without a fault endpoint the thread is suspended and the kernel's log says so.
 
 /// Label of a fault message.
 pub const LABEL: u32 = 0xffff_fa01;

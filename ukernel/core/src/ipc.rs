@@ -194,7 +194,8 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Make a caller wait in the server's Reply object, and lend its time. Without one nobody will ever answer: `false`.
+    /// Make a caller wait in the server's Reply object, and lend its time. Without one nobody will ever answer: a call fails, and the
+    /// caller goes on (`false`); for whom the kernel called, since it cannot go on, stays stopped.
     fn await_answer(
         &mut self,
         caller: Ref<Thread>,
@@ -203,8 +204,12 @@ impl<M: Machine> Kernel<M> {
         kind: SendKind,
     ) -> bool {
         let Some(reply) = reply else {
-            self.get_mut(caller).context.rax = Error::ServerDied as u64;
-            return false;
+            if kind.content == Content::Own {
+                self.get_mut(caller).context.rax = Error::ServerDied as u64;
+                return false;
+            }
+            self.get_mut(caller).state = State::Stopped;
+            return true;
         };
         self.get_mut(caller).state = State::Replying { reply, content: kind.content };
         self.get_mut(reply).caller = Some(caller);

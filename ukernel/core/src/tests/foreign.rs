@@ -213,6 +213,27 @@ fn impossible_registers_trap_at_once() {
 }
 
 #[test]
+fn a_trap_that_nobody_can_answer_stops_the_thread() {
+    for waits in [false, true] {
+        let mut pair = pair();
+        let Pair { world, handler, foreign } = &mut pair;
+        let other = world.thread(10);
+        let receive = |world: &mut World, thread| world.call(thread, Call::Recv, ENDPOINT, MessageInfo::default(), &[]);
+        if waits {
+            receive(world, other);
+        }
+        // The master's part of the address space, where foreign code has nothing.
+        assert_eq!(world.invoke(*handler, FOREIGN, thread::WRITE_REGISTERS, &[MASTER_START, 0, 0, 0, 0]), 0);
+        assert_eq!(world.invoke(*handler, FOREIGN, thread::RESUME, &[]), 0);
+        if !waits {
+            assert_eq!(receive(world, *handler), 0);
+        }
+        assert_eq!(world.kernel.get(*foreign).state, State::Stopped);
+        check(world);
+    }
+}
+
+#[test]
 fn a_stopped_call_repeats() {
     let mut pair = pair();
     pair.start();

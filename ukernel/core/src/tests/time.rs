@@ -114,6 +114,19 @@ fn an_unresumed_timeout_leaves_the_thread_stopped() {
     check(&world);
 }
 
+#[test]
+fn a_timeout_that_nobody_can_answer_stops_the_thread_and_changes_nothing() {
+    let (mut world, threads) = world();
+    limit(&mut world, threads, 1, 20, 100);
+    assert_eq!(world.invoke(threads[0], THREAD + 1, thread::SET_TIMEOUT, &[TIMEOUTS]), 0);
+    world.kernel.get_mut(threads[1]).context.rax = 4711;
+    world.call(threads[0], Call::Recv, TIMEOUTS, MessageInfo(0), &[]);
+    tick(&mut world, 20);
+    assert_eq!(MessageInfo(world.kernel.get(threads[0]).context.rsi).label(), fault::TIMEOUT);
+    assert_eq!((world.state(threads[1]), world.kernel.get(threads[1]).context.rax), (State::Stopped, 4711));
+    check(&world);
+}
+
 /// Thread 2 serves at ENDPOINT without time of its own, and thread 1 calls it on limited time.
 fn passive() -> (World, [Ref<Thread>; 3]) {
     let (mut world, threads) = world();

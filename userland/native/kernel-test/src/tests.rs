@@ -108,6 +108,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("hostile_registers_are_refused", foreign_threads::hostile_registers_are_refused),
     ("foreign_threads_need_a_legacy_view", foreign_threads::foreign_threads_need_a_legacy_view),
     ("unanswered_foreign_threads_stop", foreign_threads::unanswered_foreign_threads_stop),
+    ("traps_received_without_reply_stop_the_thread", foreign_threads::traps_received_without_reply_stop_the_thread),
     ("foreign_threads_use_their_handlers_fpu_state", foreign_threads::foreign_threads_use_their_handlers_fpu_state),
     ("foreign_threads_without_fpu_fault", foreign_threads::foreign_threads_without_fpu_fault),
     ("messages_are_traced", traces::messages_are_traced),

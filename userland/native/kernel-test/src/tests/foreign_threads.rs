@@ -169,6 +169,26 @@ pub fn unanswered_foreign_threads_stop(world: &mut World) -> Outcome {
     Ok(())
 }
 
+/// With registers that no processor takes it must not go on for want of an answer.
+pub fn traps_received_without_reply_stop_the_thread(world: &mut World) -> Outcome {
+    let foreign = ForeignThread::new(world, foreign_code(), CODE, Cap::NULL)?;
+    let mut state = foreign.start()?;
+    for change in [(|s: &mut State| s.fs_base = 1 << 47) as fn(&mut State), |s| s.gs_base = 1 << 63] {
+        let mut hostile = state.clone();
+        change(&mut hostile);
+        foreign.answer(&hostile)?;
+        foreign.endpoint.try_receive(Cap::NULL)?;
+        sleep(world, 2)?;
+        check!(foreign.thread.read_registers()?.state == 0);
+        check!(foreign.endpoint.try_receive(foreign.reply) == Err(Error::WouldBlock));
+        foreign.thread.resume()?;
+        state.rip = CODE;
+        check!(foreign.receive()?.vector == 13);
+        check!(is(&foreign.run(&state)?, ExitReason::Syscall));
+    }
+    Ok(())
+}
+
 /// Slots, and what the handler found wrong: 0 is "not done yet", 1 "nothing".
 static SLOTS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 static RESULT: AtomicU64 = AtomicU64::new(0);
