@@ -11,6 +11,7 @@ mod memory;
 mod processes;
 mod sockets;
 mod threads;
+mod timers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,12 +28,14 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 type Round = fn(&mut Random, &Path) -> Outcome;
 
 /// The kinds of work.
-const KINDS: [(&str, Round); 9] = [
+const KINDS: [(&str, Round); 11] = [
     ("processes", processes::trees),
     ("pipes", processes::pipes),
     ("signals", processes::signals),
     ("memory", memory::private),
     ("shootdown", memory::replaced),
+    ("shared", memory::shared),
+    ("timers", timers::interval),
     ("threads", threads::condition),
     ("floating", threads::floating),
     ("files", files::round),

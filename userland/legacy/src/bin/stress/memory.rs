@@ -1,4 +1,5 @@
-//! Memory: mapped, written, protected, copied by fork, unmapped by several threads of a process at once, and replaced under readers.
+//! Memory: mapped, written, protected, copied by fork, unmapped by several threads of a process at once, replaced under readers,
+//! and shared by processes.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +14,8 @@ const PAGE: usize = 4096;
 const THREADS: u64 = 3;
 /// How often one looks for what another does before one gives way.
 const LOOKS: u32 = 5_000;
+/// A wait that ends only by a wake-up, as far as anybody waits for the program.
+const FOR_EVER_MS: i64 = 100_000_000;
 const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
 const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
 
@@ -98,6 +101,36 @@ fn copied(mapping: &Mapping, pages: usize, value: u32) -> Outcome {
     let (pid, status) = sys::wait(child, 0)?;
     let kept = words().all(|word| word.load(Ordering::Relaxed) == value);
     expect(pid == child && status == 0 && kept, || format!("after a fork: status {status:#x}, kept {kept}"))
+}
+
+/// Processes pass a turn round in memory that they share, and wait for it by futex; whoever has it adds to a number as if it were alone.
+pub(super) fn shared(random: &mut Random, _folder: &Path) -> Outcome {
+    let (members, laps) = (2 + random.below(4) as u32, 1 + random.below(60) as u32);
+    let mapping = Mapping::anonymous(2 * PAGE, READ_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS)?;
+    let (turn, number) = (mapping.atomic_u32(0), mapping.atomic_u32(PAGE));
+    let member = |member: u32| {
+        for lap in 0..laps {
+            let mine = lap * members + member;
+            let mut now = turn.load(Ordering::Acquire);
+            while now != mine {
+                // Nothing is lost by a look too many; what is lost by one too few is for whoever waits for the whole.
+                let _ = sys::futex(turn, libc::FUTEX_WAIT, now, FOR_EVER_MS);
+                now = turn.load(Ordering::Acquire);
+            }
+            number.store(number.load(Ordering::Relaxed) + mine, Ordering::Relaxed);
+            turn.store(mine + 1, Ordering::Release);
+            let _ = sys::futex(turn, libc::FUTEX_WAKE, i32::MAX as u32, 0);
+        }
+        0
+    };
+    let children = (0..members).map(|number| sys::spawn(|| member(number))).collect::<Result<Vec<_>, _>>()?;
+    for child in children {
+        let (pid, status) = sys::wait(child, 0)?;
+        expect(pid == child && status == 0, || format!("a member ended with {status:#x}"))?;
+    }
+    let (turns, sum) = (turn.load(Ordering::Acquire), number.load(Ordering::Relaxed));
+    let all = members * laps;
+    expect((turns, sum) == (all, all * (all - 1) / 2), || format!("{turns} of {all} turns, and a sum of {sum}"))
 }
 
 /// Looks for a while before it gives way: a processor that runs nothing else meanwhile remembers its translations.
