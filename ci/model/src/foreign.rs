@@ -126,6 +126,7 @@ pub(crate) fn steps() -> Vec<Step> {
         Step { thread: FOREIGN_THREAD, call: FOREIGN, ..Step::default() },
         Step { thread: FOREIGN_THREAD, call: FAULT, ..Step::default() },
         receive(0, slot::ENDPOINT, slot::REPLY),
+        receive(0, slot::ENDPOINT, 0),
         call(0, Call::Reply, slot::REPLY),
         Step { method: 0, ..call(0, Call::Reply, slot::REPLY) },
         invoke(0, foreign, thread::KICK, &[]),
