@@ -1,10 +1,16 @@
 //! What each call's arguments are, and how its result is shown. Calls that are not here are shown with six (or as many
 //! as they are known to have) hexadecimal arguments.
 
+use crate::addresses;
 use crate::errors;
+use crate::events;
 use crate::memory::Memory;
+use crate::messages;
 use crate::names::{self, Names};
 use crate::print::{self, put};
+use crate::socket_names;
+use crate::socket_options;
+use crate::sockets;
 use crate::special;
 use crate::structures;
 use crate::tracer::{Call, error_of};
@@ -22,6 +28,8 @@ pub(crate) enum Kind {
     Size,
     /// An unsigned 32-bit number, -1 shown as such: user and group ids.
     Id,
+    /// An unsigned 32-bit number.
+    Unsigned,
     /// A number in hexadecimal.
     Hex,
     /// An offset, zero as 0 and others in hexadecimal.
@@ -44,8 +52,12 @@ pub(crate) enum Kind {
     Flags(Names),
     /// Flags with a name for none of them.
     FlagsOrNone(Names, &'static str),
+    /// Flags, with what strace calls them where none is known.
+    LabelledFlags(Names, &'static str),
     /// One of some names.
     Constant(Names),
+    /// One of some names, with what strace calls others.
+    LabelledConstant(Names, &'static str),
     /// Open flags, with the access mode first.
     OpenFlags,
     /// A signal.
@@ -136,6 +148,15 @@ pub(crate) struct Context<'a> {
     pub(crate) memory: &'a dyn Memory,
     /// None at the entry.
     pub(crate) result: Option<i64>,
+    /// The length that stood in the process at the entry, where the call replaces it.
+    pub(crate) length_before: Option<i32>,
+}
+
+/// What an entry leaves for the exit.
+pub(crate) struct Entered {
+    /// Arguments that were printed.
+    printed: usize,
+    length_before: Option<i32>,
 }
 
 impl Context<'_> {
@@ -201,32 +222,31 @@ fn arguments(name: &str) -> &'static [Kind] {
     describe(name).map_or(&[Hex, Hex, Hex, Hex, Hex, Hex], |entry| entry.1)
 }
 
-/// Prints a call's name and the arguments known at its entry; returns how many those are.
-pub(crate) fn entry(call: &Call, memory: &dyn Memory, out: &mut String) -> usize {
+/// Prints a call's name and the arguments known at its entry; returns what the exit needs to know.
+pub(crate) fn entry(call: &Call, memory: &dyn Memory, out: &mut String) -> Entered {
     let name = name(call.number);
     let kinds = arguments(&name);
-    let context = Context { call, memory, result: None };
+    let context = Context { call, memory, result: None, length_before: None };
     put!(out, "{name}(");
     let count = special::argument_count(&name, &context, kinds.len());
-    for (index, kind) in kinds.iter().take(count).enumerate() {
-        if kind.is_output() {
-            return index;
-        }
-        show_argument(*kind, index, &context, out);
-        if index + 1 < count {
+    let mut printed = 0;
+    for kind in kinds.iter().take(count).take_while(|kind| !kind.is_output()) {
+        show_argument(*kind, printed, &context, out);
+        printed += 1;
+        if printed < count {
             out.push_str(", ");
         }
     }
-    count
+    Entered { printed, length_before: addresses::length_before(&name, &context) }
 }
 
 /// Prints the other arguments; returns a note to follow the result.
-pub(crate) fn exit(call: &Call, printed: usize, result: i64, memory: &dyn Memory, out: &mut String) -> String {
+pub(crate) fn exit(call: &Call, entered: &Entered, result: i64, memory: &dyn Memory, out: &mut String) -> String {
     let name = name(call.number);
     let kinds = arguments(&name);
-    let context = Context { call, memory, result: Some(result) };
+    let context = Context { call, memory, result: Some(result), length_before: entered.length_before };
     let count = special::argument_count(&name, &context, kinds.len());
-    for (index, kind) in kinds.iter().enumerate().take(count).skip(printed) {
+    for (index, kind) in kinds.iter().enumerate().take(count).skip(entered.printed) {
         show_argument(*kind, index, &context, out);
         if index + 1 < count {
             out.push_str(", ");
@@ -273,8 +293,8 @@ fn show_argument(kind: Kind, index: usize, context: &Context<'_>, out: &mut Stri
         Kind::Int => put!(out, "{}", value as i32),
         Kind::Long => put!(out, "{}", value as i64),
         Kind::Size => put!(out, "{value}"),
-        Kind::Id if value as u32 == u32::MAX => out.push_str("-1"),
-        Kind::Id => put!(out, "{}", value as u32),
+        Kind::Id => print::id(out, value as u32),
+        Kind::Unsigned => put!(out, "{}", value as u32),
         Kind::Hex => put!(out, "{value:#x}"),
         Kind::Offset if value == 0 => out.push('0'),
         Kind::Offset => put!(out, "{value:#x}"),
@@ -289,6 +309,8 @@ fn show_argument(kind: Kind, index: usize, context: &Context<'_>, out: &mut Stri
         Kind::Flags(names) => print::flags(out, names, u64::from(value as u32)),
         Kind::FlagsOrNone(_, none) if value as u32 == 0 => out.push_str(none),
         Kind::FlagsOrNone(names, _) => print::flags(out, names, u64::from(value as u32)),
+        Kind::LabelledFlags(names, label) => print::labelled_flags(out, names, u64::from(value as u32), label),
+        Kind::LabelledConstant(names, label) => print::labelled_constant(out, names, u64::from(value as u32), label),
         Kind::Constant(names) => print::constant(out, names, u64::from(value as u32)),
         Kind::OpenFlags => special::open_flags(out, value as u32),
         Kind::Signal => print::signal(out, u64::from(value as u32)),
@@ -325,6 +347,12 @@ fn show_argument(kind: Kind, index: usize, context: &Context<'_>, out: &mut Stri
 }
 
 use Kind::*;
+
+const FAMILY: Kind = LabelledConstant(socket_names::FAMILY, "AF_???");
+const MESSAGE_FLAGS: Kind = LabelledFlags(socket_names::MESSAGE_FLAGS, "MSG_???");
+const TIMERFD_FLAGS: Kind = LabelledFlags(events::TIMERFD_FLAGS, "TFD_???");
+const STORED_ADDRESS: Kind = OutSpecial(addresses::stored);
+const STORED_LENGTH: Kind = OutSpecial(addresses::stored_length);
 
 static CALLS: &[Entry] = &[
     Entry("read", &[Int, OutBuffer, Size], Shown::Decimal),
@@ -499,7 +527,62 @@ static CALLS: &[Entry] = &[
     Entry("getrandom", &[OutRandom, Size, Flags(names::RANDOM_FLAGS)], Shown::Decimal),
     Entry("memfd_create", &[Text, Flags(names::MEMFD_FLAGS)], Shown::Decimal),
     Entry("sethostname", &[Buffer(1), Size], Shown::Decimal),
-    Entry("eventfd2", &[Size, Flags(names::EVENTFD_FLAGS)], Shown::Decimal),
-    Entry("epoll_create1", &[Flags(names::EPOLL_CREATE_FLAGS)], Shown::Decimal),
-    Entry("epoll_ctl", &[Int, Constant(names::EPOLL_OPERATION), Int, Address], Shown::Decimal),
+    Entry("socket", &[FAMILY, Special(sockets::kind), Special(sockets::protocol)], Shown::Decimal),
+    Entry("socketpair", &[FAMILY, Special(sockets::kind), Unsigned, OutPair], Shown::Decimal),
+    Entry("bind", &[Int, Special(addresses::given), Int], Shown::Decimal),
+    Entry("connect", &[Int, Special(addresses::given), Int], Shown::Decimal),
+    Entry("listen", &[Int, Int], Shown::Decimal),
+    Entry("accept", &[Int, STORED_ADDRESS, STORED_LENGTH], Shown::Decimal),
+    Entry(
+        "accept4",
+        &[Int, STORED_ADDRESS, STORED_LENGTH, LabelledFlags(socket_names::TYPE_FLAGS, "SOCK_???")],
+        Shown::Decimal,
+    ),
+    Entry("getsockname", &[Int, STORED_ADDRESS, STORED_LENGTH], Shown::Decimal),
+    Entry("getpeername", &[Int, STORED_ADDRESS, STORED_LENGTH], Shown::Decimal),
+    Entry("sendto", &[Int, Buffer(2), Size, MESSAGE_FLAGS, Special(addresses::given), Int], Shown::Decimal),
+    Entry(
+        "recvfrom",
+        &[Int, OutSpecial(sockets::received), Size, MESSAGE_FLAGS, STORED_ADDRESS, STORED_LENGTH],
+        Shown::Decimal,
+    ),
+    Entry("sendmsg", &[Int, Special(messages::sent), MESSAGE_FLAGS], Shown::Decimal),
+    Entry("recvmsg", &[Int, OutSpecial(messages::received), MESSAGE_FLAGS], Shown::Decimal),
+    Entry("shutdown", &[Int, LabelledConstant(socket_names::SHUT, "SHUT_???")], Shown::Decimal),
+    Entry(
+        "setsockopt",
+        &[Int, Special(socket_options::level), Special(socket_options::name), Special(socket_options::given), Int],
+        Shown::Decimal,
+    ),
+    Entry(
+        "getsockopt",
+        &[
+            Int,
+            Special(socket_options::level),
+            Special(socket_options::name),
+            OutSpecial(socket_options::stored),
+            OutSpecial(addresses::replaced_length),
+        ],
+        Shown::Decimal,
+    ),
+    Entry("epoll_create", &[Int], Shown::Decimal),
+    Entry("epoll_create1", &[LabelledFlags(events::EPOLL_CREATE_FLAGS, "EPOLL_???")], Shown::Decimal),
+    Entry(
+        "epoll_ctl",
+        &[Int, LabelledConstant(events::EPOLL_OPERATION, "EPOLL_CTL_???"), Int, Special(events::asked)],
+        Shown::Decimal,
+    ),
+    Entry("epoll_wait", &[Int, OutSpecial(events::happened), Int, Int], Shown::Decimal),
+    // What follows the events is read at the exit as well, and not at all when the call failed.
+    Entry("epoll_pwait", &[Int, OutSpecial(events::happened), Int, Int, OutSignalSet, Size], Shown::Decimal),
+    Entry("epoll_pwait2", &[Int, OutSpecial(events::happened), Int, OutTime, OutSignalSet, Size], Shown::Decimal),
+    Entry("eventfd", &[Unsigned], Shown::Decimal),
+    Entry("eventfd2", &[Unsigned, LabelledFlags(events::EVENTFD_FLAGS, "EFD_???")], Shown::Decimal),
+    Entry("timerfd_create", &[LabelledConstant(names::CLOCK, "CLOCK_???"), TIMERFD_FLAGS], Shown::Decimal),
+    Entry(
+        "timerfd_settime",
+        &[Int, TIMERFD_FLAGS, Special(events::timer_given), OutSpecial(events::timer_stored)],
+        Shown::Decimal,
+    ),
+    Entry("timerfd_gettime", &[Int, OutSpecial(events::timer_stored)], Shown::Decimal),
 ];

@@ -9,16 +9,27 @@
 
 extern crate alloc;
 
+mod addresses;
 mod calls;
 mod errors;
+mod events;
 mod memory;
+mod messages;
 mod names;
+mod option_names;
 mod print;
 mod signals;
+mod socket_names;
+mod socket_options;
+mod sockets;
 mod special;
 mod structures;
 mod tracer;
 
+#[cfg(test)]
+mod event_tests;
+#[cfg(test)]
+mod socket_tests;
 #[cfg(test)]
 mod tests;
 

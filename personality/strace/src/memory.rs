@@ -60,7 +60,13 @@ impl Structure {
         bytes(memory, address, count).map(Self)
     }
 
-    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+    /// Bytes from `at` to the end.
+    pub(crate) fn from(&self, at: usize) -> &[u8] {
+        self.0.get(at..).unwrap_or(&[])
+    }
+
+    /// Bytes from `at`.
+    pub(crate) fn array<const N: usize>(&self, at: usize) -> [u8; N] {
         let mut out = [0; N];
         for (slot, byte) in out.iter_mut().zip(self.0.iter().skip(at)) {
             *slot = *byte;

@@ -384,12 +384,6 @@ pub(crate) const ARCH_PRCTL: Names = &[
 pub(crate) const SIGALTSTACK_FLAGS: Names =
     &[(linux::SS_ONSTACK as u64, "SS_ONSTACK"), (linux::SS_DISABLE as u64, "SS_DISABLE")];
 
-pub(crate) const EVENTFD_FLAGS: Names = &[(1, "EFD_SEMAPHORE"), (0x80000, "EFD_CLOEXEC"), (0x800, "EFD_NONBLOCK")];
-
-pub(crate) const EPOLL_CREATE_FLAGS: Names = &[(0x80000, "EPOLL_CLOEXEC")];
-
-pub(crate) const EPOLL_OPERATION: Names = &[(1, "EPOLL_CTL_ADD"), (2, "EPOLL_CTL_DEL"), (3, "EPOLL_CTL_MOD")];
-
 pub(crate) const TERMIOS_IFLAG: Names = &[
     (linux::IGNBRK as u64, "IGNBRK"),
     (linux::BRKINT as u64, "BRKINT"),

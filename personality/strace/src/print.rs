@@ -23,6 +23,11 @@ pub(crate) fn address(out: &mut String, address: u64) {
 
 /// Flags joined by `|`; what has no name follows as a number.
 pub(crate) fn flags(out: &mut String, names: Names, value: u64) {
+    labelled_flags(out, names, value, "???");
+}
+
+/// As [`flags`]; where none has a name, `label` tells in a comment which ones were looked for.
+pub(crate) fn labelled_flags(out: &mut String, names: Names, value: u64, label: &str) {
     if value == 0 {
         out.push('0');
         return;
@@ -40,18 +45,28 @@ pub(crate) fn flags(out: &mut String, names: Names, value: u64) {
         separate(out, start, '|');
         put!(out, "{rest:#x}");
         if rest == value {
-            // Nothing was recognised: strace says which set it looked in; we only mark it.
-            out.push_str(" /* ??? */");
+            put!(out, " /* {label} */");
         }
     }
 }
 
 /// One of several names, or the number as a comment-marked hexadecimal.
 pub(crate) fn constant(out: &mut String, names: Names, value: u64) {
+    labelled_constant(out, names, value, "???");
+}
+
+/// As [`constant`], with `label` in the comment.
+pub(crate) fn labelled_constant(out: &mut String, names: Names, value: u64, label: &str) {
     match names::exact(names, value) {
         Some(name) => out.push_str(name),
-        None => put!(out, "{value:#x} /* ??? */"),
+        None if value == 0 => put!(out, "0 /* {label} */"),
+        None => put!(out, "{value:#x} /* {label} */"),
     }
+}
+
+/// A user's or group's number; -1 is none.
+pub(crate) fn id(out: &mut String, id: u32) {
+    if id == u32::MAX { out.push_str("-1") } else { put!(out, "{id}") }
 }
 
 /// Adds `separator` unless nothing was written since `start`.

@@ -7,6 +7,7 @@ use crate::print::{self, put};
 use crate::structures;
 use alloc::format;
 use alloc::string::String;
+use linux_abi::raw::general as linux;
 
 /// Prints the argument of an index.
 pub(crate) type Show = fn(&mut String, &Context<'_>, usize);
@@ -82,15 +83,15 @@ pub(crate) fn timeval(out: &mut String, context: &Context<'_>, index: usize) {
     structures::time(out, context.memory, context.argument(index), "tv_usec");
 }
 
-/// Shows the items of an array in brackets; each at `at + size * n`.
-fn array(out: &mut String, count: u64, mut item: impl FnMut(&mut String, u64) -> bool) {
+/// Shows the items of an array in brackets, until one says that it was the last that could be read.
+pub(crate) fn array(out: &mut String, count: u64, mut item: impl FnMut(&mut String, u64) -> bool) {
     out.push('[');
     for index in 0..count.min(ITEMS) {
         if index > 0 {
             out.push_str(", ");
         }
         if !item(out, index) {
-            break;
+            return out.push(']');
         }
     }
     if count > ITEMS {
@@ -126,21 +127,26 @@ pub(crate) fn environment(out: &mut String, memory: &dyn Memory, at: u64) {
 
 /// Buffers of readv and writev; of those read into, only what was filled.
 pub(crate) fn vectors(out: &mut String, context: &Context<'_>, index: usize, filled: Option<i64>) {
-    let (at, count) = (context.argument(index), context.argument(index + 1));
+    vectors_at(out, context.memory, context.argument(index), context.argument(index + 1), filled);
+}
+
+/// The `count` buffers at `at`; of those read into, only the `filled` bytes.
+pub(crate) fn vectors_at(out: &mut String, memory: &dyn Memory, at: u64, count: u64, filled: Option<i64>) {
     let mut left = filled.map(|bytes| bytes.max(0) as u64);
-    if Structure::read(context.memory, at, 16).is_none() {
+    if at == 0 || count > 0 && Structure::read(memory, at, 16).is_none() {
         return print::address(out, at);
     }
     array(out, count, |out, item| {
-        let Some(vector) = Structure::read(context.memory, at.wrapping_add(item * 16), 16) else {
-            put!(out, "...");
+        let place = at.wrapping_add(item * 16);
+        let Some(vector) = Structure::read(memory, place, 16) else {
+            put!(out, "... /* {place:#x} */");
             return false;
         };
         let length = vector.u64(8);
         let shown = left.map_or(length, |left| left.min(length));
         left = left.map(|left| left - shown);
         out.push_str("{iov_base=");
-        print::buffer(out, context.memory, vector.u64(0), shown);
+        print::buffer(out, memory, vector.u64(0), shown);
         put!(out, ", iov_len={length}}}");
         true
     });
@@ -205,7 +211,13 @@ fn polled(context: &Context<'_>) -> String {
         print::flags(&mut text, names::POLL_EVENTS, u64::from(poll.u16(6)));
         text.push('}');
     }
-    text.push_str("])");
+    text.push(']');
+    // Of ppoll: what is left of the time.
+    if context.call.number == u64::from(linux::__NR_ppoll) && context.argument(2) != 0 {
+        text.push_str(", left ");
+        structures::time(&mut text, context.memory, context.argument(2), "tv_nsec");
+    }
+    text.push(')');
     text
 }
 

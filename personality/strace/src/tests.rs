@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// Pieces of memory by address.
 #[derive(Default)]
-struct Pieces(BTreeMap<u64, Vec<u8>>);
+pub(crate) struct Pieces(BTreeMap<u64, Vec<u8>>);
 
 impl Memory for Pieces {
     fn read(&self, address: u64, into: &mut [u8]) -> usize {
@@ -19,12 +19,12 @@ impl Memory for Pieces {
 }
 
 impl Pieces {
-    fn with(mut self, address: u64, bytes: &[u8]) -> Self {
+    pub(crate) fn with(mut self, address: u64, bytes: &[u8]) -> Self {
         self.0.insert(address, bytes.to_vec());
         self
     }
 
-    fn words(self, address: u64, words: &[u64]) -> Self {
+    pub(crate) fn words(self, address: u64, words: &[u64]) -> Self {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         self.with(address, &bytes)
     }
@@ -34,15 +34,23 @@ fn number(name: &str) -> u64 {
     (0..500).find(|&number| crate::calls::name(number) == name).expect("a known call")
 }
 
-fn line(memory: &Pieces, name: &str, arguments: &[u64], result: i64) -> String {
+pub(crate) fn line(memory: &Pieces, name: &str, arguments: &[u64], result: i64) -> String {
+    changed(memory, memory, name, arguments, result)
+}
+
+/// The line of a call whose memory changes while it runs.
+pub(crate) fn changed(before: &Pieces, after: &Pieces, name: &str, arguments: &[u64], result: i64) -> String {
     let mut tracer = Tracer::new();
     let mut out = String::new();
     let mut six = [0; 6];
     six[..arguments.len()].copy_from_slice(arguments);
-    tracer.entry(7, Call { number: number(name), arguments: six }, memory, &mut out);
-    tracer.exit(7, result, memory, &mut out);
+    tracer.entry(7, Call { number: number(name), arguments: six }, before, &mut out);
+    tracer.exit(7, result, after, &mut out);
     out.trim_end().to_string()
 }
+
+/// -1 in an argument of 32 bits.
+pub(crate) const MINUS_ONE: u64 = u32::MAX as u64;
 
 const AT_FDCWD: u64 = -100i32 as u32 as u64;
 
@@ -136,6 +144,11 @@ fn waiting_and_polling_are_shown_as_strace_shows_them() {
     assert_eq!(
         line(&memory, "poll", &[0x2000, 2, 10], 1),
         "poll([{fd=5, events=POLLIN}, {fd=6, events=POLLIN|POLLOUT}], 2, 10) = 1 ([{fd=6, revents=POLLOUT}])"
+    );
+    assert_eq!(
+        line(&memory, "ppoll", &[0x2000, 2, 0x3000, 0, 8], 1),
+        "ppoll([{fd=5, events=POLLIN}, {fd=6, events=POLLIN|POLLOUT}], 2, {tv_sec=0, tv_nsec=1}, NULL, 8) = 1 \
+         ([{fd=6, revents=POLLOUT}], left {tv_sec=0, tv_nsec=1})"
     );
     assert_eq!(
         line(&memory, "futex", &[0x7ffce1a6f34c, 0x80, 0, 0x3000], -110),

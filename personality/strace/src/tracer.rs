@@ -38,8 +38,7 @@ pub enum End {
 /// A thread in the middle of a call.
 struct Open {
     call: Call,
-    /// Arguments that were printed at the entry.
-    printed: usize,
+    entered: calls::Entered,
     /// The line was broken off for another thread.
     unfinished: bool,
 }
@@ -64,8 +63,8 @@ impl Tracer {
         self.interrupt(out);
         let start = out.len();
         self.prefix(thread, out);
-        let printed = calls::entry(&call, memory, out);
-        self.threads.insert(thread, Some(Open { call, printed, unfinished: false }));
+        let entered = calls::entry(&call, memory, out);
+        self.threads.insert(thread, Some(Open { call, entered, unfinished: false }));
         self.current = Some((thread, out.len().saturating_sub(start)));
     }
 
@@ -87,7 +86,7 @@ impl Tracer {
                 put!(out, "<... {} resumed>", calls::name(open.call.number));
             }
         }
-        let note = calls::exit(&open.call, open.printed, result, memory, out);
+        let note = calls::exit(&open.call, &open.entered, result, memory, out);
         out.push(')');
         length += out.len().saturating_sub(start);
         (length..RESULT_COLUMN - 1).for_each(|_| out.push(' '));
