@@ -3,9 +3,9 @@
 //! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
 //! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms; [`injection_tests`] switch a
 //! driver's bug on; [`move_tests`] move and kill services under load; [`power_tests`] cut the power; [`abuse`] overloads the
-//! system; [`terminal_tests`] and [`tool_tests`] run the host tool as a person would. [`kernel_tests`] are the microkernel's,
-//! listed by `tests/kernel.rs`, [`block_tests`] the block driver's, and [`hostile_tests`] those of a personality that wants the
-//! disk back, by `tests/block.rs`.
+//! system; [`terminal_tests`], [`tool_tests`] and [`strace_tests`] run the host tool as a person would. [`kernel_tests`] are
+//! the microkernel's, listed by `tests/kernel.rs`, [`block_tests`] the block driver's, and [`hostile_tests`] those of a
+//! personality that wants the disk back, by `tests/block.rs`.
 
 pub mod abuse;
 pub mod block_tests;
@@ -26,6 +26,7 @@ pub mod move_tests;
 pub mod perfetto;
 pub mod power_tests;
 pub mod shared;
+pub mod strace_tests;
 pub mod stress_tests;
 mod suite;
 pub mod supervisor_tests;
@@ -56,6 +57,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(demo_tests::tests());
     tests.extend(move_tests::tests());
     tests.extend(power_tests::tests());
+    tests.extend(strace_tests::tests());
     tests.extend(stress_tests::tests());
     tests
 }
