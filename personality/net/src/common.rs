@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 
 use linux_abi::Result;
-use rt::sync::Mutex;
-use vfs::OpenFlags;
+use rt::sync::{Mutex, OnceCell};
+use vfs::{Inode, OpenFlags};
 
 use crate::message::{MessageFlags, Patience};
 use crate::options::Options;
@@ -23,13 +23,24 @@ pub struct Common {
     pub port: Arc<Port>,
     /// Options.
     pub options: Mutex<Options>,
+    inode: OnceCell<Arc<dyn Inode>>,
 }
 
 impl Common {
     /// # Errors
     /// `ENOBUFS` if all sockets together hold too much.
     pub(crate) fn new(domain: u32, kind: SocketKind, protocol: u32, options: Options) -> Result<Common> {
-        Ok(Common { domain, kind, protocol, port: Port::new()?, options: Mutex::new(options) })
+        Ok(Common { domain, kind, protocol, port: Port::new()?, options: Mutex::new(options), inode: OnceCell::new() })
+    }
+
+    /// Returns its inode, once it was opened.
+    pub(crate) fn inode(&self) -> Option<&Arc<dyn Inode>> {
+        self.inode.get()
+    }
+
+    /// Says which inode it was opened with. It is opened once.
+    pub(crate) fn set_inode(&self, inode: &Arc<dyn Inode>) {
+        let _already = self.inode.set(inode.clone());
     }
 
     /// How long a call that receives (or accepts) may wait.

@@ -31,7 +31,9 @@ impl SocketFile {
 /// `ENFILE` if too many files are open; the socket is closed then.
 pub fn open(socket: Arc<dyn Socket>, flags: OpenFlags, credentials: &Credentials) -> Result<Arc<OpenFile>> {
     let status = OpenFlags::RDWR | (flags & OpenFlags::NONBLOCK);
-    open_socket(Arc::new(SocketFile { socket }), status, credentials)
+    let file = open_socket(Arc::new(SocketFile { socket: socket.clone() }), status, credentials)?;
+    socket.common().set_inode(file.path().inode());
+    Ok(file)
 }
 
 impl File for SocketFile {

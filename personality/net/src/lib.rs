@@ -3,6 +3,7 @@
 //! * for families: [`Socket`] and [`Family`]; [`register_family`] decides who makes the sockets of a domain, so a family can
 //!   be taken over by another implementation (a network server) without a change here
 //! * for the calls: [`create`], [`create_pair`], [`SocketFile`]
+//! * for who lists sockets: [`inet::tcp_sockets`], [`inet::udp_sockets`], [`unix::unix_sockets`], [`inet::traffic`]
 //! * built in: [`unix`] (local sockets, with descriptors and credentials in messages) and [`inet`] (TCP and UDP between
 //!   sockets of this machine: the loopback, nothing else)
 //!
@@ -26,6 +27,9 @@ mod message;
 mod options;
 mod packet;
 mod port;
+mod report;
+#[cfg(test)]
+mod report_tests;
 mod rights;
 mod socket;
 #[cfg(test)]
@@ -41,5 +45,6 @@ pub use message::{Incoming, MessageFlags, Outgoing, Patience, Received};
 pub use options::{Options, Value, socket_option};
 pub use packet::Packet;
 pub use port::{Port, set_total_limit_bytes};
+pub use report::{InetReport, InetState, Owner, Traffic, UnixReport};
 pub use rights::DESCRIPTOR_LIMIT;
 pub use socket::{Accepted, Shutdown, Socket, SocketKind};

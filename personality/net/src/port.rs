@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub(crate) send_shut: bool,
     /// The owner is gone.
     pub(crate) closed: bool,
+    /// The connection ended at once, not in order: nothing is left of it but what waits here and the error.
+    pub(crate) ended: bool,
     /// To be reported once.
     pub(crate) error: Option<Errno>,
     /// Where it is bound.
@@ -191,6 +193,12 @@ impl State {
         }
         received.files = self.pop().and_then(|packet| packet.rights).map(Rights::take).unwrap_or_default();
         Ok(Some(received))
+    }
+
+    /// The connection ends at once, in both directions.
+    pub(crate) fn end_with(&mut self, error: Errno) {
+        (self.receive_shut, self.send_shut, self.ended) = (true, true, true);
+        self.error = Some(error);
     }
 
     /// The error that waits to be reported, which it then was.

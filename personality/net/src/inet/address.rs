@@ -1,6 +1,6 @@
 //! Addresses of IPv4 and IPv6, and which of them are this machine's.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use linux_abi::raw::net;
 use linux_abi::{Errno, Result};
@@ -68,6 +68,15 @@ impl Place {
         };
         bytes[8..24].copy_from_slice(&ip.octets());
         Address::new(&bytes)
+    }
+
+    /// As a socket of `domain` has it: of IPv6 whenever the socket is.
+    pub(super) const fn socket_address(self, domain: u32) -> SocketAddr {
+        let ip = match self.ip {
+            IpAddr::V4(ip) if domain == net::AF_INET6 => IpAddr::V6(ip.to_ipv6_mapped()),
+            ip => ip,
+        };
+        SocketAddr::new(ip, self.port)
     }
 
     /// Whether the machine has the address, so that it can be bound.

@@ -4,14 +4,20 @@
 //! port. What would leave the machine is refused with `ENETUNREACH`, as by a Linux without a route. A network server
 //! takes the place of this by [`crate::register_family`].
 //!
-//! `address` is what addresses mean, `table` who is bound where, `tcp` and `udp` the sockets.
+//! `address` is what addresses mean, `table` who is bound where, `tcp` and `udp` the sockets, `report` and `traffic` what is told
+//! of them.
 
 mod address;
 mod options;
+mod report;
 mod table;
 mod tcp;
 mod tcp_connect;
+mod traffic;
 mod udp;
+
+pub use report::{tcp_sockets, udp_sockets};
+pub use traffic::traffic;
 
 use alloc::sync::Arc;
 

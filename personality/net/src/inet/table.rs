@@ -97,6 +97,12 @@ impl<S> Table<S> {
         Some(chosen)
     }
 
+    /// All of them, by port.
+    pub(super) fn sockets(&self) -> Vec<Arc<S>> {
+        let ports = self.ports.lock();
+        ports.values().flatten().filter_map(|entry| entry.socket.upgrade()).collect()
+    }
+
     /// The sockets that are reached at an address, those that are meant alone first.
     pub(super) fn reached(&self, ip: IpAddr, port: u16, listening: Listening) -> Vec<Arc<S>> {
         let ports = self.ports.lock();

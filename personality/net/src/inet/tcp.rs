@@ -11,6 +11,7 @@ use vfs::{Caller, Capability, PollEvents};
 use super::address::{Cover, Place};
 use super::options::{InetOptions, Nature};
 use super::table::{Bound, Claim, Table};
+use super::traffic;
 use crate::address::Address;
 use crate::common::Common;
 use crate::identity::Identity;
@@ -167,6 +168,7 @@ impl TcpSocket {
         let mut state = peer.state();
         if state.closed {
             drop(state);
+            traffic::count(count);
             self.be_reset();
             return Ok(count);
         }
@@ -174,6 +176,7 @@ impl TcpSocket {
         let pushed = state.push_stream(Packet::new(data, Identity::NOBODY, None));
         drop(state);
         pushed.map_err(|(error, _)| error)?;
+        traffic::count(count);
         match was_empty {
             true => peer.readable.wake_all(),
             false => peer.readable.notify_listeners(),
@@ -184,9 +187,8 @@ impl TcpSocket {
     /// What was sent found nobody: the answer is a reset, which shows with the next call.
     fn be_reset(&self) {
         let mut state = self.common.port.state();
-        state.error = Some(if state.finished { Errno::EPIPE } else { Errno::ECONNRESET });
-        state.receive_shut = true;
-        state.send_shut = true;
+        let error = if state.finished { Errno::EPIPE } else { Errno::ECONNRESET };
+        state.end_with(error);
         drop(state);
         self.common.port.wake();
     }
@@ -197,8 +199,7 @@ impl TcpSocket {
         let mut peer = connection.peer.state();
         peer.receive_shut = true;
         if abrupt {
-            peer.send_shut = true;
-            peer.error = Some(Errno::ECONNRESET);
+            peer.end_with(Errno::ECONNRESET);
         } else {
             peer.finished = true;
         }
@@ -209,10 +210,7 @@ impl TcpSocket {
     /// Ends a connection that was not accepted.
     pub(super) fn hang_up(&self) {
         if let Some(connection) = self.connection() {
-            let mut peer = connection.peer.state();
-            (peer.receive_shut, peer.send_shut) = (true, true);
-            peer.error = Some(Errno::ECONNRESET);
-            drop(peer);
+            connection.peer.state().end_with(Errno::ECONNRESET);
             connection.peer.wake();
         }
         let state = self.take_state();

@@ -100,6 +100,7 @@ impl TcpSocket {
         // Traces of an earlier attempt.
         let mut port = self.common.port.state();
         (port.receive_shut, port.send_shut, port.finished, port.error) = (false, false, false, None);
+        port.ended = false;
         Ok(Start::Going(remote))
     }
 
@@ -139,10 +140,7 @@ impl TcpSocket {
         }
         state.role = Role::Refused;
         drop(state);
-        let mut port = self.common.port.state();
-        (port.receive_shut, port.send_shut) = (true, true);
-        port.error = Some(Errno::ECONNREFUSED);
-        drop(port);
+        self.common.port.state().end_with(Errno::ECONNREFUSED);
         self.common.port.wake();
     }
 
@@ -288,10 +286,7 @@ impl TcpSocket {
         let role = core::mem::take(&mut self.state.lock().role);
         match role {
             Role::Connected(connection) => {
-                let mut peer = connection.peer.state();
-                (peer.receive_shut, peer.send_shut) = (true, true);
-                peer.error = Some(Errno::ECONNRESET);
-                drop(peer);
+                connection.peer.state().end_with(Errno::ECONNRESET);
                 connection.peer.wake();
             }
             Role::Listening(listening) => end_listening(listening),

@@ -1,6 +1,7 @@
 //! A UDP socket: a port that datagrams are put into. What it has no room for is lost, as on any network.
 
 use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use linux_abi::raw::net;
 use linux_abi::{Errno, Result};
@@ -11,6 +12,7 @@ use super::address::{Cover, Place, loopback};
 use super::options::{InetOptions, Nature};
 use super::table::{Bound, Claim, Listening, Table};
 use super::tcp::check_bind;
+use super::traffic;
 use crate::address::Address;
 use crate::common::Common;
 use crate::identity::Identity;
@@ -22,14 +24,17 @@ use crate::socket::{Shutdown, Socket, SocketKind};
 /// Most bytes of a datagram: what is left of 64 KiB beside the headers of IP and UDP.
 const DATAGRAM_LIMIT_BYTES: usize = 65507;
 
-static TABLE: Table<UdpSocket> = Table::new();
+/// Who is bound.
+pub(super) static TABLE: Table<UdpSocket> = Table::new();
 
 /// A UDP socket.
 pub(super) struct UdpSocket {
-    common: Common,
+    pub(super) common: Common,
     own: Weak<UdpSocket>,
     state: Mutex<State>,
     options: Mutex<InetOptions>,
+    /// Datagrams that there was no room for.
+    drops: AtomicU64,
 }
 
 #[derive(Default)]
@@ -53,6 +58,7 @@ impl UdpSocket {
             own: own.clone(),
             state: Mutex::new(State::default()),
             options: Mutex::new(InetOptions::new(nature)),
+            drops: AtomicU64::new(0),
         }))
     }
 
@@ -93,14 +99,26 @@ impl UdpSocket {
         }
     }
 
+    /// Its own place and its peer's, once it has a port.
+    pub(super) fn places(&self) -> Option<(Place, Option<Place>)> {
+        let state = self.state.lock();
+        Some((state.local.as_ref()?.place, state.remote))
+    }
+
+    /// How many datagrams there was no room for.
+    pub(super) fn drops(&self) -> u64 {
+        self.drops.load(Ordering::Relaxed)
+    }
+
     fn deliver(&self, data: alloc::vec::Vec<u8>, from: Place) {
         let limit = self.common.options.lock().receive_buffer as usize;
         let packet = Packet::new(data, Identity::NOBODY, Some(from.show(self.common.domain)));
         let mut state = self.common.port.state();
         let fits = state.charge() < limit && state.push(packet).is_ok();
         drop(state);
-        if fits {
-            self.common.port.readable.wake_all();
+        match fits {
+            true => self.common.port.readable.wake_all(),
+            false => _ = self.drops.fetch_add(1, Ordering::Relaxed),
         }
     }
 }
@@ -160,6 +178,7 @@ impl Socket for UdpSocket {
         if data.len() < count {
             return Err(Errno::EFAULT);
         }
+        traffic::count(count);
         let reached = TABLE.reached(to.ip, to.port, Listening::OrNot);
         let hearing = reached.into_iter().enumerate().filter_map(|(order, socket)| {
             let fit = socket.hears(from)?;

@@ -8,6 +8,7 @@
 
 mod connect;
 mod datagram;
+mod list;
 mod name;
 mod stream;
 
@@ -27,6 +28,8 @@ use crate::message::{Incoming, Outgoing, Patience, Received};
 use crate::options::{Options, Value};
 use crate::port::Port;
 use crate::socket::{Accepted, Shutdown, Socket, SocketKind};
+use list::Listed;
+pub use list::unix_sockets;
 use name::Binding;
 pub(crate) use stream::receive_from;
 
@@ -67,6 +70,7 @@ pub struct UnixSocket {
     common: Common,
     own: Weak<UnixSocket>,
     state: Mutex<State>,
+    _listed: Listed,
 }
 
 #[derive(Default)]
@@ -100,7 +104,10 @@ struct Peer {
 impl UnixSocket {
     fn new(kind: SocketKind) -> Result<Arc<UnixSocket>> {
         let common = Common::new(net::AF_UNIX, kind, 0, Options::default())?;
-        Ok(Arc::new_cyclic(|own| UnixSocket { common, own: own.clone(), state: Mutex::new(State::default()) }))
+        Ok(Arc::new_cyclic(|own| {
+            let listed = Listed::new(common.port.id(), own.clone());
+            UnixSocket { common, own: own.clone(), state: Mutex::new(State::default()), _listed: listed }
+        }))
     }
 
     fn kind(&self) -> SocketKind {

@@ -55,6 +55,15 @@ fn address(name: &[u8]) -> Address {
     Address::new(&bytes)
 }
 
+/// The name within an address: a path without the zero byte behind it, an abstract name with the one before it.
+pub(super) fn text(address: &Address) -> &[u8] {
+    let name = address.bytes().get(FAMILY_BYTES..).unwrap_or_default();
+    match name.first() {
+        Some(0) | None => name,
+        Some(_) => name.split(|byte| *byte == 0).next().unwrap_or_default(),
+    }
+}
+
 type InodeKey = (u64, u64);
 
 #[derive(Default)]
