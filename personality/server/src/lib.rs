@@ -20,6 +20,7 @@ mod fault;
 mod hooks;
 mod jobs;
 mod load;
+mod network;
 mod oom;
 mod platform;
 mod power;

@@ -2,7 +2,8 @@
 //!
 //! Everything comes from a [`ProcessSource`] at the moment of asking; this crate keeps no state but an open file's
 //! text, which is made when the file is read from its start and stays the same until it is read from there again.
-//! [`tree`] says what exists, [`node`] is the inode, [`process`], [`memory`], [`system`] and [`sysctl`] make the texts.
+//! [`tree`] says what exists, [`node`] is the inode, [`process`], [`memory`], [`system`], [`network`] and [`sysctl`] make the
+//! texts.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -10,6 +11,10 @@ extern crate alloc;
 
 mod links;
 mod memory;
+mod network;
+mod network_source;
+#[cfg(test)]
+mod network_tests;
 mod node;
 mod process;
 mod source;
@@ -20,6 +25,7 @@ mod tests;
 mod text_file;
 mod tree;
 
+pub use network_source::{InetSocket, InetState, LocalSocket, LocalState, NetworkSource, Traffic, Transport};
 pub use source::{
     Ids, Inspect, Mapping, MemoryLayout, MemoryUse, Pid, ProcessSource, RunState, SignalSets, Snapshot, SystemSnapshot,
     Usage,

@@ -20,6 +20,7 @@ pub(crate) fn read(node: &Node) -> Result<Vec<u8>> {
             Ok(format!("{pid}/task/{tid}").into_bytes())
         }
         What::MountsLink => Ok(b"self/mounts".to_vec()),
+        What::NetworkLink => Ok(b"self/net".to_vec()),
         What::Link(..) | What::Descriptor(..) => {
             let path = target(node)?;
             Ok(path.display(&callers_root(source, &path)))

@@ -4,7 +4,7 @@ use crate::ProcFs;
 use crate::links;
 use crate::source::{Pid, ProcessSource};
 use crate::text_file::TextFile;
-use crate::tree::{LINKS, Subject, THREAD_FILES, What, children};
+use crate::tree::{LINKS, Subject, THREAD_FILES, What, children, network_children};
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -36,9 +36,9 @@ impl Node {
 
     fn permissions(&self) -> u32 {
         match self.what {
-            What::Root | What::Directory(_) | What::Process(_) | What::Tasks(_) => 0o555,
+            What::Root | What::Directory(_) | What::Process(_) | What::Tasks(_) | What::Network(_) => 0o555,
             What::SystemFile(file) => file.permissions,
-            What::SelfLink | What::ThreadSelfLink | What::MountsLink | What::Link(..) => 0o777,
+            What::SelfLink | What::ThreadSelfLink | What::MountsLink | What::NetworkLink | What::Link(..) => 0o777,
             What::ThreadFile(_, file) => file.permissions,
             What::Descriptors(_) | What::DescriptorInfos(_) => 0o500,
             What::DescriptorInfo(..) => 0o400,
@@ -55,7 +55,8 @@ impl Node {
             | What::Descriptors(subject)
             | What::Descriptor(subject, _)
             | What::DescriptorInfos(subject)
-            | What::DescriptorInfo(subject, _) => Some(subject.pid),
+            | What::DescriptorInfo(subject, _)
+            | What::Network(subject) => Some(subject.pid),
             What::Tasks(pid) => Some(pid),
             _ => None,
         }
@@ -70,6 +71,7 @@ impl Node {
             What::SelfLink => (3, None, b"self"),
             What::ThreadSelfLink => (3, None, b"thread-self"),
             What::MountsLink => (3, None, b"mounts"),
+            What::NetworkLink => (3, None, b"net"),
             What::Process(subject) => (4, Some(*subject), b""),
             What::Tasks(pid) => (5, Some(Subject { pid: *pid, tid: None }), b""),
             What::ThreadFile(subject, file) => (6, Some(*subject), file.name.as_bytes()),
@@ -78,6 +80,7 @@ impl Node {
             What::DescriptorInfos(subject) => (11, Some(*subject), b""),
             What::Descriptor(subject, number) => (12 + ((*number as u64) << 8), Some(*subject), b""),
             What::DescriptorInfo(subject, number) => (13 + ((*number as u64) << 8), Some(*subject), b""),
+            What::Network(subject) => (14, Some(*subject), b""),
         };
         let pid = subject.map_or(0, |subject| subject.pid as u64);
         let tid = subject.and_then(|subject| subject.tid).map_or(0, |tid| tid as u64);
@@ -96,6 +99,7 @@ impl Node {
                 return self.source().caller().ok_or(Errno::ENOENT).and_then(|_| self.child(What::ThreadSelfLink));
             }
             "mounts" => return self.child(What::MountsLink),
+            "net" => return self.child(What::NetworkLink),
             _ => {}
         }
         if let Some(pid) = parse_number(name) {
@@ -103,11 +107,11 @@ impl Node {
             self.source().owner(pid).map_err(|_| Errno::ENOENT)?;
             return self.child(What::Process(Subject { pid, tid: None }));
         }
-        self.lookup_among("", name)
+        self.lookup_among(children(""), name)
     }
 
-    fn lookup_among(&self, directory: &str, name: &str) -> Result<Arc<dyn Inode>> {
-        let found = children(directory).into_iter().find(|(known, _)| *known == name).ok_or(Errno::ENOENT)?;
+    fn lookup_among(&self, among: Vec<(&'static str, What)>, name: &str) -> Result<Arc<dyn Inode>> {
+        let found = among.into_iter().find(|(known, _)| *known == name).ok_or(Errno::ENOENT)?;
         self.child(found.1)
     }
 
@@ -117,6 +121,7 @@ impl Node {
             "task" if subject.tid.is_none() => return self.child(What::Tasks(subject.pid)),
             "fd" => return self.child(What::Descriptors(subject)),
             "fdinfo" => return self.child(What::DescriptorInfos(subject)),
+            "net" => return self.child(What::Network(subject)),
             _ => {}
         }
         if let Some((_, kind)) = LINKS.iter().find(|(known, _)| *known == name) {
@@ -150,6 +155,7 @@ impl Node {
             What::Root => {
                 let mut list: Vec<_> = children("").into_iter().map(|(name, what)| named(name, what)).collect();
                 list.push(named("mounts", What::MountsLink));
+                list.push(named("net", What::NetworkLink));
                 list.push(named("self", What::SelfLink));
                 list.push(named("thread-self", What::ThreadSelfLink));
                 let processes = self.source().processes();
@@ -157,10 +163,12 @@ impl Node {
                 list
             }
             What::Directory(path) => children(path).into_iter().map(|(name, what)| named(name, what)).collect(),
+            What::Network(_) => network_children().into_iter().map(|(name, what)| named(name, what)).collect(),
             What::Process(subject) => {
                 let mut list = Vec::from([
                     named("fd", What::Descriptors(subject)),
                     named("fdinfo", What::DescriptorInfos(subject)),
+                    named("net", What::Network(subject)),
                 ]);
                 if subject.tid.is_none() {
                     list.push(named("task", What::Tasks(subject.pid)));
@@ -199,11 +207,15 @@ impl Inode for Node {
             | What::Directory(_)
             | What::Process(_)
             | What::Tasks(_)
+            | What::Network(_)
             | What::Descriptors(_)
             | What::DescriptorInfos(_) => FileKind::Directory,
-            What::SelfLink | What::ThreadSelfLink | What::MountsLink | What::Link(..) | What::Descriptor(..) => {
-                FileKind::Symlink
-            }
+            What::SelfLink
+            | What::ThreadSelfLink
+            | What::MountsLink
+            | What::NetworkLink
+            | What::Link(..)
+            | What::Descriptor(..) => FileKind::Symlink,
             What::SystemFile(_) | What::ThreadFile(..) | What::DescriptorInfo(..) => FileKind::Regular,
         }
     }
@@ -220,9 +232,11 @@ impl Inode for Node {
             _ if metadata.kind == FileKind::Directory => 2,
             _ => 1,
         };
-        if metadata.kind == FileKind::Symlink && self.pid().is_some() {
-            metadata.size = 64;
-        }
+        metadata.size = match self.what {
+            What::MountsLink | What::NetworkLink => self.read_link()?.len() as u64,
+            _ if metadata.kind == FileKind::Symlink && self.pid().is_some() => 64,
+            _ => 0,
+        };
         let now = vfs::clock::now();
         (metadata.accessed, metadata.modified, metadata.changed) = (now, now, now);
         Ok(metadata)
@@ -260,7 +274,8 @@ impl Inode for Node {
         let name = core::str::from_utf8(name).map_err(|_| Errno::ENOENT)?;
         match self.what {
             What::Root => self.lookup_root(name),
-            What::Directory(path) => self.lookup_among(path, name),
+            What::Directory(path) => self.lookup_among(children(path), name),
+            What::Network(_) => self.lookup_among(network_children(), name),
             What::Process(subject) => self.lookup_process(subject, name),
             What::Tasks(pid) => self.lookup_thread(pid, name),
             What::Descriptors(subject) => {

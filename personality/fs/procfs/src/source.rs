@@ -3,6 +3,7 @@
 //! Everything is a snapshot taken while a file is opened or first read; no lock of this crate is held meanwhile. A
 //! process that is gone gives `ESRCH`.
 
+use crate::network_source::NetworkSource;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -281,7 +282,7 @@ pub enum Inspect {
 }
 
 /// The processes and counters that procfs shows.
-pub trait ProcessSource: Send + Sync {
+pub trait ProcessSource: NetworkSource + Send + Sync {
     /// Process and thread of the current call; none in a thread of the personality's own.
     fn caller(&self) -> Option<(Pid, Pid)>;
 

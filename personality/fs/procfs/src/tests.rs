@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use vfs::{FileKind, Inode, Namespace, OpenFile, OpenFlags, Path};
 
 #[derive(Default)]
-struct Made {
+pub(crate) struct Made {
     name: Mutex<Vec<u8>>,
     trap: Mutex<Vec<u8>>,
     hides: bool,
@@ -185,16 +185,16 @@ impl ProcessSource for Made {
     }
 }
 
-fn root(source: Made) -> Arc<dyn Inode> {
+pub(crate) fn root(source: Made) -> Arc<dyn Inode> {
     source.name.lock().expect("unlocked").extend_from_slice(b"a (b) c");
     ProcFs::make(Arc::new(source)).root()
 }
 
-fn find(root: &Arc<dyn Inode>, path: &str) -> Result<Arc<dyn Inode>> {
+pub(crate) fn find(root: &Arc<dyn Inode>, path: &str) -> Result<Arc<dyn Inode>> {
     path.split('/').try_fold(root.clone(), |inode, name| inode.lookup(name.as_bytes()))
 }
 
-fn text(root: &Arc<dyn Inode>, path: &str) -> String {
+pub(crate) fn text(root: &Arc<dyn Inode>, path: &str) -> String {
     let file = find(root, path).and_then(|inode| inode.open(OpenFlags::empty())).expect("it opens");
     let mut buffer = vec![0; 8192];
     let mut sink = SliceSink::new(&mut buffer);
@@ -289,7 +289,7 @@ fn directories_list_everything_once_and_resume() {
             break;
         }
     }
-    for name in ["sys", "banyan", "meminfo", "self", "mounts", "1", "42"] {
+    for name in ["sys", "banyan", "meminfo", "self", "mounts", "net", "1", "42"] {
         assert_eq!(names.iter().filter(|listed| *listed == name).count(), 1, "{name} in {names:?}");
     }
     assert_eq!(find(&root, "42").map(|inode| inode.kind()), Ok(FileKind::Directory));

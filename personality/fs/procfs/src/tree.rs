@@ -1,7 +1,7 @@
 //! What exists in the file system: names, permissions, and who makes the text.
 
 use crate::source::{Inspect, Pid, ProcessSource};
-use crate::{links, memory, process, sysctl, system};
+use crate::{links, memory, network, process, sysctl, system};
 use alloc::vec::Vec;
 use linux_abi::Result;
 
@@ -68,8 +68,12 @@ pub(crate) enum What {
     ThreadSelfLink,
     /// `/proc/mounts`.
     MountsLink,
+    /// `/proc/net`.
+    NetworkLink,
     Process(Subject),
     Tasks(Pid),
+    /// `net` of a process or thread: all see the same network.
+    Network(Subject),
     ThreadFile(Subject, &'static ThreadFile),
     Link(Subject, LinkKind),
     Descriptors(Subject),
@@ -139,6 +143,20 @@ pub(crate) static SYSTEM_FILES: &[SystemFile] = &[
     file("sys/vm/swappiness", sysctl::zero),
 ];
 
+/// Files of a process's network: all see the same.
+pub(crate) static NETWORK_FILES: &[SystemFile] = &[
+    file("net/dev", network::devices),
+    file("net/if_inet6", network::ipv6_addresses),
+    file("net/raw", network::raw),
+    file("net/raw6", network::raw6),
+    file("net/route", network::routes),
+    file("net/tcp", network::tcp),
+    file("net/tcp6", network::tcp6),
+    file("net/udp", network::udp),
+    file("net/udp6", network::udp6),
+    file("net/unix", network::unix),
+];
+
 const fn shown(name: &'static str, show: Show) -> ThreadFile {
     ThreadFile { name, permissions: 0o444, requires: None, show, store: None }
 }
@@ -174,8 +192,17 @@ pub(crate) static THREAD_FILES: &[ThreadFile] = &[
 
 /// Names directly below a directory of system files, each once: the name and what it is.
 pub(crate) fn children(directory: &str) -> Vec<(&'static str, What)> {
+    children_among(SYSTEM_FILES, directory)
+}
+
+/// What is in the folder `net` of every process.
+pub(crate) fn network_children() -> Vec<(&'static str, What)> {
+    children_among(NETWORK_FILES, "net")
+}
+
+fn children_among(files: &'static [SystemFile], directory: &str) -> Vec<(&'static str, What)> {
     let mut found: Vec<(&'static str, What)> = Vec::new();
-    for file in SYSTEM_FILES {
+    for file in files {
         let rest = match directory {
             "" => Some(file.path),
             _ => file.path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')),
