@@ -40,4 +40,9 @@ pub const CASES: &[Case] = tests! {
     "socket-options"
     "socket-wakes-up"
     "socket-throughput"
+    "listed-listeners"
+    "listed-connections"
+    "listed-datagrams"
+    "listed-local-sockets"
+    "listed-interfaces"
 };

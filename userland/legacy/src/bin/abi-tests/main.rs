@@ -10,6 +10,7 @@ mod memory;
 mod processes;
 mod readiness;
 mod signals;
+mod socket_lists;
 mod threads;
 
 /// What a test returns.
@@ -27,6 +28,7 @@ const TESTS: &[Tests] = &[
     processes::TESTS,
     readiness::TESTS,
     signals::TESTS,
+    socket_lists::TESTS,
     threads::TESTS,
 ];
 
