@@ -81,7 +81,8 @@ impl Pipe {
             state.writer_count += 1;
             state.writers_opened += 1;
         }
-        let writers_seen = state.writers_opened;
+        // Only who comes when there is no writer has to see one first.
+        let writers_seen = if state.writer_count == 0 { state.writers_opened } else { 0 };
         drop(state);
         PipeEnd { pipe: self.clone(), direction, writers_seen }
     }
@@ -180,7 +181,7 @@ impl Direction {
 pub struct PipeEnd {
     pipe: Arc<Pipe>,
     direction: Direction,
-    /// How many writers had been opened when this end was: without a later one, no hang-up is reported.
+    /// How many writers had been opened when this end was, if none was left: without a later one, no hang-up is reported. 0 otherwise.
     writers_seen: u64,
 }
 

@@ -125,6 +125,17 @@ fn opening_a_fifo_waits_for_the_other_side() {
 }
 
 #[test]
+fn a_reader_that_comes_to_a_writer_notices_its_end() {
+    let fifo = Fifo::new();
+    let early = fifo.open(OpenFlags::NONBLOCK).expect("open");
+    let writer = fifo.open(OpenFlags::WRONLY).expect("open");
+    let late = [BLOCKING, OpenFlags::NONBLOCK].map(|flags| fifo.open(flags).expect("open"));
+    assert_eq!(late.each_ref().map(|end| poll(end)), [PollEvents::empty(); 2]);
+    drop(writer);
+    assert_eq!((poll(&early), late.each_ref().map(|end| poll(end))), (PollEvents::HUP, [PollEvents::HUP; 2]));
+}
+
+#[test]
 fn the_capacity_can_change_but_not_below_the_contents() {
     let (reader, writer) = pair();
     assert_eq!(writer.pipe().set_capacity(100_000), Ok(131_072));
