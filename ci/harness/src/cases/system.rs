@@ -72,6 +72,10 @@ pub const CASES: &[Case] = &[
         "netstat shows who listens",
         "shown() { i=0; until netstat -tan | grep -q \"$1\" || [ $i -ge 600 ]; do usleep 50000; i=$((i+1)); done; }; busybox su -s /bin/sh nobody -c 'exec nc -l -p 7777 >/dev/null' & shown ':7777 '; netstat -tlnux | grep ':7777 '; awk '$2 ~ /:1E61$/ { print $2, $3, $4, $5, $6, $7, $8, $9, NF; print $10 > \"inode\" }' /proc/net/tcp6; ls -l /proc/$!/fd | grep -c \"socket:\\[$(cat inode)\\]$\"; ls /proc/$!/net/tcp | grep -c tcp; kill $!; wait $!; netstat -tln | grep -c ':7777 '; netstat -rn; ls -ld /proc/net | sed 's/.*root  *//; s/ .*->/ ->/'",
     ),
+    case(
+        "netstat shows connections",
+        "shown() { i=0; until netstat -tan | grep -q \"$1\" || [ $i -ge 600 ]; do usleep 50000; i=$((i+1)); done; }; mkfifo a b; nc -l -p 7778 <a >x & exec 3>a; shown ':7778 .*LISTEN'; nc 127.0.0.1 7778 <b >y 3>&- & exec 4>b; shown ':ffff:127.0.0.1:7778 .*ESTABLISHED'; netstat -tan | grep ':7778 .*ESTABLISHED' | sed 's/:[3-6][0-9][0-9][0-9][0-9] */:N /'; awk '$3 ~ /:1E62$/ { print $3, $4, $5, $6, $7, $8, $9 }' /proc/net/tcp; echo hello >&4; echo there >&3; exec 3>&- 4>&-; wait; cat x y",
+    ),
     case("busybox is Debian's", "busybox | head -n 1; sha256sum /bin/busybox | cut -d' ' -f1"),
     case("cttyhack, getty and login names exist", "busybox --list | wc -l"),
     case("watch-like loop", "i=0; while [ $i -lt 3 ]; do date -u -d @$i +%T; i=$((i+1)); done"),
