@@ -1,18 +1,13 @@
-//! What each call's arguments are, and how its result is shown. Calls that are not here are shown with six (or as many
-//! as they are known to have) hexadecimal arguments.
+//! What arguments and results can be, and how a call is printed that has some of them ([`table`](crate::table) says which).
 
 use crate::addresses;
 use crate::errors;
-use crate::events;
 use crate::memory::Memory;
-use crate::messages;
-use crate::names::{self, Names};
+use crate::names::Names;
 use crate::print::{self, put};
-use crate::socket_names;
-use crate::socket_options;
-use crate::sockets;
 use crate::special;
 use crate::structures;
+use crate::table;
 use crate::tracer::{Call, error_of};
 use alloc::format;
 use alloc::string::String;
@@ -72,6 +67,8 @@ pub(crate) enum Kind {
     Time,
     /// `struct itimerval`.
     IntervalTimer,
+    /// `struct itimerspec`.
+    TimerSpecification,
     /// `struct rlimit`.
     Limits,
     /// Strings of exec.
@@ -104,6 +101,8 @@ pub(crate) enum Kind {
     OutTimeval,
     /// `struct itimerval`.
     OutIntervalTimer,
+    /// `struct itimerspec`.
+    OutTimerSpecification,
     /// `struct rlimit`.
     OutLimits,
     /// `struct rusage`.
@@ -132,7 +131,7 @@ pub(crate) enum Kind {
 
 /// How a result is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
+pub(crate) enum Shown {
     Decimal,
     Address,
     Octal,
@@ -185,6 +184,7 @@ impl Kind {
                 | OutTime
                 | OutTimeval
                 | OutIntervalTimer
+                | OutTimerSpecification
                 | OutLimits
                 | OutUsage
                 | OutSystemName
@@ -202,11 +202,11 @@ impl Kind {
 }
 
 /// A call: its name, its arguments, its result.
-struct Entry(&'static str, &'static [Kind], Shown);
+pub(crate) struct Entry(pub(crate) &'static str, pub(crate) &'static [Kind], pub(crate) Shown);
 
 /// The table, by name; numbers come from the table of names.
 fn describe(name: &str) -> Option<&'static Entry> {
-    CALLS.iter().find(|entry| entry.0 == name)
+    table::CALLS.iter().find(|entry| entry.0 == name)
 }
 
 /// Name of a call.
@@ -318,7 +318,10 @@ fn show_argument(kind: Kind, index: usize, context: &Context<'_>, out: &mut Stri
         Kind::SignalAction | Kind::OutSignalAction => structures::signal_action(out, memory, value),
         Kind::SignalStack | Kind::OutSignalStack => structures::signal_stack(out, memory, value),
         Kind::Time | Kind::OutTime => structures::time(out, memory, value, "tv_nsec"),
-        Kind::IntervalTimer | Kind::OutIntervalTimer => structures::interval_timer(out, memory, value),
+        Kind::IntervalTimer | Kind::OutIntervalTimer => structures::interval_timer(out, memory, value, "tv_usec"),
+        Kind::TimerSpecification | Kind::OutTimerSpecification => {
+            structures::interval_timer(out, memory, value, "tv_nsec");
+        }
         Kind::Limits | Kind::OutLimits => structures::limits(out, memory, value),
         Kind::Strings => special::strings(out, memory, value),
         Kind::Environment => special::environment(out, memory, value),
@@ -345,244 +348,3 @@ fn show_argument(kind: Kind, index: usize, context: &Context<'_>, out: &mut Stri
         Kind::OutRemaining => print::address(out, value),
     }
 }
-
-use Kind::*;
-
-const FAMILY: Kind = LabelledConstant(socket_names::FAMILY, "AF_???");
-const MESSAGE_FLAGS: Kind = LabelledFlags(socket_names::MESSAGE_FLAGS, "MSG_???");
-const TIMERFD_FLAGS: Kind = LabelledFlags(events::TIMERFD_FLAGS, "TFD_???");
-const STORED_ADDRESS: Kind = OutSpecial(addresses::stored);
-const STORED_LENGTH: Kind = OutSpecial(addresses::stored_length);
-
-static CALLS: &[Entry] = &[
-    Entry("read", &[Int, OutBuffer, Size], Shown::Decimal),
-    Entry("write", &[Int, Buffer(2), Size], Shown::Decimal),
-    Entry("open", &[Path, OpenFlags, Mode], Shown::Decimal),
-    Entry("openat", &[Directory, Path, OpenFlags, Mode], Shown::Decimal),
-    Entry("creat", &[Path, Mode], Shown::Decimal),
-    Entry("close", &[Int], Shown::Decimal),
-    Entry("close_range", &[Size, Size, Flags(names::CLOSE_RANGE_FLAGS)], Shown::Decimal),
-    Entry("stat", &[Path, OutStat], Shown::Decimal),
-    Entry("fstat", &[Int, OutStat], Shown::Decimal),
-    Entry("lstat", &[Path, OutStat], Shown::Decimal),
-    Entry("newfstatat", &[Directory, Path, OutStat, Flags(names::AT_FLAGS)], Shown::Decimal),
-    Entry("statfs", &[Path, OutStatfs], Shown::Decimal),
-    Entry("fstatfs", &[Int, OutStatfs], Shown::Decimal),
-    Entry("poll", &[Special(special::poll), Size, Int], Shown::Decimal),
-    Entry("ppoll", &[Special(special::poll), Size, Time, SignalSet, Size], Shown::Decimal),
-    Entry(
-        "select",
-        &[Int, Special(special::fd_set), Special(special::fd_set), Special(special::fd_set), Special(special::timeval)],
-        Shown::Decimal,
-    ),
-    Entry(
-        "pselect6",
-        &[Int, Special(special::fd_set), Special(special::fd_set), Special(special::fd_set), Time, Address],
-        Shown::Decimal,
-    ),
-    Entry("lseek", &[Int, Long, Constant(names::SEEK)], Shown::Decimal),
-    Entry(
-        "mmap",
-        &[Address, Size, FlagsOrNone(names::PROTECTION, "PROT_NONE"), Flags(names::MAP_FLAGS), Int, Offset],
-        Shown::Address,
-    ),
-    Entry("mprotect", &[Address, Size, FlagsOrNone(names::PROTECTION, "PROT_NONE")], Shown::Decimal),
-    Entry("munmap", &[Address, Size], Shown::Decimal),
-    Entry("brk", &[Address], Shown::Address),
-    Entry("mremap", &[Address, Size, Size, Flags(names::MREMAP_FLAGS), Address], Shown::Address),
-    Entry("msync", &[Address, Size, Flags(names::MSYNC_FLAGS)], Shown::Decimal),
-    Entry("madvise", &[Address, Size, Constant(names::ADVICE)], Shown::Decimal),
-    Entry("mlock", &[Address, Size], Shown::Decimal),
-    Entry("munlock", &[Address, Size], Shown::Decimal),
-    Entry("rt_sigaction", &[Signal, SignalAction, OutSignalAction, Size], Shown::Decimal),
-    Entry("rt_sigprocmask", &[Constant(names::SIGMASK_HOW), SignalSet, OutSignalSet, Size], Shown::Decimal),
-    Entry("rt_sigpending", &[OutSignalSet, Size], Shown::Decimal),
-    Entry("rt_sigsuspend", &[SignalSet, Size], Shown::Decimal),
-    Entry("rt_sigtimedwait", &[SignalSet, OutSpecial(special::address), Time, Size], Shown::Decimal),
-    Entry("rt_sigreturn", &[], Shown::Decimal),
-    Entry("sigaltstack", &[SignalStack, OutSignalStack], Shown::Decimal),
-    Entry("ioctl", &[Int, Special(special::ioctl_command), OutSpecial(special::ioctl_argument)], Shown::Decimal),
-    Entry("pread64", &[Int, OutBuffer, Size, Long], Shown::Decimal),
-    Entry("pwrite64", &[Int, Buffer(2), Size, Long], Shown::Decimal),
-    Entry("readv", &[Int, OutVectors, Size], Shown::Decimal),
-    Entry("writev", &[Int, Vectors, Size], Shown::Decimal),
-    Entry("preadv", &[Int, OutVectors, Size, Long], Shown::Decimal),
-    Entry("pwritev", &[Int, Vectors, Size, Long], Shown::Decimal),
-    Entry("access", &[Path, FlagsOrNone(names::ACCESS, "F_OK")], Shown::Decimal),
-    Entry("faccessat", &[Directory, Path, FlagsOrNone(names::ACCESS, "F_OK")], Shown::Decimal),
-    Entry(
-        "faccessat2",
-        &[Directory, Path, FlagsOrNone(names::ACCESS, "F_OK"), Flags(names::AT_ACCESS_FLAGS)],
-        Shown::Decimal,
-    ),
-    Entry("pipe", &[OutPair], Shown::Decimal),
-    Entry("pipe2", &[OutPair, Special(special::pipe_flags)], Shown::Decimal),
-    Entry("sched_yield", &[], Shown::Decimal),
-    Entry("dup", &[Int], Shown::Decimal),
-    Entry("dup2", &[Int, Int], Shown::Decimal),
-    Entry("dup3", &[Int, Int, Special(special::pipe_flags)], Shown::Decimal),
-    Entry("pause", &[], Shown::Decimal),
-    Entry("nanosleep", &[Time, OutRemaining], Shown::Decimal),
-    Entry("clock_nanosleep", &[Constant(names::CLOCK), Flags(names::TIMER_FLAGS), Time, OutRemaining], Shown::Decimal),
-    Entry("clock_gettime", &[Constant(names::CLOCK), OutTime], Shown::Decimal),
-    Entry("clock_getres", &[Constant(names::CLOCK), OutTime], Shown::Decimal),
-    Entry("clock_settime", &[Constant(names::CLOCK), Time], Shown::Decimal),
-    Entry("gettimeofday", &[OutTimeval, Address], Shown::Decimal),
-    Entry("getitimer", &[Constant(names::ITIMER), OutIntervalTimer], Shown::Decimal),
-    Entry("setitimer", &[Constant(names::ITIMER), IntervalTimer, OutIntervalTimer], Shown::Decimal),
-    Entry("alarm", &[Size], Shown::Decimal),
-    Entry("getpid", &[], Shown::Decimal),
-    Entry("gettid", &[], Shown::Decimal),
-    Entry("getppid", &[], Shown::Decimal),
-    Entry("getuid", &[], Shown::Decimal),
-    Entry("geteuid", &[], Shown::Decimal),
-    Entry("getgid", &[], Shown::Decimal),
-    Entry("getegid", &[], Shown::Decimal),
-    Entry("getpgrp", &[], Shown::Decimal),
-    Entry("setsid", &[], Shown::Decimal),
-    Entry("sync", &[], Shown::Decimal),
-    Entry("sendfile", &[Int, Int, Address, Size], Shown::Decimal),
-    Entry("copy_file_range", &[Int, Address, Int, Address, Size, Offset], Shown::Decimal),
-    Entry("clone", &[Special(special::clone)], Shown::Decimal),
-    Entry("fork", &[], Shown::Decimal),
-    Entry("vfork", &[], Shown::Decimal),
-    Entry("execve", &[Path, Strings, Environment], Shown::Decimal),
-    Entry("exit", &[Int], Shown::Never),
-    Entry("exit_group", &[Int], Shown::Never),
-    Entry("wait4", &[Int, OutWaitStatus, Flags(names::WAIT_FLAGS), OutUsage], Shown::Decimal),
-    Entry(
-        "waitid",
-        &[Constant(names::WAITID_TYPE), Int, OutSpecial(special::address), Flags(names::WAIT_FLAGS), OutUsage],
-        Shown::Decimal,
-    ),
-    Entry("kill", &[Int, Signal], Shown::Decimal),
-    Entry("tkill", &[Int, Signal], Shown::Decimal),
-    Entry("tgkill", &[Int, Int, Signal], Shown::Decimal),
-    Entry("uname", &[OutSystemName], Shown::Decimal),
-    Entry("fcntl", &[Int, Constant(names::FCNTL), OutSpecial(special::fcntl_argument)], Shown::Flags),
-    Entry("flock", &[Int, Flags(names::FLOCK)], Shown::Decimal),
-    Entry("fsync", &[Int], Shown::Decimal),
-    Entry("fdatasync", &[Int], Shown::Decimal),
-    Entry("truncate", &[Path, Long], Shown::Decimal),
-    Entry("ftruncate", &[Int, Long], Shown::Decimal),
-    Entry("getdents64", &[Int, OutEntries, Size], Shown::Decimal),
-    Entry("getcwd", &[OutText, Size], Shown::Decimal),
-    Entry("chdir", &[Path], Shown::Decimal),
-    Entry("fchdir", &[Int], Shown::Decimal),
-    Entry("chroot", &[Path], Shown::Decimal),
-    Entry("rename", &[Path, Path], Shown::Decimal),
-    Entry("renameat", &[Directory, Path, Directory, Path], Shown::Decimal),
-    Entry("renameat2", &[Directory, Path, Directory, Path, Flags(names::RENAME_FLAGS)], Shown::Decimal),
-    Entry("mkdir", &[Path, Mode], Shown::Decimal),
-    Entry("mkdirat", &[Directory, Path, Mode], Shown::Decimal),
-    Entry("rmdir", &[Path], Shown::Decimal),
-    Entry("link", &[Path, Path], Shown::Decimal),
-    Entry("linkat", &[Directory, Path, Directory, Path, Flags(names::AT_FLAGS)], Shown::Decimal),
-    Entry("unlink", &[Path], Shown::Decimal),
-    Entry("unlinkat", &[Directory, Path, Flags(names::UNLINK_FLAGS)], Shown::Decimal),
-    Entry("symlink", &[Path, Path], Shown::Decimal),
-    Entry("symlinkat", &[Path, Directory, Path], Shown::Decimal),
-    Entry("readlink", &[Path, OutBuffer, Size], Shown::Decimal),
-    Entry("readlinkat", &[Directory, Path, OutBuffer, Size], Shown::Decimal),
-    Entry("chmod", &[Path, Mode], Shown::Decimal),
-    Entry("fchmod", &[Int, Mode], Shown::Decimal),
-    Entry("fchmodat", &[Directory, Path, Mode], Shown::Decimal),
-    Entry("chown", &[Path, Id, Id], Shown::Decimal),
-    Entry("lchown", &[Path, Id, Id], Shown::Decimal),
-    Entry("fchown", &[Int, Id, Id], Shown::Decimal),
-    Entry("fchownat", &[Directory, Path, Id, Id, Flags(names::AT_FLAGS)], Shown::Decimal),
-    Entry("mknod", &[Path, FileMode, Special(special::device)], Shown::Decimal),
-    Entry("mknodat", &[Directory, Path, FileMode, Special(special::device)], Shown::Decimal),
-    Entry("umask", &[Mode], Shown::Octal),
-    Entry("utimensat", &[Directory, Path, Address, Flags(names::AT_FLAGS)], Shown::Decimal),
-    Entry("mount", &[Path, Path, Text, Flags(names::MOUNT_FLAGS), Text], Shown::Decimal),
-    Entry("umount2", &[Path, Flags(names::UMOUNT_FLAGS)], Shown::Decimal),
-    Entry("getrlimit", &[Constant(names::RESOURCE), OutLimits], Shown::Decimal),
-    Entry("setrlimit", &[Constant(names::RESOURCE), Limits], Shown::Decimal),
-    Entry("prlimit64", &[Int, Constant(names::RESOURCE), Limits, OutLimits], Shown::Decimal),
-    Entry("getrusage", &[Constant(names::USAGE_WHO), OutUsage], Shown::Decimal),
-    Entry("sysinfo", &[OutSystemInformation], Shown::Decimal),
-    Entry("times", &[OutProcessTimes], Shown::Decimal),
-    Entry("setuid", &[Id], Shown::Decimal),
-    Entry("setgid", &[Id], Shown::Decimal),
-    Entry("setreuid", &[Id, Id], Shown::Decimal),
-    Entry("setregid", &[Id, Id], Shown::Decimal),
-    Entry("setresuid", &[Id, Id, Id], Shown::Decimal),
-    Entry("setresgid", &[Id, Id, Id], Shown::Decimal),
-    Entry("getresuid", &[OutInt, OutInt, OutInt], Shown::Decimal),
-    Entry("getresgid", &[OutInt, OutInt, OutInt], Shown::Decimal),
-    Entry("getgroups", &[Int, OutSpecial(special::groups)], Shown::Decimal),
-    Entry("setpgid", &[Int, Int], Shown::Decimal),
-    Entry("getpgid", &[Int], Shown::Decimal),
-    Entry("getsid", &[Int], Shown::Decimal),
-    Entry("getpriority", &[Constant(names::PRIORITY_WHICH), Int], Shown::Decimal),
-    Entry("setpriority", &[Constant(names::PRIORITY_WHICH), Int, Int], Shown::Decimal),
-    Entry("sched_getscheduler", &[Int], Shown::Decimal),
-    Entry("arch_prctl", &[Constant(names::ARCH_PRCTL), Address], Shown::Decimal),
-    Entry("prctl", &[Constant(names::PRCTL), OutSpecial(special::prctl_argument)], Shown::Decimal),
-    Entry("set_tid_address", &[Address], Shown::Decimal),
-    Entry("set_robust_list", &[Address, Size], Shown::Decimal),
-    Entry("rseq", &[Offset, Hex, Offset, Hex], Shown::Decimal),
-    Entry("futex", &[Address, Special(special::futex_operation), Special(special::futex_rest)], Shown::Decimal),
-    Entry("getrandom", &[OutRandom, Size, Flags(names::RANDOM_FLAGS)], Shown::Decimal),
-    Entry("memfd_create", &[Text, Flags(names::MEMFD_FLAGS)], Shown::Decimal),
-    Entry("sethostname", &[Buffer(1), Size], Shown::Decimal),
-    Entry("socket", &[FAMILY, Special(sockets::kind), Special(sockets::protocol)], Shown::Decimal),
-    Entry("socketpair", &[FAMILY, Special(sockets::kind), Unsigned, OutPair], Shown::Decimal),
-    Entry("bind", &[Int, Special(addresses::given), Int], Shown::Decimal),
-    Entry("connect", &[Int, Special(addresses::given), Int], Shown::Decimal),
-    Entry("listen", &[Int, Int], Shown::Decimal),
-    Entry("accept", &[Int, STORED_ADDRESS, STORED_LENGTH], Shown::Decimal),
-    Entry(
-        "accept4",
-        &[Int, STORED_ADDRESS, STORED_LENGTH, LabelledFlags(socket_names::TYPE_FLAGS, "SOCK_???")],
-        Shown::Decimal,
-    ),
-    Entry("getsockname", &[Int, STORED_ADDRESS, STORED_LENGTH], Shown::Decimal),
-    Entry("getpeername", &[Int, STORED_ADDRESS, STORED_LENGTH], Shown::Decimal),
-    Entry("sendto", &[Int, Buffer(2), Size, MESSAGE_FLAGS, Special(addresses::given), Int], Shown::Decimal),
-    Entry(
-        "recvfrom",
-        &[Int, OutSpecial(sockets::received), Size, MESSAGE_FLAGS, STORED_ADDRESS, STORED_LENGTH],
-        Shown::Decimal,
-    ),
-    Entry("sendmsg", &[Int, Special(messages::sent), MESSAGE_FLAGS], Shown::Decimal),
-    Entry("recvmsg", &[Int, OutSpecial(messages::received), MESSAGE_FLAGS], Shown::Decimal),
-    Entry("shutdown", &[Int, LabelledConstant(socket_names::SHUT, "SHUT_???")], Shown::Decimal),
-    Entry(
-        "setsockopt",
-        &[Int, Special(socket_options::level), Special(socket_options::name), Special(socket_options::given), Int],
-        Shown::Decimal,
-    ),
-    Entry(
-        "getsockopt",
-        &[
-            Int,
-            Special(socket_options::level),
-            Special(socket_options::name),
-            OutSpecial(socket_options::stored),
-            OutSpecial(addresses::replaced_length),
-        ],
-        Shown::Decimal,
-    ),
-    Entry("epoll_create", &[Int], Shown::Decimal),
-    Entry("epoll_create1", &[LabelledFlags(events::EPOLL_CREATE_FLAGS, "EPOLL_???")], Shown::Decimal),
-    Entry(
-        "epoll_ctl",
-        &[Int, LabelledConstant(events::EPOLL_OPERATION, "EPOLL_CTL_???"), Int, Special(events::asked)],
-        Shown::Decimal,
-    ),
-    Entry("epoll_wait", &[Int, OutSpecial(events::happened), Int, Int], Shown::Decimal),
-    // What follows the events is read at the exit as well, and not at all when the call failed.
-    Entry("epoll_pwait", &[Int, OutSpecial(events::happened), Int, Int, OutSignalSet, Size], Shown::Decimal),
-    Entry("epoll_pwait2", &[Int, OutSpecial(events::happened), Int, OutTime, OutSignalSet, Size], Shown::Decimal),
-    Entry("eventfd", &[Unsigned], Shown::Decimal),
-    Entry("eventfd2", &[Unsigned, LabelledFlags(events::EVENTFD_FLAGS, "EFD_???")], Shown::Decimal),
-    Entry("timerfd_create", &[LabelledConstant(names::CLOCK, "CLOCK_???"), TIMERFD_FLAGS], Shown::Decimal),
-    Entry(
-        "timerfd_settime",
-        &[Int, TIMERFD_FLAGS, Special(events::timer_given), OutSpecial(events::timer_stored)],
-        Shown::Decimal,
-    ),
-    Entry("timerfd_gettime", &[Int, OutSpecial(events::timer_stored)], Shown::Decimal),
-];

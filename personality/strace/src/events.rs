@@ -1,4 +1,4 @@
-//! epoll, eventfd and timerfd: their structures and names.
+//! epoll, eventfd and timerfd: their events and names.
 
 use crate::calls::Context;
 use crate::memory::Structure;
@@ -78,26 +78,4 @@ pub(crate) fn happened(out: &mut String, context: &Context<'_>, index: usize) {
         structures::show(out, context.memory, at.wrapping_add(item * EVENT as u64), EVENT, event);
         true
     });
-}
-
-/// A `struct itimerspec` that the process gives.
-pub(crate) fn timer_given(out: &mut String, context: &Context<'_>, index: usize) {
-    let at = context.argument(index);
-    if Structure::read(context.memory, at, 32).is_none() {
-        return print::address(out, at);
-    }
-    out.push_str("{it_interval=");
-    structures::time(out, context.memory, at, "tv_nsec");
-    out.push_str(", it_value=");
-    structures::time(out, context.memory, at.wrapping_add(16), "tv_nsec");
-    out.push('}');
-}
-
-/// A `struct itimerspec` that the call stores.
-pub(crate) fn timer_stored(out: &mut String, context: &Context<'_>, index: usize) {
-    if context.failed() {
-        print::address(out, context.argument(index));
-    } else {
-        timer_given(out, context, index);
-    }
 }

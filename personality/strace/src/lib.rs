@@ -1,6 +1,6 @@
 //! System calls as text, as strace(1) 6.1 prints them.
 //!
-//! [`calls`] says of each call what its arguments are; [`print`] prints one argument of each kind; [`structures`] the
+//! [`table`] says of each call what its arguments are, [`calls`] what they can be; [`print`] prints one argument of each kind; [`structures`] the
 //! structures behind pointers; [`names`] holds the names of flags; [`Tracer`] joins entries and exits of several
 //! threads to lines. Memory of the traced process is reached only through [`Memory`]; whatever lies there is text, at
 //! worst strange text: nothing here panics.
@@ -24,6 +24,7 @@ mod socket_options;
 mod sockets;
 mod special;
 mod structures;
+mod table;
 mod tracer;
 
 #[cfg(test)]

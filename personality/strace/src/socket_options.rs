@@ -54,7 +54,7 @@ pub(crate) fn given(out: &mut String, context: &Context<'_>, index: usize) {
         return print::address(out, at);
     };
     match (context.argument(1) as u32, size) {
-        (SOL_SOCKET, 8) => put!(out, "{{l_onoff={}, l_linger={}}}", value.i32(0), value.i32(4)),
+        (SOL_SOCKET, 8) => linger(out, &value, 8),
         (_, 8) => {
             out.push_str("{imr_multiaddr=");
             addresses::internet_address(out, &value, 0);
@@ -113,7 +113,10 @@ pub(crate) fn stored(out: &mut String, context: &Context<'_>, index: usize) {
         return print::address(out, at);
     };
     match (context.argument(1) as u32, context.argument(2) as u32) {
-        (SOL_SOCKET, SO_LINGER) if length >= 4 => linger(out, context, at, length),
+        (SOL_SOCKET, SO_LINGER) if length >= 4 => {
+            let size = if length >= 8 { 8 } else { 4 };
+            structures::show(out, context.memory, at, size, |out, value| linger(out, value, size));
+        }
         (SOL_SOCKET, SO_PEERCRED) if length >= 4 => {
             let size = length.min(12) as usize / 4 * 4;
             structures::show(out, context.memory, at, size, |out, value| messages::credentials(out, value, 0, size));
@@ -123,9 +126,8 @@ pub(crate) fn stored(out: &mut String, context: &Context<'_>, index: usize) {
     }
 }
 
-fn linger(out: &mut String, context: &Context<'_>, at: u64, length: i32) {
-    let size = if length >= 8 { 8 } else { 4 };
-    let Some(value) = Structure::read(context.memory, at, size) else { return print::address(out, at) };
+/// The `size` first bytes of `struct linger`.
+fn linger(out: &mut String, value: &Structure, size: usize) {
     put!(out, "{{l_onoff={}", value.i32(0));
     if size == 8 {
         put!(out, ", l_linger={}", value.i32(4));

@@ -45,11 +45,11 @@ pub(crate) fn time(out: &mut String, memory: &dyn Memory, at: u64, part: &str) {
     show(out, memory, at, 16, |out, time| put!(out, "{{tv_sec={}, {part}={}}}", time.i64(0), time.u64(8)));
 }
 
-/// `struct itimerval`.
-pub(crate) fn interval_timer(out: &mut String, memory: &dyn Memory, at: u64) {
+/// `struct itimerval` or `struct itimerspec`: two times with a fraction named `part`.
+pub(crate) fn interval_timer(out: &mut String, memory: &dyn Memory, at: u64, part: &str) {
     show(out, memory, at, 32, |out, timer| {
-        put!(out, "{{it_interval={{tv_sec={}, tv_usec={}}}, ", timer.i64(0), timer.u64(8));
-        put!(out, "it_value={{tv_sec={}, tv_usec={}}}}}", timer.i64(16), timer.u64(24));
+        put!(out, "{{it_interval={{tv_sec={}, {part}={}}}, ", timer.i64(0), timer.u64(8));
+        put!(out, "it_value={{tv_sec={}, {part}={}}}}}", timer.i64(16), timer.u64(24));
     });
 }
 
