@@ -45,6 +45,6 @@ pub use message::{Incoming, MessageFlags, Outgoing, Patience, Received};
 pub use options::{Options, Value, socket_option};
 pub use packet::Packet;
 pub use port::{Port, set_total_limit_bytes};
-pub use report::{InetReport, InetState, Owner, Traffic, UnixReport};
+pub use report::{InetReport, Owner, Traffic, UnixReport};
 pub use rights::DESCRIPTOR_LIMIT;
 pub use socket::{Accepted, Shutdown, Socket, SocketKind};

@@ -6,6 +6,7 @@ use std::vec::Vec;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use guest_memory::{SliceSink, SliceSource};
+use linux_abi::InetState;
 use linux_abi::raw::net;
 use tmpfs::Tmpfs;
 use vfs::{Caller, Credentials, FsContext, Namespace, OpenFile, OpenFlags};
@@ -13,7 +14,7 @@ use vfs::{Caller, Credentials, FsContext, Namespace, OpenFile, OpenFlags};
 use crate::family::{Family, Request};
 use crate::inet::{Inet, tcp_sockets, traffic, udp_sockets};
 use crate::message::{Incoming, MessageFlags, Outgoing, Patience};
-use crate::report::{InetReport, InetState, UnixReport};
+use crate::report::{InetReport, UnixReport};
 use crate::unix::{Unix, unix_sockets};
 use crate::{Address, Shutdown, Socket, SocketFile, open};
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use procfs::{InetSocket, InetState, LocalSocket, LocalState, NetworkSource, Traffic, Transport};
+use procfs::{InetSocket, LocalSocket, LocalState, NetworkSource, Traffic, Transport};
 use sockets::{InetReport, UnixReport};
 
 use crate::processes::Source;
@@ -30,7 +30,7 @@ fn inet_socket(report: &InetReport) -> InetSocket {
     InetSocket {
         local: report.local,
         remote: report.remote,
-        state: state(report.state),
+        state: report.state,
         sending: report.unsent as u64,
         receiving: report.unread as u64,
         uid: report.owner.uid,
@@ -38,17 +38,6 @@ fn inet_socket(report: &InetReport) -> InetSocket {
         references: report.references as u64,
         id: report.id,
         drops: report.drops,
-    }
-}
-
-const fn state(state: sockets::InetState) -> InetState {
-    match state {
-        sockets::InetState::Established => InetState::Established,
-        sockets::InetState::SynSent => InetState::SynSent,
-        sockets::InetState::FinWait2 => InetState::FinWait2,
-        sockets::InetState::Close => InetState::Close,
-        sockets::InetState::CloseWait => InetState::CloseWait,
-        sockets::InetState::Listen => InetState::Listen,
     }
 }
 

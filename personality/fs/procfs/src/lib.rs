@@ -25,7 +25,7 @@ mod tests;
 mod text_file;
 mod tree;
 
-pub use network_source::{InetSocket, InetState, LocalSocket, LocalState, NetworkSource, Traffic, Transport};
+pub use network_source::{InetSocket, LocalSocket, LocalState, NetworkSource, Traffic, Transport};
 pub use source::{
     Ids, Inspect, Mapping, MemoryLayout, MemoryUse, Pid, ProcessSource, RunState, SignalSets, Snapshot, SystemSnapshot,
     Usage,

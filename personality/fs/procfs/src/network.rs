@@ -3,13 +3,14 @@
 //! There is one interface, `lo`. Figures of things that do not exist here (timers, retransmissions, a congestion window)
 //! are 0, and the threshold of slow start is -1, as where Linux has none.
 
-use crate::network_source::{InetSocket, InetState, LocalSocket, Transport};
+use crate::network_source::{InetSocket, LocalSocket, Transport};
 use crate::source::ProcessSource;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::{IpAddr, SocketAddr};
+use linux_abi::InetState;
 
 /// Characters of a line of `tcp`, and of `udp` and `route`, filled up with blanks.
 const TCP_WIDTH: usize = 149;

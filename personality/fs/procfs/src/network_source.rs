@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use linux_abi::InetState;
+
 /// A protocol with ports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
@@ -10,23 +12,6 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
-}
-
-/// State of a socket of TCP or UDP, by its number in Linux's include/net/tcp_states.h.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum InetState {
-    /// Connected.
-    Established = 1,
-    /// About to be connected.
-    SynSent = 2,
-    /// Ended sending.
-    FinWait2 = 5,
-    /// Not connected.
-    Close = 7,
-    /// The peer ended sending.
-    CloseWait = 8,
-    /// Can be connected to.
-    Listen = 10,
 }
 
 /// A socket of TCP or UDP.

@@ -2,6 +2,7 @@
 
 use crate::network_source::*;
 use crate::tests::{Made, find, root, text};
+use linux_abi::InetState;
 use vfs::FileKind;
 
 fn socket(local: &str, remote: &str, state: InetState) -> InetSocket {

@@ -3,11 +3,13 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use linux_abi::InetState;
+
 use super::address::Place;
 use super::tcp::{self, Connection, Role, TcpSocket};
 use super::udp::{self, UdpSocket};
 use crate::port::Port;
-use crate::report::{InetReport, InetState, Owner};
+use crate::report::{InetReport, Owner};
 
 /// The TCP sockets that listen or have a connection: listeners first, each by port.
 ///

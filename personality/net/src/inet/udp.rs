@@ -116,9 +116,10 @@ impl UdpSocket {
         let mut state = self.common.port.state();
         let fits = state.charge() < limit && state.push(packet).is_ok();
         drop(state);
-        match fits {
-            true => self.common.port.readable.wake_all(),
-            false => _ = self.drops.fetch_add(1, Ordering::Relaxed),
+        if fits {
+            self.common.port.readable.wake_all();
+        } else {
+            self.drops.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
