@@ -14,12 +14,10 @@ use crate::places::LocalDisk;
 
 /// Waits for the device while it is stuck and `serves` says that the driver has it.
 fn wait_for_device(state: &Mutex<State>, serves: impl Fn(&State) -> bool) -> bool {
-    let mut counted = false;
+    state.lock().expect("no panic").waiting += 1;
     loop {
         let mut state = state.lock().expect("no panic");
         let serving = serves(&state);
-        state.waiting += u32::from(!counted);
-        counted = true;
         if !serving || !state.stuck {
             state.waiting -= 1;
             return serving;
