@@ -19,7 +19,7 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "killall and pidof",
-        "cp /bin/busybox ./mysleeper 2>/dev/null; ln -s /bin/busybox sleep; ./sleep 55 & p=$!; [ \"$(pidof sleep | tr ' ' '\\n' | grep -c \"^$p$\")\" = 1 ] && echo found; killall nothing_here; echo $?; kill $p; wait $p; echo $?; pidof nothing_here; echo $?",
+        "cp /bin/busybox ./mysleeper 2>/dev/null; ln -s /bin/busybox sleep; ./sleep 55 & p=$!; until grep -q '^./sleep' /proc/$p/cmdline; do :; done; [ \"$(pidof sleep | tr ' ' '\\n' | grep -c \"^$p$\")\" = 1 ] && echo found; killall nothing_here; echo $?; kill $p; wait $p; echo $?; pidof nothing_here; echo $?",
     ),
     case("nice", "nice; nice -n 5 nice; nice -n 5 nice -n 3 nice; renice -n 2 -p $$; nice"),
     case(
