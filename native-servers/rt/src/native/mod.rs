@@ -20,7 +20,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use ukernel_user::object::StartRegisters;
-use ukernel_user::{Cap, Error, Notification, Rights, SchedContext, Thread, Timer};
+use ukernel_user::{Cap, Error, Notification, Rights, Thread, Timer};
 
 use crate::sync::SpinLock;
 use crate::thread::{RawThread, ThreadHandle};
@@ -107,7 +107,7 @@ struct Start {
 }
 
 pub(crate) fn with_current<R>(f: impl FnOnce(&ThreadHandle) -> R) -> R {
-    f(Local::current().handle.borrow().as_ref().expect("a thread has its handle from its start to its end"))
+    f(Local::current().handle.borrow().as_ref().expect("a thread keeps its handle"))
 }
 
 pub(crate) fn priority() -> u8 {
@@ -128,7 +128,7 @@ pub(crate) fn spawn(name: &str, stack_bytes: usize, body: Body, raised: u32) -> 
     raw.thread.set_fpu(defaults.fpu)?;
     raw.thread.set_name(format!("{}/{name}", *TASK.lock()).as_bytes())?;
 
-    let local = (stack.high() - LOCAL_BYTES) as *mut Local;
+    let local = stack.local();
     // SAFETY: the stack is mapped, no thread runs on it, and its top is set aside for the block.
     unsafe { Local::write(local, stack.high(), raw, (stack.low, stack.high())) };
     let handle = ThreadHandle::new(name, Sleeper { notification: raw.notification, wake, timer });
@@ -158,6 +158,9 @@ fn take_ended(pages: u64) -> Option<Record> {
         ended.swap_remove(index)
     };
     record.raw.thread.suspend().expect("an ended thread is still there");
+    // SAFETY: its thread wrote it, has put its record among the ended ones since, and is stopped; the record is ours alone.
+    let ended = unsafe { &*record.stack.local() };
+    drop(ended.handle.take());
     // Stale bits would only make the new thread look at its flags once.
     Some(record)
 }
@@ -181,12 +184,13 @@ extern "C" fn thread_main(start: *mut Start) -> ! {
 }
 
 /// Ends the calling thread. From the moment that its record is in [`ENDED`] it may be stopped at any instruction.
+///
+/// Its handle stays in its block, for whoever uses the record next to drop: up to that moment it may have to wait for a lock,
+/// which only a thread with a handle can.
 fn end(record: Record) -> ! {
     // A master may have left its own VSpace; the next thread must not depend on a dead process's.
     let _ = record.raw.thread.set_vspace(own::vspace());
-    if let Some(handle) = Local::current().handle.borrow_mut().take() {
-        handle.end();
-    }
+    with_current(ThreadHandle::end);
     ENDED.lock().push(record);
     loop {
         // It works, so the loop runs once.

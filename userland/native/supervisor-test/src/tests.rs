@@ -18,6 +18,7 @@ type Test = (&'static str, fn(&World) -> Outcome);
 
 /// Before the tester kills itself.
 pub const FIRST_LIFE: &[Test] = &[
+    ("urgent_threads_end_while_they_are_joined", urgent_threads_end_while_they_are_joined),
     ("services_are_described", services_are_described),
     ("a_started_server_answers", a_started_server_answers),
     ("a_call_under_way_ends_with_its_server", a_call_under_way_ends_with_its_server),
@@ -48,6 +49,21 @@ fn asked(result: Result<(), SupervisorError>) -> Outcome {
 
 fn victim<T>(result: Result<T, VictimError>) -> Result<T, alloc::string::String> {
     result.map_err(|error| format!("the victim: {error:?}"))
+}
+
+/// Among so many some thread ends while its lower joiner holds the lock that it takes for its end, and has to wait.
+fn urgent_threads_end_while_they_are_joined(_world: &World) -> Outcome {
+    for ahead in 0..2000 {
+        let ends_at = now_ns() + 50_000;
+        let end = move || rt::thread::sleep_until(ends_at);
+        let thread =
+            rt::thread::spawn_raised("urgent", 16 << 10, end).map_err(|error| format!("no thread: {error:?}"))?;
+        while now_ns() + ahead < ends_at {
+            core::hint::spin_loop();
+        }
+        thread.join();
+    }
+    Ok(())
 }
 
 fn services_are_described(world: &World) -> Outcome {
