@@ -7,6 +7,7 @@ use core::cell::{Cell, RefCell};
 
 use ukernel_user::message::TLS_MESSAGE_PAGE;
 
+use super::Sleeper;
 use crate::thread::{RawThread, ThreadHandle};
 
 /// A thread's own data.
@@ -22,6 +23,8 @@ pub(super) struct Local {
     pub(super) raw: RawThread,
     /// The stack's bounds, for stack traces.
     pub(super) stack: (u64, u64),
+    /// What the thread sleeps on, also before it has a handle and when it has none any more.
+    pub(super) sleeper: Cell<Option<Sleeper>>,
     /// The thread as others see it.
     pub(super) handle: RefCell<Option<ThreadHandle>>,
 }
@@ -45,6 +48,7 @@ impl Local {
             raised: Cell::new(0),
             raw,
             stack,
+            sleeper: Cell::new(None),
             handle: RefCell::new(None),
         };
         // SAFETY: as the caller promises.

@@ -44,6 +44,7 @@ const NAP_NS: u64 = 20_000;
 type Body = Box<dyn FnOnce() + Send + 'static>;
 
 /// Makes a thread sleep and wakes it, through its notification.
+#[derive(Clone, Copy)]
 pub(crate) struct Sleeper {
     notification: Cap<Notification>,
     wake: Cap<Notification>,
@@ -81,8 +82,7 @@ impl Sleeper {
 #[derive(Clone, Copy)]
 struct Record {
     raw: RawThread,
-    wake: Cap<Notification>,
-    timer: Cap<Timer>,
+    sleeper: Sleeper,
     stack: Stack,
 }
 
@@ -107,7 +107,7 @@ struct Start {
 }
 
 pub(crate) fn with_current<R>(f: impl FnOnce(&ThreadHandle) -> R) -> R {
-    f(Local::current().handle.borrow().as_ref().expect("a thread keeps its handle"))
+    f(Local::current().handle.borrow().as_ref().expect("a thread has its handle from its start to its end"))
 }
 
 pub(crate) fn priority() -> u8 {
@@ -121,20 +121,21 @@ pub(crate) fn spawn(name: &str, stack_bytes: usize, body: Body, raised: u32) -> 
         Some(record) => record,
         None => make_record(pages)?,
     };
-    let Record { raw, wake, timer, stack } = record;
+    let Record { raw, sleeper, stack } = record;
     raw.thread.configure(own::cap_table(), own::vspace(), own::fault_endpoint(), stack.memory, stack.message_offset)?;
     let defaults = *DEFAULTS.lock();
     raw.thread.set_priority(if raised == 0 { defaults.priority } else { raised_priority() })?;
     raw.thread.set_fpu(defaults.fpu)?;
     raw.thread.set_name(format!("{}/{name}", *TASK.lock()).as_bytes())?;
 
-    let local = stack.local();
+    let local = (stack.high() - LOCAL_BYTES) as *mut Local;
     // SAFETY: the stack is mapped, no thread runs on it, and its top is set aside for the block.
     unsafe { Local::write(local, stack.high(), raw, (stack.low, stack.high())) };
-    let handle = ThreadHandle::new(name, Sleeper { notification: raw.notification, wake, timer });
+    let handle = ThreadHandle::new(name, sleeper);
     // SAFETY: just written; the thread does not run yet.
     let local_block = unsafe { &*local };
     *local_block.handle.borrow_mut() = Some(handle.clone());
+    local_block.sleeper.set(Some(sleeper));
     local_block.raised.set(raised);
 
     let start = Box::into_raw(Box::new(Start { body, record }));
@@ -158,9 +159,6 @@ fn take_ended(pages: u64) -> Option<Record> {
         ended.swap_remove(index)
     };
     record.raw.thread.suspend().expect("an ended thread is still there");
-    // SAFETY: its thread wrote it, has put its record among the ended ones since, and is stopped; the record is ours alone.
-    let ended = unsafe { &*record.stack.local() };
-    drop(ended.handle.take());
     // Stale bits would only make the new thread look at its flags once.
     Some(record)
 }
@@ -168,11 +166,11 @@ fn take_ended(pages: u64) -> Option<Record> {
 fn make_record(pages: u64) -> Result<Record, Error> {
     let stack = Stack::allocate(pages)?;
     let notification = object::create::<Notification>(0)?;
-    let Sleeper { wake, timer, .. } = Sleeper::new(notification)?;
+    let sleeper = Sleeper::new(notification)?;
     let thread = object::create::<Thread>(0)?;
     let sched_context = time::take()?;
     sched_context.bind(thread)?;
-    Ok(Record { raw: RawThread { thread, sched_context, notification }, wake, timer, stack })
+    Ok(Record { raw: RawThread { thread, sched_context, notification }, sleeper, stack })
 }
 
 /// Where threads start.
@@ -184,13 +182,14 @@ extern "C" fn thread_main(start: *mut Start) -> ! {
 }
 
 /// Ends the calling thread. From the moment that its record is in [`ENDED`] it may be stopped at any instruction.
-///
-/// Its handle stays in its block, for whoever uses the record next to drop: up to that moment it may have to wait for a lock,
-/// which only a thread with a handle can.
 fn end(record: Record) -> ! {
     // A master may have left its own VSpace; the next thread must not depend on a dead process's.
     let _ = record.raw.thread.set_vspace(own::vspace());
-    with_current(ThreadHandle::end);
+    // Out of its cell first: what follows may have to wait for a spin lock.
+    let handle = Local::current().handle.take();
+    if let Some(handle) = handle {
+        handle.end();
+    }
     ENDED.lock().push(record);
     loop {
         // It works, so the loop runs once.
@@ -203,11 +202,11 @@ pub(crate) fn raw() -> RawThread {
 }
 
 pub(crate) fn yield_now() {
-    if Local::current().raised.get() == 0 {
-        ukernel_user::yield_now();
-    } else {
+    let local = Local::current();
+    match local.sleeper.get() {
         // Whoever is waited for may be below.
-        with_current(|thread| thread.nap(crate::time::now_ns() + NAP_NS));
+        Some(sleeper) if local.raised.get() > 0 => sleeper.sleep(Some(now_ns() + NAP_NS)),
+        _ => ukernel_user::yield_now(),
     }
 }
 

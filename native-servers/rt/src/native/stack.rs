@@ -10,7 +10,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use ukernel_user::object::MapRange;
 use ukernel_user::{Cap, Error, Memory, Rights};
 
-use super::local::{LOCAL_BYTES, Local};
 use crate::sync::SpinLock;
 use crate::{layout, memory, object};
 
@@ -40,11 +39,6 @@ impl Stack {
     /// Upper end, which is the message page's address too.
     pub(super) const fn high(&self) -> u64 {
         self.low + self.pages * PAGE
-    }
-
-    /// Where the block of the thread that runs on it is.
-    pub(super) const fn local(&self) -> *mut Local {
-        (self.high() - LOCAL_BYTES) as *mut Local
     }
 
     /// A stack of `pages` pages.

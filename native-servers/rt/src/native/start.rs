@@ -43,7 +43,9 @@ pub(super) fn run(info: &'static StartInfo, main: fn(&Env)) -> ! {
         Local::write(local, info.message_page, RawThread { notification, ..raw }, (info.stack_low, info.stack_high))
     };
     let sleeper = Sleeper::new(notification).expect("the manifest grants memory for the main thread's timer");
-    *Local::current().handle.borrow_mut() = Some(ThreadHandle::new(env.name(), sleeper));
+    let local = Local::current();
+    local.sleeper.set(Some(sleeper));
+    *local.handle.borrow_mut() = Some(ThreadHandle::new(env.name(), sleeper));
 
     main(&env);
     panic::finish()

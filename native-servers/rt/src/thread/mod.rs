@@ -206,12 +206,6 @@ impl ThreadHandle {
         set
     }
 
-    /// Sleeps until about the deadline, perhaps shorter. Only for the thread itself.
-    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "there are no priorities on the host"))]
-    pub(crate) fn nap(&self, deadline_ns: u64) {
-        self.0.sleeper.sleep(Some(deadline_ns));
-    }
-
     /// Says that the thread's body has returned; its last act as a thread with a handle.
     pub(crate) fn end(&self) {
         self.0.ended.store(true, Ordering::SeqCst);
