@@ -35,7 +35,7 @@ impl<M: Machine> Kernel<M> {
     #[inline(always)]
     pub fn fast_system_call(&mut self) -> bool {
         let Some(thread) = self.cpu().current else { return false };
-        if crate::CAN_TRACE && self.ring.is_some() {
+        if M::TRACES && self.is_traced() {
             return false;
         }
         let t = self.get(thread);

@@ -213,15 +213,13 @@ impl<M: Machine> Kernel<M> {
         let walk = self.io_walk_making(space, tables.levels, run.start, PAGE_LEVEL)?;
         let first = index(PAGE_LEVEL, run.start);
         let pages = run.pages.min((ENTRIES - first) as u64).min(ENTRIES_AT_ONCE);
-        let places = first..first + pages as usize;
-        if places.clone().any(|place| self.io_entry(walk.table(), place).present()) {
+        let mut places = first..first + pages as usize;
+        if places.any(|place| self.io_entry(walk.table(), place).present()) {
             self.prune_io(space, walk, run.start);
             return Err(Error::AlreadyMapped);
         }
-        for (page, place) in places.enumerate() {
-            let leaf = IoEntry::leaf(run.to.offset(page as u64 * PAGE_BYTES), run.rights);
-            self.machine.set_io_word(walk.table(), place, leaf.0);
-        }
+        let leaf = |page| IoEntry::leaf(run.to.offset(page * PAGE_BYTES), run.rights).0;
+        self.machine.set_io_words(walk.table(), first, (0..pages).map(leaf));
         self.count_io(&walk, run.start, pages as i16);
         Ok(pages)
     }
@@ -238,9 +236,7 @@ impl<M: Machine> Kernel<M> {
         }
         let first = index(PAGE_LEVEL, start);
         let pages = pages.min((ENTRIES - first) as u64).min(ENTRIES_AT_ONCE);
-        for place in first..first + pages as usize {
-            self.machine.set_io_word(walk.table(), place, 0);
-        }
+        self.machine.set_io_words(walk.table(), first, core::iter::repeat_n(0, pages as usize));
         self.count_io(&walk, start, -(pages as i16));
         self.prune_io(space, walk, start);
         pages

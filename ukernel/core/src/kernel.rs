@@ -28,8 +28,9 @@ pub struct Counters {
     pub(crate) idle: u64,
 }
 
+/// The kernel: one machine and what runs on it. In memory it is the same for two machines that are.
 #[derive(Clone)]
-/// The kernel: one machine and what runs on it.
+#[repr(C)]
 pub struct Kernel<M: Machine> {
     /// The hardware, and with it all objects.
     pub machine: M,

@@ -88,6 +88,9 @@ impl<T> fmt::Debug for Ref<T> {
 
 /// The machine: object memory, page tables, processor, interrupt controllers, clock.
 pub trait Machine {
+    /// Whether the kernel on this machine traces its events, while somebody has given it memory for them.
+    const TRACES: bool;
+
     /// The object.
     fn get<T: Object>(&self, object: Ref<T>) -> &T;
     /// The object, to change it.
@@ -183,8 +186,12 @@ pub trait Machine {
     fn io_domains(&self) -> u16;
     /// A page has become a table of the IOMMU's.
     fn publish_io_table(&mut self, table: PhysAddr);
-    /// Write a word of such a table, so that the IOMMU sees it.
-    fn set_io_word(&mut self, table: PhysAddr, index: usize, value: u64);
+    /// Write words of such a table from one on, so that the IOMMU sees them.
+    fn set_io_words(&mut self, table: PhysAddr, first: usize, words: impl Iterator<Item = u64>);
+    /// The same for one word.
+    fn set_io_word(&mut self, table: PhysAddr, index: usize, value: u64) {
+        self.set_io_words(table, index, core::iter::once(value));
+    }
     /// Set what a device reaches; when this returns it reaches nothing else. `false`: there is no room for devices on its bus.
     fn set_io_view(&mut self, source: Source, view: IoView) -> bool;
     /// Entries that were not present were set in the tables of this domain.

@@ -136,6 +136,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Begin a quantum: somebody else's turn comes after it.
+    #[inline(always)]
     pub(crate) fn start_quantum(&mut self) {
         let now = self.machine.now();
         // A quantum may be short by what is left of the one before: that saves setting the timer at each switch.

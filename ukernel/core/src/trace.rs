@@ -1,15 +1,16 @@
 //! Tracing: events go to a ring in memory that the holder of the `Trace` capability gave.
 //!
-//! Off, an event costs one predicted branch. On, the fast paths (`fastpath`, and the Vcpu's in the entry code) stand aside, so
-//! that every event comes by here; what is traced is therefore slower than what is not.
+//! The kernel is compiled twice from the same code, for a machine that traces and for one that does not ([`Machine::TRACES`]); which of them
+//! an entry goes to is one predicted branch, and in the second there is nothing of all this. While tracing is on the fast paths
+//! (`fastpath`, and the Vcpu's in the entry code) stand aside, so that every event comes by here; what is traced is therefore slower
+//! than what is not.
 
 use ukernel_abi::trace::{Kind, RECORD_BYTES, RECORD_WORDS, Record, header};
 use ukernel_abi::{Error, MessageInfo, PAGE_BYTES};
 
 use crate::{Cap, Kernel, Machine, PhysAddr, Ref, SlotRef, Thread};
 
-/// Whether this build can trace. Without (feature `untraced`) nothing of it is compiled into the ways of events, which shows what it
-/// costs while it is off.
+/// Whether this build can trace. Without (feature `untraced`) no entry asks for it, which shows what that costs while it is off.
 pub const CAN_TRACE: bool = !cfg!(feature = "untraced");
 
 /// The ring, while tracing is on.
@@ -50,19 +51,18 @@ impl Event {
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Something happened. What exactly is asked only when it is to be recorded; so that nothing is prepared for that (nor
-    /// kept in memory), the closure owns what it needs.
+    /// Something happened. What exactly is asked only by the kernel that traces.
     #[inline(always)]
     pub(crate) fn trace(&mut self, event: impl FnOnce(&Self) -> Event) {
-        if CAN_TRACE && self.ring.is_some() {
-            self.trace_out_of_line(event);
+        if M::TRACES {
+            self.record(&event(self));
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn trace_out_of_line(&mut self, event: impl FnOnce(&Self) -> Event) {
-        self.record(&event(self));
+    /// Whether events are traced now, in a build that can.
+    #[inline(always)]
+    pub fn is_traced(&self) -> bool {
+        CAN_TRACE && self.ring.is_some()
     }
 
     fn record(&mut self, event: &Event) {

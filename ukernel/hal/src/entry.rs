@@ -24,6 +24,8 @@ const STUB_BYTES: u64 = 16;
 /// What the kernel does about the things that happen; all run with interrupts off, on the kernel's stack, and under the big
 /// lock.
 pub trait Handlers {
+    /// Whether events are traced now: others are to be asked in place of these.
+    fn are_traced() -> bool;
     /// The running thread made a system call; whether that was all, and some thread is to be continued.
     fn fast_system_call() -> bool;
     /// The same, for what the first leaves alone.
@@ -127,38 +129,49 @@ fn take_noted() -> Option<u8> {
     Some(index as u8 * 64 + bit as u8)
 }
 
-/// Emit the two functions that the entry code calls, for these handlers.
+/// Emit the two functions that the entry code calls, for these handlers and for those to be asked while events are traced.
 #[macro_export]
 macro_rules! install_handlers {
-    ($handlers:ty) => {
+    ($handlers:ty, $traced:ty) => {
         #[unsafe(no_mangle)]
         extern "C" fn banyan_handle_system_call() -> ! {
-            // The fast path looks for no interrupts.
-            if $crate::entry::lock() == $crate::Taken::AtOnce
-                && <$handlers as $crate::entry::Handlers>::fast_system_call()
-            {
+            if $crate::entry::lock() != $crate::Taken::AtOnce {
+                // The fast path looks for no interrupts.
+                $crate::entry::late_system_call::<$handlers, $traced>()
+            }
+            if <$handlers as $crate::entry::Handlers>::are_traced() {
+                $crate::entry::general_system_call::<$traced>()
+            }
+            if <$handlers as $crate::entry::Handlers>::fast_system_call() {
                 $crate::entry::resume()
             }
-            general_system_call()
-        }
-
-        // Out of line, so that the fast path above needs no stack.
-        #[inline(never)]
-        fn general_system_call() -> ! {
-            <$handlers as $crate::entry::Handlers>::system_call();
-            $crate::entry::resume()
+            $crate::entry::general_system_call::<$handlers>()
         }
 
         #[unsafe(no_mangle)]
         extern "C" fn banyan_handle_trap(context: &::ukernel_core::Context) -> ! {
-            $crate::entry::dispatch::<$handlers>(context)
+            $crate::entry::dispatch::<$handlers, $traced>(context)
         }
     };
 }
 
+/// One that had to wait for the lock.
+#[cold]
+#[inline(never)]
+pub fn late_system_call<H: Handlers, T: Handlers>() -> ! {
+    if H::are_traced() { general_system_call::<T>() } else { general_system_call::<H>() }
+}
+
+/// Out of line, so that the fast path needs no stack.
+#[inline(never)]
+pub fn general_system_call<H: Handlers>() -> ! {
+    H::system_call();
+    resume()
+}
+
 /// Tell exceptions from interrupts, and calls from both.
 #[inline(always)]
-pub fn dispatch<H: Handlers>(context: &Context) -> ! {
+pub fn dispatch<H: Handlers, T: Handlers>(context: &Context) -> ! {
     let vector = (context.resume.0 - 1) as u8;
     if vector == CALL_VECTOR {
         remote::serve();
@@ -169,6 +182,15 @@ pub fn dispatch<H: Handlers>(context: &Context) -> ! {
     }
     let (error_code, address) = (context.error_code, crate::cpu::fault_address());
     remote::lock();
+    if H::are_traced() {
+        handle_trap::<T>(vector, error_code, address)
+    } else {
+        handle_trap::<H>(vector, error_code, address)
+    }
+}
+
+#[inline(always)]
+fn handle_trap<H: Handlers>(vector: u8, error_code: u64, address: u64) -> ! {
     if vector < 32 {
         H::exception(vector, error_code, address);
     } else {

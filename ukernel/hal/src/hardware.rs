@@ -16,8 +16,9 @@ const KERNEL_HALF: core::ops::Range<usize> = 257..512;
 const QUANTUM_MS: u64 = 5;
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
-/// The processor, its interrupt controllers and all memory.
-pub struct Hardware {
+/// The processor, its interrupt controllers and all memory, for a kernel that traces or not; in memory both are the same.
+#[repr(C)]
+pub struct Hardware<const TRACES: bool = false> {
     local_apic: LocalApic,
     io_apics: [Option<IoApic>; MAX_IO_APICS],
     /// Where the machine has one; and how each I/O APIC names itself to it.
@@ -29,7 +30,7 @@ pub struct Hardware {
     cpus: usize,
 }
 
-impl Hardware {
+impl<const TRACES: bool> Hardware<TRACES> {
     /// The machine, once its parts are found; the root in use now becomes the kernel's own.
     pub fn new(local_apic: LocalApic, io_apics: [Option<IoApic>; MAX_IO_APICS], time_stamp_hz: u64) -> Self {
         let kernel_root = cpu::root();
@@ -124,7 +125,9 @@ fn index(level: u32, address: u64) -> usize {
     (address >> (12 + 9 * (level - 1))) as usize & 511
 }
 
-impl Machine for Hardware {
+impl<const TRACES: bool> Machine for Hardware<TRACES> {
+    const TRACES: bool = TRACES;
+
     #[inline(always)]
     fn get<T: Object>(&self, object: Ref<T>) -> &T {
         object_store::get(object)
@@ -390,10 +393,9 @@ impl Machine for Hardware {
         }
     }
 
-    fn set_io_word(&mut self, table: PhysAddr, index: usize, value: u64) {
-        if let Some((iommu, _)) = &mut self.iommu {
-            iommu.set_word(table, index, value);
-        }
+    fn set_io_words(&mut self, table: PhysAddr, first: usize, words: impl Iterator<Item = u64>) {
+        let Some((iommu, _)) = &mut self.iommu else { return };
+        words.enumerate().for_each(|(offset, word)| iommu.set_word(table, first + offset, word));
     }
 
     fn set_io_view(&mut self, source: Source, view: IoView) -> bool {

@@ -63,7 +63,7 @@ fn start(info: &'static mut BootInfo) -> ! {
 }
 
 extern "C" fn first_thread() -> ! {
-    global::kernel().settle();
+    global::kernel::<false>().settle();
     entry::resume()
 }
 

@@ -229,6 +229,8 @@ impl Simulation {
 }
 
 impl Machine for Simulation {
+    const TRACES: bool = true;
+
     fn get<T: Object>(&self, object: Ref<T>) -> &T {
         self.objects.of::<T>().get(object.address()).expect("a reference has an object of its type")
     }
@@ -350,8 +352,8 @@ impl Machine for Simulation {
         256
     }
     fn publish_io_table(&mut self, _: PhysAddr) {}
-    fn set_io_word(&mut self, table: PhysAddr, index: usize, value: u64) {
-        self.set_word(table, index, value);
+    fn set_io_words(&mut self, table: PhysAddr, first: usize, words: impl Iterator<Item = u64>) {
+        words.enumerate().for_each(|(offset, word)| self.set_word(table, first + offset, word));
     }
     fn set_io_view(&mut self, source: Source, view: IoView) -> bool {
         self.iommu.set_view(source, view)
