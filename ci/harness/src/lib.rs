@@ -3,9 +3,9 @@
 //! `tests/system.rs` lists every test by name. [`cases`] are commands that must give what they give on Linux (whose
 //! answers come from the crate `reference`); [`trap_tests`] are about the two trap mechanisms; [`injection_tests`] switch a
 //! driver's bug on; [`move_tests`] move and kill services under load; [`power_tests`] cut the power; [`abuse`] overloads the
-//! system; [`terminal_tests`], [`tool_tests`] and [`strace_tests`] run the host tool as a person would. [`kernel_tests`] are
-//! the microkernel's, listed by `tests/kernel.rs`, [`block_tests`] the block driver's, and [`hostile_tests`] those of a
-//! personality that wants the disk back, by `tests/block.rs`.
+//! system; [`terminal_tests`], [`tool_tests`] and [`strace_tests`] run the host tool as a person would; [`guest_code_tests`]
+//! has clippy look at the system's code. [`kernel_tests`] are the microkernel's, listed by `tests/kernel.rs`, [`block_tests`]
+//! the block driver's, and [`hostile_tests`] those of a personality that wants the disk back, by `tests/block.rs`.
 
 pub mod abuse;
 pub mod block_tests;
@@ -16,6 +16,7 @@ pub mod debugger_tests;
 pub mod demo_tests;
 pub mod disk_tests;
 pub mod grant_tests;
+pub mod guest_code_tests;
 pub mod host_tests;
 pub mod hostile_tests;
 pub mod injection_tests;
@@ -54,6 +55,7 @@ pub fn tests() -> Vec<Trial> {
     tests.extend(tool_tests::tests());
     tests.extend(debugger_tests::tests());
     tests.extend(host_tests::tests());
+    tests.extend(guest_code_tests::tests());
     tests.extend(demo_tests::tests());
     tests.extend(move_tests::tests());
     tests.extend(power_tests::tests());

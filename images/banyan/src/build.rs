@@ -109,8 +109,37 @@ pub fn variant(tools: &Tools, programs: &[Program], name: &str, features: &[&str
     build(tools, programs, features, &workspace::guest().with_file_name(format!("guest-{name}")))
 }
 
+/// Whether the compiler of the freestanding programs has its clippy here.
+pub fn has_clippy(tools: &Tools) -> bool {
+    let commit = |command: &mut Command| {
+        let output = command.output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        // As in "rustc 1.95.0 (59807616e 2026-04-14)"; clippy has a digit more of the commit's name.
+        text.split_once('(').map(|(_, commit)| commit.chars().take(8).collect::<String>())
+    };
+    let own = commit(Command::new(&tools.rust.rustc).arg("--version"));
+    own.is_some() && own == commit(cargo(tools, "clippy").arg("--version"))
+}
+
+/// Has clippy look at these programs as they are for the target, with what they are built of; what it warns of is an error.
+///
+/// # Errors
+/// What clippy has to say.
+pub fn clippy(tools: &Tools, programs: &[Program]) -> Result<()> {
+    let mut command = command(tools, "clippy", programs, &[], &workspace::guest().with_file_name("guest-clippy"));
+    command.args(["--", "-D", "warnings"]);
+    progress::run(&mut command, "looking at the system's code", LIMIT)
+}
+
 fn build(tools: &Tools, programs: &[Program], more_features: &[&str], folder: &Path) -> Result<Programs> {
-    let mut command = cargo(tools, "build");
+    let mut command = command(tools, "build", programs, more_features, folder);
+    progress::run(&mut command, "building the system", LIMIT).context("the system does not build")?;
+    Ok(Programs::in_folder(&folder.join(TARGET).join("release")))
+}
+
+/// What cargo is to do with some programs.
+fn command(tools: &Tools, word: &str, programs: &[Program], more_features: &[&str], folder: &Path) -> Command {
+    let mut command = cargo(tools, word);
     command.args(["--release", "--locked", "--target", TARGET, "--target-dir"]).arg(folder);
     if tools.rust.build_std {
         command.args(["-Zbuild-std=core,alloc,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"]);
@@ -121,8 +150,7 @@ fn build(tools: &Tools, programs: &[Program], more_features: &[&str], folder: &P
     let native = programs.iter().map(|program| format!("{}/native", program.package));
     let features: Vec<String> = native.chain(more_features.iter().map(|feature| (*feature).into())).collect();
     command.args(["--features", &features.join(",")]);
-    progress::run(&mut command, "building the system", LIMIT).context("the system does not build")?;
-    Ok(Programs::in_folder(&folder.join(TARGET).join("release")))
+    command
 }
 
 /// The cargo of the freestanding build, with what every use of it has in common.

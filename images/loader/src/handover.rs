@@ -62,8 +62,9 @@ fn write_regions(handoff: &Handoff) -> Result<&'static mut [MemoryRegion], Error
         if length == capacity {
             return Err(Error::MemoryMap("too many ranges for the boot information"));
         }
+        let place = start.wrapping_add(length);
         // SAFETY: inside the pages mapped for the boot information, because `length < capacity`.
-        unsafe { start.add(length).write(region) };
+        unsafe { place.write(region) };
         length += 1;
     }
     // SAFETY: `length` regions were just written, and only the boot information refers to them.

@@ -47,9 +47,9 @@ pub use ukernel_abi::Error;
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
-        /// Where the root task starts the program.
+        /// Where the root task starts the program: it has mapped a StartInfo, read-only, for good, and passes its address.
         #[unsafe(no_mangle)]
-        extern "C" fn _start(info: *const $crate::start_info::StartInfo) -> ! {
+        extern "C" fn _start(info: &'static $crate::start_info::StartInfo) -> ! {
             $crate::start(info, $main)
         }
     };
@@ -59,9 +59,9 @@ macro_rules! entry {
 #[macro_export]
 macro_rules! root_entry {
     ($main:path) => {
-        /// Where the kernel starts the program.
+        /// Where the kernel starts the program: it has mapped a RootInfo, read-only, for good, and passes its address.
         #[unsafe(no_mangle)]
-        extern "C" fn _start(info: *const $crate::RootInfo) -> ! {
+        extern "C" fn _start(info: &'static $crate::RootInfo) -> ! {
             $crate::start_root(info, $main)
         }
     };

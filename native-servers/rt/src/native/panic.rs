@@ -35,7 +35,7 @@ fn trace() {
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, rbp", out(reg) frame, options(nostack, nomem, preserves_flags)) };
     for _ in 0..MAX_FRAMES {
-        if frame < low || frame.checked_add(16).is_none_or(|end| end > high) || frame % 8 != 0 {
+        if frame < low || frame.checked_add(16).is_none_or(|end| end > high) || !frame.is_multiple_of(8) {
             return;
         }
         // SAFETY: aligned and within this thread's stack, as just checked.

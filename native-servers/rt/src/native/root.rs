@@ -36,9 +36,7 @@ static mut START_INFO: StartInfo = StartInfo::EMPTY;
 ///
 /// # Panics
 /// Where there is no memory to start with.
-pub fn start_root(info: *const RootInfo, main: fn(&Env)) -> ! {
-    // SAFETY: the kernel mapped a RootInfo, read-only, for good, and passed its address.
-    let root_info: &'static RootInfo = unsafe { &*info };
+pub fn start_root(root_info: &'static RootInfo, main: fn(&Env)) -> ! {
     let local = (&raw mut LOCAL_PAGE).cast::<Local>();
     let stack = (boot::ROOT_STACK_ADDRESS, boot::ROOT_STACK_ADDRESS + boot::ROOT_STACK_BYTES);
     let raw = RawThread {
@@ -57,7 +55,7 @@ pub fn start_root(info: *const RootInfo, main: fn(&Env)) -> ! {
     // SAFETY: the only thread, and this is the only use before it becomes shared and constant.
     unsafe { start_info.write(describe(root_info, untyped, local as u64, stack)) };
     // SAFETY: static, and not written again.
-    start::run(unsafe { &*start_info }, main)
+    start::start(unsafe { &*start_info }, main)
 }
 
 /// The Untyped that the root task's own objects come from.

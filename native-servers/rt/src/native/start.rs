@@ -8,18 +8,12 @@ use crate::start_info::StartInfo;
 use crate::thread::{RawThread, ThreadHandle};
 use crate::{Env, logger, memory, object, own};
 
-/// Starts a task as `info` says: where [`entry!`](crate::entry) leads to.
+/// Starts a task as `info` says, once its thread-local block's place is known and `fs` points to it: where [`entry!`](crate::entry)
+/// leads to.
 ///
 /// # Panics
 /// Where the root task gave too little to start with.
-pub fn start(info: *const StartInfo, main: fn(&Env)) -> ! {
-    // SAFETY: the root task mapped a StartInfo, read-only, for good, and passed its address.
-    let info: &'static StartInfo = unsafe { &*info };
-    run(info, main)
-}
-
-/// Starts a task once its thread-local block's place is known and `fs` points to it.
-pub(super) fn run(info: &'static StartInfo, main: fn(&Env)) -> ! {
+pub fn start(info: &'static StartInfo, main: fn(&Env)) -> ! {
     adopt_capabilities(info);
     let raw = RawThread {
         thread: Cap::new(info.thread),

@@ -2,7 +2,6 @@
 
 use alloc::format;
 
-use interfaces::{System, SystemClient, SystemError};
 use ukernel_user::{Cap, Memory, Trace};
 
 use crate::{Outcome, ensure, refused, report};

@@ -39,7 +39,7 @@ fn judge(env: &rt::Env) {
     rt::thread::sleep_until(END_NS.max(now_ns()));
     let system = SystemClient::new(env.endpoint("system").expect("the manifest grants the machine's switch"));
     let seen = system.thread(0);
-    let refused = ensure(seen == Err(SystemError::Refused.into()), || format!("{seen:?}"));
+    let refused = ensure(seen == Err(SystemError::Refused), || format!("{seen:?}"));
     report("the_switch_alone_shows_no_threads", &refused);
     let _ = system.stop(StopReason::Orderly);
 }

@@ -188,7 +188,9 @@ fn delete_vspace(world: &mut World, watch: Watch, moments: u64) -> Result<Seen, 
 }
 
 /// An IoSpace with tables, a Memory and what maps it there.
-fn device(world: &mut World, source: u16) -> Result<(Cap<IoSpace>, Cap<Memory>, Cap<IoMapping>), Error> {
+type Device = (Cap<IoSpace>, Cap<Memory>, Cap<IoMapping>);
+
+fn device(world: &mut World, source: u16) -> Result<Device, Error> {
     let space = world.make::<IoSpace>()?;
     Cap::<IoControl>::new(slot::IO_CONTROL).bind(space, source)?;
     space.donate(world.pot, 8)?;

@@ -59,7 +59,7 @@ pub fn a_budget_limits_what_a_thread_uses(world: &mut World) -> Outcome {
     greedy.resume()?;
     sleep(world, 99)?;
     let used = time.consumed()?;
-    check!(used >= 99 * MS / 10 && used < 101 * MS / 10);
+    check!((99 * MS / 10..101 * MS / 10).contains(&used));
     // The other had the rest.
     check!(counted(0) > 0 && counted(1) > 8 * counted(0) && counted(1) < 10 * counted(0));
     // It is told once.
