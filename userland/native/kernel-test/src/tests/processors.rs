@@ -3,12 +3,13 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use ukernel_abi::trace::Kind;
 use ukernel_abi::vcpu::ExitReason;
 use ukernel_abi::{MessageInfo, PAGE_BYTES, Rights, fault};
 use ukernel_user::object::{MapRange, PageRange};
 use ukernel_user::{Cap, Endpoint, Memory, Notification, Reply, SchedContext, Thread, Untyped};
 
-use super::{Test, attacks, elsewhere, endings, foreign, foreign_threads, messages, registers};
+use super::{Test, attacks, elsewhere, endings, foreign, foreign_threads, messages, registers, traces};
 use crate::machine::{foreign_code, foreign_spin_offset, now, peek, poke};
 use crate::master::Master;
 use crate::world::{PLAYGROUND, World, park};
@@ -43,6 +44,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("foreign_threads_call_from_elsewhere", foreign_threads::foreign_threads_calls_are_messages),
     ("foreign_threads_fault_elsewhere", foreign_threads::foreign_threads_faults_are_messages),
     ("random_calls_harm_nobody_elsewhere", attacks::random_calls_harm_nobody),
+    ("processors_that_idle_as_it_starts_are_traced", processors_that_idle_as_it_starts_are_traced),
     ("foreign_threads_are_kicked_elsewhere", foreign_threads::foreign_threads_can_be_kicked),
 ];
 
@@ -82,6 +84,24 @@ fn all_processors_run_threads(world: &mut World) -> Outcome {
         world.thread(1, Cap::NULL, keep_counting, index)?.resume()?;
     }
     (0..world.cpus as usize - 1).for_each(|index| await_progress(index, 1000));
+    Ok(())
+}
+
+/// Their turns are, from the one that ends the idling on.
+fn processors_that_idle_as_it_starts_are_traced(world: &mut World) -> Outcome {
+    reset();
+    traces::start(world, 16)?;
+    for index in 0..world.cpus - 1 {
+        world.thread(1, Cap::NULL, keep_counting, index)?.resume()?;
+    }
+    (0..world.cpus as usize - 1).for_each(|index| await_progress(index, 1000));
+    traces::TRACE.stop()?;
+    let turns = |cpu: u64| {
+        traces::events()
+            .filter(|event| event.kind == Kind::Schedule && u64::from(event.cpu) == cpu && event.thread != 0)
+            .count()
+    };
+    check!((1..world.cpus).all(|cpu| turns(cpu) >= 1));
     Ok(())
 }
 

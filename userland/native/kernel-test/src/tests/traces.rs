@@ -14,14 +14,19 @@ use crate::{Outcome, check};
 
 const CODE: u64 = 0x40_0000;
 const RING: u64 = PLAYGROUND + (1 << 32);
-const TRACE: Cap<Trace> = Cap::new(slot::TRACE);
+pub(super) const TRACE: Cap<Trace> = Cap::new(slot::TRACE);
 
 /// Starts tracing into a fresh ring of so many pages.
-fn start(world: &mut World, pages: u64) -> Result<Cap<Memory>, Error> {
+pub(super) fn start(world: &mut World, pages: u64) -> Result<Cap<Memory>, Error> {
     let memory = world.make_sized::<Memory>(pages * PAGE_BYTES)?;
     world.map(world.vspace, memory, RING, Rights::READ)?;
     TRACE.start(memory)?;
     Ok(memory)
+}
+
+/// All events, if the ring holds them.
+pub(super) fn events() -> impl Iterator<Item = Record> {
+    (0..written()).filter_map(event)
 }
 
 fn written() -> u64 {
@@ -37,7 +42,7 @@ fn event(number: u64) -> Option<Record> {
 
 /// Events of a kind and label.
 fn count(kind: Kind, label: u32) -> usize {
-    (0..written()).filter_map(event).filter(|event| event.kind == kind && event.label == label).count()
+    events().filter(|event| event.kind == kind && event.label == label).count()
 }
 
 pub fn messages_are_traced(world: &mut World) -> Outcome {
@@ -79,7 +84,7 @@ pub fn vcpus_do_the_same_while_traced(world: &mut World) -> Outcome {
     }
     TRACE.stop()?;
     check!(count(Kind::VcpuEnter, 0) == 3 && count(Kind::VcpuExit, 0) == 3);
-    let exit = (0..written()).filter_map(event).find(|event| event.kind == Kind::VcpuExit);
+    let exit = events().find(|event| event.kind == Kind::VcpuExit);
     check!(exit.is_some_and(|exit| exit.detail == ExitReason::Syscall as u8));
     // And again on the fast way.
     check!(master.enter(world)?.reason == ExitReason::Syscall as u64);
