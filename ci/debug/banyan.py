@@ -77,7 +77,7 @@ def kernel():
     if found is None:
         raise Missing("there is no kernel: its symbols are not loaded (`banyan kernel FILE`)")
     address = int(found.value().address)
-    return at(address, "ukernel_core::kernel::Kernel<ukernel_hal::hardware::Hardware>")
+    return at(address, "ukernel_core::kernel::Kernel<ukernel_hal::hardware::Hardware<false>>")
 
 
 def threads():

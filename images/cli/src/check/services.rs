@@ -12,8 +12,9 @@ use power_cuts::cuts::Summary;
 use super::seed;
 use crate::cli::Length;
 
-/// Moves of each service in the long form, or deaths of both; in each boot so many of each.
-const LONG: u64 = 500;
+/// Moves of each service in the long form, and deaths; in each boot so many of each.
+const MOVES: u64 = 500;
+const DEATHS: u64 = 1000;
 const EACH: u64 = 50;
 /// Power cuts of a recorded boot in the long form, and such boots; half of them have the services inside.
 const CUTS: u64 = 125;
@@ -36,7 +37,7 @@ pub(super) fn file_system(length: Length) -> Result<Result<String, String>> {
 
 /// Both services move under load.
 pub(super) fn moves(length: Length) -> Result<Result<String, String>> {
-    Ok(boots(length, |amount| move_tests::moves(amount, Clock::Wall).map(|moved| moved.to_string())))
+    Ok(boots(length, MOVES, |amount| move_tests::moves(amount, Clock::Wall).map(|moved| moved.to_string())))
 }
 
 /// Both services move under load, on a machine whose clock counts instructions.
@@ -53,12 +54,12 @@ pub(super) fn pauses(_: Length) -> Result<Result<String, String>> {
 
 /// Both services die under load.
 pub(super) fn deaths(length: Length) -> Result<Result<String, String>> {
-    Ok(boots(length, move_tests::deaths))
+    Ok(boots(length, DEATHS, move_tests::deaths))
 }
 
-/// Boots as often as there is to do, with `what` in each.
-fn boots(length: Length, what: fn(move_tests::Amount) -> Result<String>) -> Result<String, String> {
-    let (each, count) = if length == Length::Long { (EACH, LONG / EACH) } else { (move_tests::SHORT.each, 1) };
+/// Boots as often as there is to do, with `what` in each; in the long form it happens so often to each service.
+fn boots(length: Length, long: u64, what: fn(move_tests::Amount) -> Result<String>) -> Result<String, String> {
+    let (each, count) = if length == Length::Long { (EACH, long / EACH) } else { (move_tests::SHORT.each, 1) };
     let first = seed();
     for seed in (first..).take(count as usize) {
         let amount = move_tests::Amount { each, seed, ..move_tests::SHORT };
