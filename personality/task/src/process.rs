@@ -53,6 +53,8 @@ pub struct Process {
     pub executable: Mutex<Option<Path>>,
     /// Interval timers and the like.
     pub timers: Mutex<ProcessTimers>,
+    /// Held while one of them expires, until its signal is sent.
+    pub(crate) expiry: Mutex<()>,
     /// Use by threads that have ended.
     pub ended_usage: Mutex<Usage>,
     /// `PR_SET_DUMPABLE`.
@@ -90,6 +92,7 @@ impl Process {
             limits: Mutex::new(limits),
             executable: Mutex::new(None),
             timers: Mutex::new(ProcessTimers::default()),
+            expiry: Mutex::new(()),
             ended_usage: Mutex::new(Usage::default()),
             dumpable: AtomicBool::new(true),
             oom_score_adjustment: AtomicI32::new(0),

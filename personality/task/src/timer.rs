@@ -5,7 +5,8 @@
 //! at when they could have expired at the earliest, and again later if they have not.
 //!
 //! Invariant: an armed timer has exactly one entry in the queue, and knows its key; an entry whose key no timer has is
-//! stale and means nothing. Lock order: a process's timers, then the queue; signals are sent with neither held.
+//! stale and means nothing. Lock order: a process's expiry, its timers, the queue; signals are sent with only the first held, so that
+//! whoever sets or deletes a timer waits for what it has just begun to send, and gets nothing of it later.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -264,6 +265,7 @@ fn unschedule(timer: &mut Timer) {
 
 /// Looks at a timer whose time may have come.
 fn expire(process: &Arc<Process>, slot: Slot, key: Key) {
+    let _expiry = process.expiry.lock();
     let clock = process.timers.lock().clock(slot);
     let now = now_on(clock, process);
     let mut timers = process.timers.lock();
@@ -339,6 +341,7 @@ impl Timer {
 
 /// Sets a timer; `absolute` makes its value a time on its clock. Returns what it was.
 fn set(process: &Arc<Process>, slot: Slot, new: Setting, absolute: bool) -> Result<Setting> {
+    let _expiry = process.expiry.lock();
     let clock = process.timers.lock().clock(slot);
     let now = now_on(clock, process);
     let mut timers = process.timers.lock();
@@ -417,6 +420,7 @@ pub fn overruns(process: &Process, id: i32) -> Result<i32> {
 /// # Errors
 /// `EINVAL`: no such timer.
 pub fn delete(process: &Process, id: i32) -> Result<()> {
+    let _expiry = process.expiry.lock();
     let mut removed = process.timers.lock().posix.remove(&id).ok_or(Errno::EINVAL)?;
     unschedule(&mut removed.timer);
     Ok(())

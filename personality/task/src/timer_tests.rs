@@ -1,5 +1,9 @@
 //! The timers of a process that has no threads.
 
+extern crate std;
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use super::*;
 use crate::Limits;
 use crate::signal::Actions;
@@ -20,6 +24,32 @@ fn a_timer_tells_what_is_left_and_setting_it_returns_the_old_setting() {
     let old = set_interval(&process, IntervalTimer::Real, Setting::default());
     assert!(old.value_ns > 900 * SECOND);
     assert_eq!(interval(&process, IntervalTimer::Real), Setting::default());
+}
+
+#[test]
+fn what_expires_just_now_is_sent_before_a_timer_is_set_or_deleted() {
+    let process = process();
+    let notice = Notice { signal: None, thread: None, value: None };
+    let id = create(&process, TimerClock::Monotonic, notice).expect("the first timer");
+    let expiry = process.expiry.lock();
+    let ended = Arc::new(AtomicU32::new(0));
+    let threads = [0, 1].map(|number| {
+        let (process, ended) = (process.clone(), ended.clone());
+        std::thread::spawn(move || {
+            match number {
+                0 => drop(set_interval(&process, IntervalTimer::Real, Setting::default())),
+                _ => delete(&process, id).expect("it exists"),
+            }
+            ended.fetch_add(1, Ordering::SeqCst);
+        })
+    });
+    std::thread::sleep(core::time::Duration::from_millis(20));
+    assert_eq!(ended.load(Ordering::SeqCst), 0);
+    drop(expiry);
+    for thread in threads {
+        thread.join().expect("it does not panic");
+    }
+    assert_eq!(ended.load(Ordering::SeqCst), 2);
 }
 
 #[test]
