@@ -5,13 +5,8 @@ use banyan::{build, setup, workspace};
 use libtest_mimic::{Completion, Trial};
 
 /// Programs that are no part of the system.
-const TESTS: [build::Program; 5] = [
-    build::KERNEL_TEST,
-    build::SUPERVISOR_TEST,
-    build::GRANTS_TEST,
-    build::HOSTILE_PERSONALITY,
-    build::Program { package: "block-test", binary: "block-test" },
-];
+const TESTS: [build::Program; 4] =
+    [build::KERNEL_TEST, build::SUPERVISOR_TEST, build::GRANTS_TEST, build::HOSTILE_PERSONALITY];
 
 /// The test; ignored where the compiler of the freestanding programs has no clippy.
 #[must_use]
@@ -29,7 +24,7 @@ fn look() -> anyhow::Result<Completion> {
     if !build::has_clippy(&tools) {
         return Ok(Completion::ignored_with("the compiler of the freestanding programs has no clippy"));
     }
-    let programs: Vec<_> = build::PROGRAMS.iter().chain(&TESTS).copied().collect();
+    let programs: Vec<_> = build::PROGRAMS.iter().chain(build::BLOCK_TEST).chain(&TESTS).copied().collect();
     build::clippy(&tools, &programs)?;
     Ok(Completion::Completed)
 }
