@@ -183,9 +183,8 @@ impl Node {
         })?;
         (io.next, io.ahead) = (index + count, count);
         let first = if got == 0 { Frame::alloc_zeroed()? } else { reader.window().page_to_frame(0)? };
-        let mut content = self.content(regular);
-        content.pages.insert(index, first.clone());
-        drop(content);
+        // A page that was written whole does not wait for `io`: it may be here by now, and is newer.
+        let first = self.enter_page(regular, index, first);
         let valid = u64::from(got.min(bytes)).div_ceil(PAGE);
         for step in 1..valid {
             // Without memory there is no reading ahead.

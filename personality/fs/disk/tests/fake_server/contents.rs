@@ -167,6 +167,25 @@ fn what_is_being_written_is_not_given_back() {
 }
 
 #[test]
+fn a_page_that_is_written_while_it_is_read_stays_written() {
+    let (fake, world) = quiet();
+    world.put("/f", &[1; 3 * 4096]).expect("put");
+    world.disk.retire().expect("retire");
+    fake.restart();
+    let world = World::over(fake.clone(), Orphans::Free);
+    for page in 0..2 {
+        let (reader, writer) = (world.open("/f", OpenFlags::RDWR).expect("open"), world.create("/f").expect("open"));
+        fake.during_next_read(move || assert_eq!(write_at(&writer, page * 4096, &[2; 4096]), Ok(4096)));
+        reader.read_at(page * 4096, &mut SliceSink::new(&mut [0])).expect("read");
+        reader.file().sync().expect("sync");
+        let on_disk = fake.committed().inodes[&reader.inode().metadata().expect("metadata").inode].data.clone();
+        assert!(on_disk == contents(&reader).expect("read"));
+        assert!(on_disk[page as usize * 4096..][..4096] == [2; 4096], "page {page}");
+        let _ = (0..10).map(|_| diskfs::reclaim(1000)).sum::<usize>();
+    }
+}
+
+#[test]
 fn times_and_modes_are_what_was_set() {
     let (fake, world) = quiet();
     world.put("/f", b"text").expect("put");

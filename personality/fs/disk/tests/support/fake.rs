@@ -41,7 +41,10 @@ struct State {
 }
 
 /// The server.
-pub struct Fake(Mutex<State>);
+pub struct Fake(Mutex<State>, Mutex<Option<Meanwhile>>);
+
+/// What somebody else does while a read is under way.
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 type Answer<T> = Result<T, FsError>;
 
@@ -53,7 +56,7 @@ impl Fake {
         let mut inodes = BTreeMap::new();
         inodes.insert(ROOT, Inode::new(ROOT, &root, &disk::time(1)));
         let disk = Disk { inodes, next_cookie: 0, last: 0 };
-        Arc::new(Self(Mutex::new(State {
+        let state = State {
             committed: disk.clone(),
             running: disk,
             begun: false,
@@ -64,7 +67,13 @@ impl Fake {
             odds,
             deaths: 0,
             capacity_pages: 100_000,
-        })))
+        };
+        Arc::new(Self(Mutex::new(state), Mutex::new(None)))
+    }
+
+    /// Has something happen before the next read is answered.
+    pub fn during_next_read(&self, meanwhile: impl FnOnce() + Send + 'static) {
+        *self.1.lock() = Some(Box::new(meanwhile));
     }
 
     pub fn set_odds(&self, odds: Odds) {

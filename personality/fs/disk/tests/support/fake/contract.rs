@@ -97,7 +97,7 @@ impl FileSystem for Fake {
     }
 
     fn read(&self, inode: u64, piece: Piece) -> Answer<u32> {
-        self.ask(|state| {
+        let answer = self.ask(|state| {
             let window = state.regions.get(&piece.region).cloned().ok_or(FsError::NoRegion)?;
             let data = &state.running.get(inode)?.data;
             let start = (piece.offset as usize).min(data.len());
@@ -106,7 +106,10 @@ impl FileSystem for Fake {
             bytes.resize((end - start).next_multiple_of(PAGE), 0);
             window.copy_in(piece.at as usize, &bytes).map_err(|_| FsError::Invalid)?;
             Ok((end - start) as u32)
-        })
+        });
+        let meanwhile = self.1.lock().take();
+        meanwhile.into_iter().for_each(|meanwhile| meanwhile());
+        answer
     }
 
     fn seek(&self, inode: u64, offset: u64, hole: bool) -> Answer<u64> {
