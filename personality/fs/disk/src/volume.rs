@@ -34,6 +34,8 @@ pub(crate) struct Volume {
     read_only: bool,
     pub(crate) table: Table,
     dirty: Mutex<BTreeMap<u64, Dirty>>,
+    /// Held by whoever writes files that were taken off that list. Before all other locks.
+    pub(crate) writing: Mutex<()>,
     /// Inodes without names that have left memory.
     forgotten: Mutex<Vec<u64>>,
     /// Pages of all files in memory.
@@ -74,6 +76,7 @@ impl Volume {
             read_only: info.read_only,
             table: Table::default(),
             dirty: Mutex::default(),
+            writing: Mutex::default(),
             forgotten: Mutex::default(),
             cached_pages: AtomicU64::new(0),
             dirty_pages: AtomicU64::new(0),

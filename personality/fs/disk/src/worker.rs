@@ -44,6 +44,8 @@ impl Volume {
     /// # Errors
     /// The first that was found; the rest was tried.
     pub(crate) fn write_since(&self, before_ns: u64) -> Result<()> {
+        // What somebody else has taken off the list is written when he is done.
+        let _writing = self.writing.lock();
         let mut result = self.forget_now();
         for node in self.take_dirty(before_ns) {
             let written = node.write_back();

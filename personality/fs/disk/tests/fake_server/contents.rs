@@ -1,5 +1,6 @@
 //! Files and names over a server that lives.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use guest_memory::{SliceSink, SliceSource};
@@ -7,6 +8,7 @@ use interfaces::file_system::Orphans;
 use linux_abi::Errno;
 use vfs::{Allocation, OpenFlags, RenameRule, SeekTarget};
 
+use super::fake::Call;
 use super::support::{World, contents, write_at};
 use super::{Fake, Odds, quiet};
 
@@ -175,7 +177,7 @@ fn a_page_that_is_written_while_it_is_read_stays_written() {
     let world = World::over(fake.clone(), Orphans::Free);
     for page in 0..2 {
         let (reader, writer) = (world.open("/f", OpenFlags::RDWR).expect("open"), world.create("/f").expect("open"));
-        fake.during_next_read(move || assert_eq!(write_at(&writer, page * 4096, &[2; 4096]), Ok(4096)));
+        fake.during_next(Call::Read, move || assert_eq!(write_at(&writer, page * 4096, &[2; 4096]), Ok(4096)));
         reader.read_at(page * 4096, &mut SliceSink::new(&mut [0])).expect("read");
         reader.file().sync().expect("sync");
         let on_disk = fake.committed().inodes[&reader.inode().metadata().expect("metadata").inode].data.clone();
@@ -183,6 +185,30 @@ fn a_page_that_is_written_while_it_is_read_stays_written() {
         assert!(on_disk[page as usize * 4096..][..4096] == [2; 4096], "page {page}");
         let _ = (0..10).map(|_| diskfs::reclaim(1000)).sum::<usize>();
     }
+}
+
+#[test]
+fn sync_waits_for_what_somebody_else_is_writing() {
+    const FILES: usize = 100;
+    let (fake, world) = quiet();
+    let world = Arc::new(world);
+    for file in 0..FILES {
+        world.put(&format!("/{file}"), &[7; 4096]).expect("put");
+    }
+    let (syncing, result) = std::sync::mpsc::channel();
+    let (server, other) = (fake.clone(), world.clone());
+    fake.during_next(Call::Write, move || {
+        let thread = std::thread::spawn(move || {
+            vfs::FileSystem::sync(&*other.disk).expect("sync");
+            server.committed().inodes.values().filter(|inode| inode.data == [7; 4096]).count()
+        });
+        syncing.send(thread).expect("the test goes on");
+        // The other has begun by then; where it has not the test only shows less.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    });
+    world.disk.work();
+    let thread = result.recv().expect("one file was written");
+    assert_eq!(thread.join().expect("no panic"), FILES, "on the disk when sync has ended");
 }
 
 #[test]

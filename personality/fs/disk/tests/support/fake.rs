@@ -41,10 +41,17 @@ struct State {
 }
 
 /// The server.
-pub struct Fake(Mutex<State>, Mutex<Option<Meanwhile>>);
+pub struct Fake(Mutex<State>, Mutex<Option<(Call, Meanwhile)>>);
 
-/// What somebody else does while a read is under way.
+/// What somebody else does while a call is under way.
 type Meanwhile = Box<dyn FnOnce() + Send>;
+
+/// Calls during which something else can happen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Read,
+    Write,
+}
 
 type Answer<T> = Result<T, FsError>;
 
@@ -71,9 +78,14 @@ impl Fake {
         Arc::new(Self(Mutex::new(state), Mutex::new(None)))
     }
 
-    /// Has something happen before the next read is answered.
-    pub fn during_next_read(&self, meanwhile: impl FnOnce() + Send + 'static) {
-        *self.1.lock() = Some(Box::new(meanwhile));
+    /// Has something happen before the next such call is answered.
+    pub fn during_next(&self, call: Call, meanwhile: impl FnOnce() + Send + 'static) {
+        *self.1.lock() = Some((call, Box::new(meanwhile)));
+    }
+
+    fn let_happen(&self, call: Call) {
+        let meanwhile = self.1.lock().take_if(|(when, _)| *when == call);
+        meanwhile.into_iter().for_each(|(_, meanwhile)| meanwhile());
     }
 
     pub fn set_odds(&self, odds: Odds) {

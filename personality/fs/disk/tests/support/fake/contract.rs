@@ -8,7 +8,7 @@ use ipc::Capability;
 use rt::memory::Owned;
 
 use super::disk::nobody;
-use super::{Answer, DEAD, Fake, PAGE, ROOT};
+use super::{Answer, Call, DEAD, Fake, PAGE, ROOT};
 
 impl FileSystem for Fake {
     fn begin(&self, orphans: Orphans) -> Answer<FsInfo> {
@@ -107,8 +107,7 @@ impl FileSystem for Fake {
             window.copy_in(piece.at as usize, &bytes).map_err(|_| FsError::Invalid)?;
             Ok((end - start) as u32)
         });
-        let meanwhile = self.1.lock().take();
-        meanwhile.into_iter().for_each(|meanwhile| meanwhile());
+        self.let_happen(Call::Read);
         answer
     }
 
@@ -143,7 +142,7 @@ impl FileSystem for Fake {
     }
 
     fn write(&self, change: Change, inode: u64, pieces: Pieces) -> Answer<Changed> {
-        self.change(&change, |state| {
+        let answer = self.change(&change, |state| {
             let free = state.capacity_pages.saturating_sub(state.running.used_pages());
             let blocks = &state.running.get(inode)?.blocks;
             let pages = |piece: &Piece| {
@@ -166,7 +165,9 @@ impl FileSystem for Fake {
             inode.attributes.sectors = inode.blocks.len() as u64 * 8;
             (inode.attributes.modified, inode.attributes.changed) = (change.now.clone(), change.now.clone());
             Ok(inode.attributes.clone())
-        })
+        });
+        self.let_happen(Call::Write);
+        answer
     }
 
     fn create(&self, change: Change, directory: u64, name: &[u8], node: NewNode, target: &[u8]) -> Answer<Changed> {
