@@ -1,7 +1,7 @@
 //! Making, linking and removing names.
 
 use interfaces::FsError;
-use interfaces::file_system::{MAX_NAME_BYTES, NewNode, Time};
+use interfaces::file_system::{MAX_NAME_BYTES, MAX_TARGET_BYTES, NewNode, Time};
 
 use crate::Result;
 use crate::buffers::Kind;
@@ -122,7 +122,7 @@ impl Volume {
     fn put_target(&mut self, inode: &mut Inode, target: &[u8]) -> Result<()> {
         if target.len() < MAP_BYTES {
             inode.set_map(target);
-        } else if target.len() < self.geometry.block_bytes {
+        } else if target.len() < self.geometry.block_bytes && target.len() <= MAX_TARGET_BYTES {
             inode.set_flags(flag::EXTENTS);
             node::clear(inode.map_mut(), 0);
             let physical = self.allocate_metadata(self.geometry.group_start(self.group_of(inode.number)))?;

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use interfaces::file_system::{Orphans, Target};
+use interfaces::file_system::{MAX_TARGET_BYTES, Orphans, Target};
 use interfaces::{BlockDevice, FileSystem, FsError};
 use support::client::{DIRECTORY, FILE, ROOT, SYMLINK, node};
 use support::{Client, Disk, image};
@@ -42,6 +42,10 @@ fn files_directories_and_links_are_made_in_every_shape() {
         let file = client.create(folder, "file", FILE).expect("room").inode;
         let contents = pattern(300_001, 1);
         client.write(file, 0, &contents).expect("room");
+        let longer = "x".repeat(MAX_TARGET_BYTES + 1);
+        let refused = client.create_with(folder, "longer", node(SYMLINK), longer.as_bytes());
+        assert_eq!(refused, Err(FsError::NameTooLong), "no message could ask for it once more");
+        client.number -= 1;
         let long = "x/".repeat(200);
         client.create_with(folder, "short", node(SYMLINK), b"file").expect("room");
         client.create_with(folder, "long", node(SYMLINK), long.as_bytes()).expect("room");

@@ -27,6 +27,8 @@ pub const MAX_PIECES: usize = 64;
 pub type Pieces = List<Piece, MAX_PIECES>;
 /// Longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
+/// Longest target of a symbolic link that is made, in bytes: with the longest name it fits into a message.
+pub const MAX_TARGET_BYTES: usize = 3496;
 
 ipc::errors! {
     /// Why a request failed.
@@ -309,7 +311,7 @@ ipc::interface! {
         /// end in its last block becomes zero on the disk. The pieces are of one region and follow one another in the
         /// file, and all before the last are whole blocks ([`FsError::Invalid`]).
         17 => fn write(&self, change: Change, inode: u64, pieces: Pieces) -> Result<Changed, FsError>;
-        /// Makes a file, a directory, a symbolic link to `target`, or a special file.
+        /// Makes a file, a directory, a symbolic link to `target` (at most [`MAX_TARGET_BYTES`]), or a special file.
         18 => fn create(
             &self, change: Change, directory: u64, name: &[u8], node: NewNode, target: &[u8],
         ) -> Result<Changed, FsError>;

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use interfaces::file_system::{NewNode, Target};
+use interfaces::file_system::{MAX_TARGET_BYTES, NewNode, Target};
 use linux_abi::{Errno, Result};
 use vfs::{DirectoryEntry, EmitEntry, FIRST_COOKIE, FileKind, NewInode, RenameMode, Renamed, clock};
 
@@ -10,16 +10,14 @@ use crate::link::Done;
 use crate::log::Operation;
 use crate::node::{Body, Node};
 
-/// Longest text of a symbolic link.
-const TARGET_LIMIT: usize = 4095;
-
 impl Node {
     pub(crate) fn find_name(&self, name: &[u8]) -> Result<Arc<Node>> {
         self.volume.find(|| self.volume.link.ask(|server| server.lookup(self.number(), name)))
     }
 
     pub(crate) fn create_name(&self, name: &[u8], new: &NewInode<'_>) -> Result<Arc<Node>> {
-        if new.target.len() > TARGET_LIMIT {
+        // Wherever the server is now: it may be elsewhere when this is repeated.
+        if new.target.len() > MAX_TARGET_BYTES {
             return Err(Errno::ENAMETOOLONG);
         }
         let now = clock::now();

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use guest_memory::{SliceSink, SliceSource};
-use interfaces::file_system::Orphans;
+use interfaces::file_system::{MAX_TARGET_BYTES, Orphans};
+use interfaces::{FileSystem, FileSystemClient, FileSystemDispatcher};
+use ipc::Loopback;
 use linux_abi::Errno;
-use vfs::{Allocation, OpenFlags, RenameRule, SeekTarget};
+use vfs::{Allocation, OpenFlags, RenameRule, SeekTarget, WalkFlags};
 
 use super::fake::Call;
 use super::support::{World, contents, write_at};
@@ -209,6 +211,30 @@ fn sync_waits_for_what_somebody_else_is_writing() {
     world.disk.work();
     let thread = result.recv().expect("one file was written");
     assert_eq!(thread.join().expect("no panic"), FILES, "on the disk when sync has ended");
+}
+
+#[test]
+fn a_symbolic_link_is_as_long_wherever_the_server_is() {
+    let made = [false, true].map(|by_message| {
+        let fake = Fake::new(1, Odds::default());
+        let message = Loopback::new(FileSystemDispatcher(ipc::Shared(fake.clone())), 1);
+        let server: Arc<dyn FileSystem> =
+            if by_message { Arc::new(FileSystemClient::new(message)) } else { fake.clone() };
+        let world = World::over(server.clone(), Orphans::Free);
+        let lengths = [1, 100, 2000, MAX_TARGET_BYTES, MAX_TARGET_BYTES + 1, 4095];
+        let paths = lengths.map(|length| (length, format!("/{length:n>255}")));
+        let made = paths.clone().map(|(length, path)| world.symlink(&"t".repeat(length), &path));
+        world.disk.retire().expect("retire");
+        fake.restart();
+        let world = World::over(server, Orphans::Free);
+        for (length, path) in paths.iter().filter(|(length, _)| *length <= MAX_TARGET_BYTES) {
+            let link = vfs::resolve(world.caller(), None, path.as_bytes(), WalkFlags::empty()).expect("made");
+            assert_eq!(link.inode().read_link().expect("a link").len(), *length);
+        }
+        made
+    });
+    let long = Err(Errno::ENAMETOOLONG);
+    assert_eq!(made, [[Ok(()), Ok(()), Ok(()), Ok(()), long, long]; 2]);
 }
 
 #[test]
