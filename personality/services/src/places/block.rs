@@ -6,7 +6,7 @@ use interfaces::block_device::{BlockInfo, Pieces};
 use interfaces::supervisor::Placement;
 use interfaces::{BlockDevice, BlockError};
 
-use super::{BLOCK, Estate};
+use super::{BLOCK, Estate, persist};
 use crate::home::{Home, Step, StepError};
 
 /// How long a driver that is to be left waits for a moment in which no request is under way, in nanoseconds.
@@ -133,8 +133,8 @@ impl Home<dyn BlockDevice> for BlockNative {
     fn take(&self, step: Step) -> Result<(), StepError> {
         match step {
             Step::Start => self.0.supervisor().start(BLOCK)?,
-            Step::Ready => self.service().info().map(drop)?,
-            Step::Stop => self.0.supervisor().stop(BLOCK)?,
+            Step::Ready => persist(|| self.service().info(), |error| matches!(error, BlockError::Call(_))).map(drop)?,
+            Step::Stop => self.0.stop(BLOCK)?,
             Step::Note => self.0.supervisor().placed(BLOCK, Placement::Native)?,
             _ => {}
         }
@@ -143,7 +143,7 @@ impl Home<dyn BlockDevice> for BlockNative {
 
     fn take_back(&self, step: Step) -> Result<(), StepError> {
         match step {
-            Step::Start => self.0.supervisor().stop(BLOCK)?,
+            Step::Start => self.0.stop(BLOCK)?,
             Step::Stop => self.0.supervisor().start(BLOCK)?,
             Step::Note => self.0.supervisor().placed(BLOCK, Placement::Personality)?,
             _ => {}

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use interfaces::supervisor::Placement;
 use interfaces::{BlockDevice, FileSystem, FsError};
 
-use super::{Estate, FS};
+use super::{Estate, FS, persist};
 use crate::home::{Home, Step, StepError};
 use crate::slot::Slot;
 
@@ -128,7 +128,7 @@ impl Home<dyn FileSystem> for FsNative {
                 let left = persist(|| self.service().hand_over(), |error| matches!(error, FsError::Call(_)))?;
                 *self.0.left.lock() = left;
             }
-            Step::Stop => self.0.supervisor().stop(FS)?,
+            Step::Stop => self.0.stop(FS)?,
             Step::Unserve => self.0.unserve(),
             Step::Serve => self.serve()?,
             Step::Start => self.0.supervisor().start(FS)?,
@@ -149,7 +149,7 @@ impl Home<dyn FileSystem> for FsNative {
             // This one serves no more: only another one does. Its client starts it.
             Step::Retire => {
                 if matches!(self.service().statistics(), Err(FsError::Retired)) {
-                    self.0.supervisor().stop(FS)?;
+                    self.0.stop(FS)?;
                     self.0.supervisor().start(FS)?;
                 }
                 Ok(())
@@ -160,7 +160,7 @@ impl Home<dyn FileSystem> for FsNative {
                 self.0.unserve();
                 Ok(())
             }
-            Step::Start => Ok(self.0.supervisor().stop(FS)?),
+            Step::Start => Ok(self.0.stop(FS)?),
             Step::Ready => Ok(self.service().hand_over().map(drop)?),
             Step::Note => Ok(self.0.supervisor().placed(FS, Placement::Personality)?),
             Step::Prepare | Step::Release | Step::Open => Ok(()),
@@ -176,19 +176,4 @@ impl FsNative {
     fn serve(&self) -> Result<(), StepError> {
         self.0.serve(self.0.local_disk())
     }
-}
-
-/// Repeats a call while the task that answers it dies under it: it is restarted.
-fn persist<R, E>(call: impl Fn() -> Result<R, E>, is_lost: impl Fn(&E) -> bool) -> Result<R, E> {
-    const ATTEMPTS: usize = 50;
-    const PAUSE_NS: u64 = 20_000_000;
-    let mut result = call();
-    for _ in 0..ATTEMPTS {
-        if !result.as_ref().is_err_and(&is_lost) {
-            break;
-        }
-        rt::thread::sleep_until(rt::time::now_ns() + PAUSE_NS);
-        result = call();
-    }
-    result
 }

@@ -19,7 +19,7 @@ use core::any::Any;
 
 use interfaces::file_system::HandOver;
 use interfaces::supervisor::Placement;
-use interfaces::{BlockDevice, FileSystem, Supervisor};
+use interfaces::{BlockDevice, FileSystem, Supervisor, SupervisorError};
 use rt::sync::Mutex;
 
 use crate::home::StepError;
@@ -124,6 +124,11 @@ impl Estate {
         self.platform.supervisor()
     }
 
+    /// Ends a service's own task, also one that has just died: that cannot be ended before it is there again.
+    pub(crate) fn stop(&self, name: &str) -> Result<(), SupervisorError> {
+        persist(|| self.supervisor().stop(name), |error| *error == SupervisorError::State)
+    }
+
     /// Starts the driver inside.
     pub(crate) fn open_disk(&self) -> Result<(), StepError> {
         let disk = self.platform.open_disk()?;
@@ -167,4 +172,19 @@ impl Estate {
         *self.file_system.lock() = Some(file_system);
         Ok(())
     }
+}
+
+/// Repeats a call while it fails only because a task has died: it is restarted.
+fn persist<R, E>(call: impl Fn() -> Result<R, E>, is_by_death: impl Fn(&E) -> bool) -> Result<R, E> {
+    const ATTEMPTS: usize = 50;
+    const PAUSE_NS: u64 = 20_000_000;
+    let mut result = call();
+    for _ in 0..ATTEMPTS {
+        if !result.as_ref().is_err_and(&is_by_death) {
+            break;
+        }
+        rt::thread::sleep_until(rt::time::now_ns() + PAUSE_NS);
+        result = call();
+    }
+    result
 }

@@ -127,6 +127,20 @@ fn a_server_that_dies_under_its_move_is_caught_up_with_first() {
 }
 
 #[test]
+fn a_driver_that_dies_as_it_is_moved_to_is_asked_again_or_left() {
+    for (deaths, moves) in [(1, true), (u32::MAX, false)] {
+        let (machine, services) = start(Placement::Personality, Placement::Personality);
+        machine.begin(&services);
+        machine.kill_at_info(deaths);
+        let moved = services.migrate("block", Placement::Native, None);
+        let is_back = matches!(moved, Err(CommandError::Move(MoveError::RolledBack { step: Step::Ready, .. })));
+        assert!(if moves { moved.is_ok() } else { is_back }, "{deaths} deaths: {moved:?}");
+        use_them(&services);
+        machine.check(&services);
+    }
+}
+
+#[test]
 fn a_gate_is_not_closed_over_requests_of_those_who_do_not_come_through_it() {
     let (machine, services) = start(Placement::Personality, Placement::Native);
     machine.begin(&services);

@@ -113,7 +113,12 @@ impl NativeDisk {
 
 impl BlockDevice for NativeDisk {
     fn info(&self) -> Result<BlockInfo, BlockError> {
-        if self.require()?.fails("info") {
+        let mut state = self.require()?;
+        if state.deaths_at_info > 0 {
+            (state.deaths_at_info, state.restarting) = (state.deaths_at_info - 1, 2);
+            return Err(BlockError::Call(DIED));
+        }
+        if state.fails("info") {
             return Err(BlockError::Device);
         }
         Ok(BlockInfo { sectors: 1, max_bytes: 4096, read_only: false, incarnation: 1 })

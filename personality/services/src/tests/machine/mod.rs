@@ -44,6 +44,10 @@ struct State {
     native: usize,
     fault: String,
     kill_at_retire: bool,
+    /// So many times the driver's task dies of being asked what disk it has.
+    deaths_at_info: u32,
+    /// So many requests to the supervisor come before the driver's task is there again.
+    restarting: u32,
     settled: u32,
     caught_up: u32,
     /// The device does not answer what it is asked to read.
@@ -124,6 +128,10 @@ impl Machine {
         self.state().kill_at_retire = true;
     }
 
+    pub(super) fn kill_at_info(&self, times: u32) {
+        self.state().deaths_at_info = times;
+    }
+
     pub(super) fn caught_up(&self) -> u32 {
         self.state().caught_up
     }
@@ -182,6 +190,10 @@ impl Supervisor for Machine {
             return Err(SupervisorError::Failed);
         }
         if name == "block" {
+            if state.restarting > 0 {
+                state.restarting -= 1;
+                return Err(SupervisorError::State);
+            }
             state.block_task = false;
         } else {
             state.fs_task = false;
