@@ -118,7 +118,7 @@ impl<T> Supervisor<T> {
         })
     }
 
-    /// A request to make a task; it is answered when the task runs.
+    /// A request to make a task; it is answered when the task runs, or when it was given up and nothing of it is left.
     ///
     /// # Errors
     /// What the request is to be answered with at once, and its ticket.
@@ -153,6 +153,7 @@ impl<T> Supervisor<T> {
             }
             Phase::Pausing { .. } | Phase::Dead => {
                 self.set(task, Phase::Absent);
+                self.answer(task, Err(Refusal::Failed));
                 self.orders.push(Order::Answer(ticket, Ok(())));
             }
             Phase::Absent | Phase::Making { .. } | Phase::Ending(_) => return Err((Refusal::State, ticket)),
@@ -266,7 +267,10 @@ impl<T> Supervisor<T> {
         match then {
             None => self.answer(task, Ok(())),
             Some(after) => {
-                self.answer(task, Err(Refusal::Failed));
+                // Who waits for its start is told when it runs after all, or when nothing is left of it.
+                if after == After::Absent {
+                    self.answer(task, Err(Refusal::Failed));
+                }
                 self.orders.push(Order::Stop(task));
                 self.part(task, after, now_ns);
             }

@@ -184,31 +184,46 @@ fn a_dead_driver_is_made_again_after_its_pause() {
 }
 
 #[test]
-fn a_task_that_dies_while_it_starts_counts_and_is_given_up() {
-    let (mut supervisor, _) = started("");
-    supervisor.start(LINUX, "block", 1).expect("allowed");
-    supervisor.take_orders();
-    for death in 1..=TOO_MANY {
-        assert!(supervisor.died(BLOCK, Death::Fault, 0));
-        assert!(!supervisor.died(BLOCK, Death::Fault, 0));
-        supervisor.made(BLOCK, Ok(()), 0);
-        let mut orders = supervisor.take_orders();
-        if death == 1 {
-            assert_eq!(orders.remove(1), Order::Answer(1, Err(SupervisorError::Failed)));
+fn a_task_that_dies_while_it_starts_is_made_again_or_given_up_before_that_is_answered() {
+    for needed in [3, TOO_MANY] {
+        let (mut supervisor, _) = started("");
+        supervisor.start(LINUX, "block", 1).expect("allowed");
+        supervisor.take_orders();
+        for death in 1..=needed {
+            assert!(supervisor.died(BLOCK, Death::Fault, 0));
+            assert!(!supervisor.died(BLOCK, Death::Fault, 0));
+            supervisor.made(BLOCK, Ok(()), 0);
+            let ends = [Order::Stop(BLOCK), Order::Stop(BLOCK), Order::End(BLOCK)];
+            assert_eq!(supervisor.take_orders(), ends, "who failed to start it must find nothing of it");
+            supervisor.ended(BLOCK, 0);
+            supervisor.tick(2 * SECOND);
+            let given_up = [Order::Answer(1, Err(SupervisorError::Failed))];
+            let made_again = [Order::Make(BLOCK)];
+            assert_eq!(supervisor.take_orders(), if death == TOO_MANY { given_up } else { made_again });
         }
-        assert_eq!(orders, [Order::Stop(BLOCK), Order::Stop(BLOCK), Order::End(BLOCK)]);
-        supervisor.ended(BLOCK, 0);
-        supervisor.tick(2 * SECOND);
-        let orders = supervisor.take_orders();
-        if death == TOO_MANY {
-            assert_eq!(orders, []);
+        if needed == TOO_MANY {
+            assert_eq!(state(&supervisor, 0), TaskState::Dead);
+            supervisor.start(LINUX, "block", 2).expect("whoever asks gets a new chance");
+            assert_eq!(supervisor.take_orders(), [Order::Make(BLOCK)]);
         } else {
-            assert_eq!(orders, [Order::Make(BLOCK)]);
+            supervisor.made(BLOCK, Ok(()), 0);
+            assert_eq!(supervisor.take_orders(), [Order::Answer(1, Ok(()))]);
         }
     }
-    assert_eq!(state(&supervisor, 0), TaskState::Dead);
-    supervisor.start(LINUX, "block", 2).expect("whoever asks gets a new chance");
-    assert_eq!(supervisor.take_orders(), [Order::Make(BLOCK)]);
+}
+
+#[test]
+fn whoever_waits_for_a_start_learns_of_a_stop() {
+    let (mut supervisor, _) = started("");
+    supervisor.start(LINUX, "block", 1).expect("allowed");
+    for _ in 0..2 {
+        supervisor.died(BLOCK, Death::Fault, 0);
+        supervisor.made(BLOCK, Ok(()), 0);
+        supervisor.ended(BLOCK, 0);
+    }
+    supervisor.take_orders();
+    supervisor.stop(LINUX, "block", 2).expect("it is to be made later");
+    assert_eq!(supervisor.take_orders(), [Order::Answer(1, Err(SupervisorError::Failed)), Order::Answer(2, Ok(()))]);
 }
 
 #[test]
