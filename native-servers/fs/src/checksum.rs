@@ -34,8 +34,13 @@ const fn tables() -> [[u32; 256]; SLICES] {
     tables
 }
 
-/// Continues `sum` over `bytes`.
+/// Continues `sum` over `bytes`, by the processor's own instruction where it has one.
 pub(crate) fn crc32c(sum: u32, bytes: &[u8]) -> u32 {
+    rt::cpu::crc32c(sum, bytes).unwrap_or_else(|| by_tables(sum, bytes))
+}
+
+/// The same without that instruction.
+fn by_tables(sum: u32, bytes: &[u8]) -> u32 {
     let (words, rest) = bytes.as_chunks::<SLICES>();
     let sum = words.iter().fold(sum, |sum, word| {
         let start = sum.to_le_bytes();
@@ -65,6 +70,15 @@ mod tests {
         assert_eq!(!crc32c(!0, b"123456789"), 0xe306_9283, "RFC 3720");
         assert_eq!(!crc32c(!0, &[0; 32]), 0x8a91_36aa, "RFC 3720, B.4");
         assert_eq!(crc16(0, b"123456789"), 0xbb3d, "CRC-16/ARC");
+    }
+
+    #[test]
+    fn the_processor_and_the_tables_agree() {
+        let bytes: [u8; 100] = core::array::from_fn(|index| (index * 37) as u8);
+        for (from, to) in (0..9).flat_map(|from| (from..100).map(move |to| (from, to))) {
+            let by_processor = rt::cpu::crc32c(0x1234_5678, &bytes[from..to]);
+            assert!(by_processor.is_none_or(|sum| sum == by_tables(0x1234_5678, &bytes[from..to])), "{from}..{to}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod os;
 mod os;
 
 pub mod cap;
+#[expect(unsafe_code, reason = "an instruction that the compiler has no function for here")]
 pub mod cpu;
 pub mod env;
 pub mod layout;
