@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -75,7 +74,7 @@ pub fn follow(ground: &Ground) -> Result<Followed> {
     let image =
         image::build_single(&programs, build::KERNEL_TEST, "only-figures=1\nbench-rounds=1000\n", &files.archive)?;
     let (ours, theirs) = UnixStream::pair().context("cannot make a socket")?;
-    let mut machine = start(ground, &image, &files.log, theirs)?;
+    let mut machine = start(ground, &image, &files, theirs)?;
     let entry = address_of(&programs.path(build::KERNEL.binary)?, ENTRY)?;
     let stepped = Debugger::new(ours).and_then(|debugger| steps(debugger, entry));
     if stepped.is_err() {
@@ -83,8 +82,9 @@ pub fn follow(ground: &Ground) -> Result<Followed> {
         machine.kill()?;
     }
     let ended = wait(&mut machine);
-    let log = fs::read_to_string(&files.log).with_context(|| format!("cannot read {}", files.log.display()))?;
-    let explain = || format!("the machine's log ends with:\n{}", banyan::progress::tail(&log));
+    let complaints = fs::read_to_string(&files.complaints).context("cannot read the emulator's complaints")?;
+    let log = fs::read_to_string(&files.log).with_context(|| format!("the machine wrote no log; {complaints}"))?;
+    let explain = || format!("the machine's log ends with:\n{}\n{complaints}", banyan::progress::tail(&log));
     let way = stretches(&stepped.with_context(explain)?, &mut Symbols::new(&image.binaries));
     ended.with_context(explain)?;
     let costs: BTreeMap<_, _> = log.lines().filter_map(cost).collect();
@@ -103,26 +103,29 @@ fn cost(line: &str) -> Option<(String, u64)> {
 struct Files {
     archive: std::path::PathBuf,
     log: std::path::PathBuf,
+    /// What the emulator has to say.
+    complaints: std::path::PathBuf,
 }
 
 impl Files {
     fn new() -> Result<Self> {
         let folder = workspace::own("followed")?;
         let run = std::process::id();
-        Ok(Self { archive: folder.join(format!("{run}.archive")), log: folder.join(format!("{run}.log")) })
+        let file = |kind: &str| folder.join(format!("{run}.{kind}"));
+        Ok(Self { archive: file("archive"), log: file("log"), complaints: file("complaints") })
     }
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
-        for path in [&self.archive, &self.log] {
+        for path in [&self.archive, &self.log, &self.complaints] {
             // What is left behind costs only space.
             let _ = fs::remove_file(path);
         }
     }
 }
 
-fn start(ground: &Ground, image: &Image, log: &Path, debugger: UnixStream) -> Result<Child> {
+fn start(ground: &Ground, image: &Image, files: &Files, debugger: UnixStream) -> Result<Child> {
     let mut command = match &ground.tools.setpriv {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
@@ -134,10 +137,12 @@ fn start(ground: &Ground, image: &Image, log: &Path, debugger: UnixStream) -> Re
     command.args("-M q35 -accel tcg -smp 1 -nodefaults -no-reboot -no-user-config -display none -vga none".split(' '));
     command.args("-cpu max,-erms,-fsrm -icount shift=0,sleep=off -m 512M".split(' '));
     command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-debugcon"]);
-    command.arg(format!("file:{}", log.display().to_string().replace(',', ",,")));
+    command.arg(format!("file:{}", files.log.display().to_string().replace(',', ",,")));
     command.args(["-chardev", "socket,id=debugger,fd=0", "-gdb", "chardev:debugger", "-S"]);
     command.arg("-kernel").arg(&image.loader).arg("-initrd").arg(&image.archive);
-    command.stdin(OwnedFd::from(debugger)).stdout(Stdio::null());
+    // Its warnings are nothing for the people who watch.
+    let complaints = fs::File::create(&files.complaints).context("cannot keep the emulator's complaints")?;
+    command.stdin(OwnedFd::from(debugger)).stdout(Stdio::null()).stderr(complaints);
     command.spawn().context("cannot start QEMU")
 }
 

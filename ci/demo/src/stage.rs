@@ -3,11 +3,19 @@
 use anyhow::Result;
 use bench::Format;
 use bench::table::{self, Value};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use std::io::{IsTerminal, Read, Write, stdin};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
+use std::io::{IsTerminal, Write, stdin, stdout};
+use std::os::fd::AsFd;
 
-/// Longest line of a paragraph, in characters.
+/// Longest line of a paragraph, in characters, where the terminal has room for it.
 const WIDTH: usize = 96;
+/// Narrower than this a paragraph is not made.
+const NARROWEST: usize = 40;
+/// How far lines are set off from the text.
+const INDENT: &str = "    ";
+/// What Ctrl-C and Ctrl-\ send, and what they ask for.
+const INTERRUPTS: [(u8, Signal); 2] = [(3, Signal::INT), (0x1c, Signal::QUIT)];
 
 /// Who goes on to the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +30,14 @@ pub enum Pace {
 pub struct Stage<'a> {
     to: &'a mut dyn Write,
     pace: Pace,
+    width: usize,
 }
 
 impl<'a> Stage<'a> {
-    /// A stage that prints to `to`.
+    /// A stage that prints to `to`, in lines that this process's terminal has room for.
     pub fn new(to: &'a mut dyn Write, pace: Pace) -> Self {
-        Self { to, pace }
+        let columns = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
+        Self { to, pace, width: width(columns) }
     }
 
     /// The name of a demonstration.
@@ -35,9 +45,9 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// When nobody listens any more.
     pub fn title(&mut self, name: &str, about: &str) -> Result<()> {
-        let line = format!("{name}: {about}");
-        let rule = "=".repeat(line.chars().count().min(WIDTH));
-        Ok(writeln!(self.to, "{line}\n{rule}\n")?)
+        let text = wrapped(&format!("{name}: {about}"), self.width);
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        Ok(writeln!(self.to, "{text}\n{}\n", "=".repeat(longest))?)
     }
 
     /// A heading.
@@ -53,16 +63,17 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// When nobody listens any more.
     pub fn say(&mut self, text: &str) -> Result<()> {
-        Ok(writeln!(self.to, "{}\n", wrapped(text, WIDTH))?)
+        Ok(writeln!(self.to, "{}\n", wrapped(text, self.width))?)
     }
 
-    /// Lines as they are, set off from the text.
+    /// Lines as paragraphs set off from the text: what does not fit goes on a little further in.
     ///
     /// # Errors
     /// When nobody listens any more.
     pub fn show(&mut self, text: &str) -> Result<()> {
         for line in text.lines() {
-            writeln!(self.to, "    {line}")?;
+            let rest = format!("\n{INDENT}{INDENT}");
+            writeln!(self.to, "{INDENT}{}", wrapped(line, self.width - 2 * INDENT.len()).replace('\n', &rest))?;
         }
         Ok(writeln!(self.to)?)
     }
@@ -91,18 +102,33 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Waits for one key; without a terminal, for nothing.
+/// Columns that text may have in a terminal of so many; 0: there is none.
+fn width(columns: usize) -> usize {
+    if columns == 0 { WIDTH } else { columns.clamp(NARROWEST, WIDTH) }
+}
+
+/// Waits for one key; without a terminal, for nothing. Ctrl-C ends the demonstration.
 fn wait_for_key() {
-    let Ok(before) = tcgetattr(stdin()) else { return };
-    let mut single = before.clone();
-    // Signals still work: Ctrl-C ends a demonstration.
-    single.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-    if tcsetattr(stdin(), OptionalActions::Now, &single).is_ok() {
-        // The end of the input counts as a key.
-        let _ = stdin().read(&mut [0]);
-        // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
+    let interrupts = |key| INTERRUPTS.into_iter().find(|(byte, _)| Some(*byte) == key);
+    if let Some((_, signal)) = interrupts(read_key(stdin())) {
+        // As the terminal would have done, had it not been asked for single keys.
+        let _ = kill_process(getpid(), signal);
     }
+}
+
+/// The next key, with the terminal afterwards as it was before; `None` without a terminal, or at its end. Keys that were pressed before
+/// do not count, nor does what else a key sends (an arrow's is three bytes). Ctrl-C is a key here: its signal would leave the terminal
+/// without echo.
+fn read_key(terminal: impl AsFd) -> Option<u8> {
+    let before = tcgetattr(&terminal).ok()?;
+    let mut single = before.clone();
+    single.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
+    tcsetattr(&terminal, OptionalActions::Flush, &single).ok()?;
+    let mut key = [0];
+    let bytes = rustix::io::read(&terminal, &mut key);
+    // A terminal that is gone needs no restoring.
+    let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
+    bytes.ok().filter(|bytes| *bytes == 1).map(|_| key[0])
 }
 
 /// Rows of figures.
@@ -161,11 +187,50 @@ fn wrapped(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
     #[test]
     fn paragraphs_are_wrapped() {
         assert_eq!(wrapped("one two\n  three four", 9), "one two\nthree\nfour");
         assert_eq!(wrapped("", 9), "");
+    }
+
+    #[test]
+    fn text_fits_the_terminal() {
+        assert_eq!([0, 20, 80, 300].map(width), [WIDTH, NARROWEST, 80, WIDTH]);
+        let mut bytes = Vec::new();
+        let mut stage = Stage { to: &mut bytes, pace: Pace::Auto, width: 40 };
+        stage.title("name", "what it shows to people, in more words than fit").expect("memory takes it");
+        stage.show("task: one thing, another thing, and a third\nother: one").expect("memory takes it");
+        let printed = String::from_utf8(bytes).expect("text");
+        assert!(printed.lines().all(|line| line.chars().count() <= 40), "{printed}");
+        assert!(
+            printed.contains("\n    task: one thing, another thing,\n        and a third\n    other: one\n"),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn ctrl_c_is_a_key_that_leaves_the_terminal_as_it_was() {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are terminals");
+        grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it is ours");
+        let name = ptsname(&ours, Vec::new()).expect("it has a name").into_string().expect("it is text");
+        let terminal = std::fs::File::options().read(true).write(true).open(name).expect("it was unlocked");
+        let modes = |terminal: &std::fs::File| tcgetattr(terminal).expect("it is a terminal").local_modes;
+        let before = modes(&terminal);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| read_key(&terminal));
+            // What is pressed before somebody waits does not count.
+            while !reader.is_finished() {
+                if !modes(&terminal).contains(LocalModes::ICANON) {
+                    rustix::io::write(&ours, b"\x03[A").expect("there is room for a key");
+                }
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            assert_eq!(reader.join().expect("it does not panic"), Some(3));
+        });
+        assert_eq!(modes(&terminal), before);
+        assert_eq!(read_key(std::fs::File::open("/dev/null").expect("it is there")), None);
     }
 
     #[test]

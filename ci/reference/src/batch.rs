@@ -89,7 +89,9 @@ impl Batch<'_> {
         if let Some(answers) = remembered.and_then(|bytes| parse(&bytes, requests.len()).ok()) {
             return Ok(answers);
         }
-        eprintln!("asking Debian's Linux 6.1 what {} commands give", requests.len());
+        let commands =
+            if requests.len() == 1 { "a command gives".into() } else { format!("{} commands give", requests.len()) };
+        eprintln!("asking Debian's Linux 6.1 what {commands}");
         let results = memory.with_extension("results");
         let machine = Machine {
             qemu: self.workshop.qemu.clone(),
