@@ -22,6 +22,8 @@ const USAGE: &str = "usage:
 ";
 /// The arguments make no sense.
 const MISUSED: u8 = 2;
+/// Linux's number of the error for what is so already.
+const EALREADY: i32 = 114;
 /// The shell's status for what is not there, and for what cannot be run.
 const NOT_FOUND: u8 = 127;
 const NOT_RUN: u8 = 126;
@@ -55,6 +57,7 @@ fn explain(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "no such service or task, or this system has none".into(),
         ErrorKind::InvalidInput => "there is no service, placement or mechanism of that name".into(),
+        _ if error.raw_os_error() == Some(EALREADY) => "it is in that state already".into(),
         _ => error.to_string(),
     }
 }
