@@ -57,7 +57,7 @@ impl Ground {
         let vm = Vm::start_built(config, &self.tools, &self.programs)?;
         if let Err(stop) = vm.wait_ready(Some(Instant::now() + LIMIT)) {
             let log = vm.explained_log().unwrap_or_default();
-            bail!("the system does not start: {stop:?}\n{}", banyan::progress::tail(&log));
+            bail!("the system does not start: {stop}\n{}", banyan::progress::tail(&log));
         }
         Ok(vm)
     }

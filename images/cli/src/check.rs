@@ -14,6 +14,7 @@ use banyan::workspace;
 use kernel_model::{Limits, explore, scenarios};
 
 use crate::cli;
+use crate::output::tell;
 
 /// A part: what it did in a line, or (`Err`) what it found.
 type Part = fn(cli::Length) -> Result<Result<String, String>>;
@@ -44,7 +45,7 @@ pub fn run(check: &cli::Check) -> Result<i32> {
     for (name, part) in &parts {
         match part(check.length())? {
             Ok(line) => {
-                println!("{name}: {line}");
+                tell(&format!("{name}: {line}"));
                 done.push(format!("{name}: {line}"));
             }
             Err(finding) => {
@@ -54,7 +55,7 @@ pub fn run(check: &cli::Check) -> Result<i32> {
             }
         }
     }
-    println!("check: {}; {found} of {} found something", done.join("; "), parts.len());
+    tell(&format!("check: {}; {found} of {} found something", done.join("; "), parts.len()));
     Ok(i32::from(found > 0))
 }
 
@@ -75,7 +76,7 @@ fn kernel_model(length: cli::Length) -> Result<Result<String, String>> {
         while let Some(scenario) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
             let limits = Limits { states: states(length, scenario.name), depth: usize::MAX };
             let explored = explore(scenario, limits).map_err(|found| format!("{}: {found}", scenario.name))?;
-            println!("kernel model, {}: {explored}", scenario.name);
+            tell(&format!("kernel model, {}: {explored}", scenario.name));
             let mut sums = sums.lock().map_err(|error| error.to_string())?;
             *sums = (sums.0 + explored.states, sums.1 + explored.transitions);
         }
@@ -126,7 +127,7 @@ fn parsers(length: cli::Length) -> Result<Result<String, String>> {
     command.args(["run", "-q", "-p", "fuzz", "--", "all", &seed.to_string(), times]).current_dir(workspace::source());
     let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
+    tell(text.trim_end());
     Ok(match text.lines().last() {
         Some(last) if output.status.success() => Ok(last.into()),
         _ => Err(format!("seed {seed}: {}", output.status)),

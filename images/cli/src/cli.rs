@@ -86,7 +86,7 @@ pub enum Length {
 /// What to show, and how.
 #[derive(Args, Debug)]
 pub struct Demo {
-    /// Which demonstration
+    /// Which demonstration: one of those that --list names
     #[arg(required_unless_present = "list")]
     pub name: Option<String>,
     /// Go on without waiting for keys
@@ -255,9 +255,9 @@ pub enum RootOn {
 /// Where the services run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Design {
-    /// All in the personality
+    /// In the personality
     Personality,
-    /// Each in a task of its own
+    /// In a task of its own, each
     Native,
 }
 

@@ -4,10 +4,11 @@ mod check;
 mod cli;
 mod ctl;
 mod debugging;
+mod output;
 mod subject;
 mod top;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use banyan::disk::{Disk, Storage};
 use banyan::progress::{say, tail};
 use banyan::run::control::Control;
@@ -17,7 +18,8 @@ use banyan::run::{End, Vm, exec, interactive};
 use clap::Parser;
 use debugging::Debugging;
 use demo::stage::{Pace, Stage};
-use std::io::stdout;
+use output::{Output, tell};
+use std::io::Write;
 use std::process::exit;
 use std::time::Duration;
 
@@ -46,12 +48,14 @@ fn main() {
 }
 
 fn measure(what: &cli::Bench) -> Result<i32> {
+    let is_kept = what.name == cli::Benchmark::Kernel;
+    ensure!(is_kept || !what.save, "--save keeps the figures of `bench kernel`, and of no other");
     let subject = subject::Banyan::new()?;
     let workshop = subject.workshop();
     let format = if what.json { bench::Format::Json } else { bench::Format::Table };
     if what.save {
         let path = bench::kernel::save(&subject, &workshop.source)?;
-        println!("{}", path.display());
+        tell(&path.display().to_string());
         say("the reference has costs from it: BLESS=1 cargo test -p ukernel-abi --test reference");
         return Ok(0);
     }
@@ -63,7 +67,7 @@ fn measure(what: &cli::Bench) -> Result<i32> {
         cli::Benchmark::Programs => bench::programs::run(&subject, &workshop, format, what.effort())?,
         cli::Benchmark::Io => bench::io::run(&subject, &workshop, format, what.effort())?,
     };
-    print!("{}", report.text);
+    Output.write_all(report.text.as_bytes())?;
     for violation in &report.violations {
         say(violation);
     }
@@ -73,14 +77,14 @@ fn measure(what: &cli::Bench) -> Result<i32> {
 fn write_report(what: &cli::Report) -> Result<i32> {
     let size = if what.quick { demo::Size::Quick } else { demo::Size::Full };
     let page = report::write(&what.out, what.only.as_deref(), size)?;
-    println!("{}", page.display());
+    tell(&page.display().to_string());
     Ok(0)
 }
 
 fn show(what: &cli::Demo) -> Result<i32> {
     let Some(name) = what.name.as_deref().filter(|_| !what.list) else {
         for demo in demo::ALL {
-            println!("{:8}  {}", demo.name, demo.about);
+            tell(&format!("{:8}  {}", demo.name, demo.about));
         }
         return Ok(0);
     };
@@ -88,7 +92,7 @@ fn show(what: &cli::Demo) -> Result<i32> {
     let demo = demo::Demo::find(name).with_context(|| format!("there is no demonstration {name:?}: {}", known()))?;
     let pace = if what.auto { Pace::Auto } else { Pace::Keys };
     let size = if what.quick { demo::Size::Quick } else { demo::Size::Full };
-    demo.show(&mut Stage::new(&mut stdout(), pace), size)?;
+    demo.show(&mut Stage::new(&mut Output, pace), size)?;
     Ok(0)
 }
 

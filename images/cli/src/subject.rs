@@ -112,5 +112,5 @@ fn output(vm: &Vm, command: &str) -> Result<String> {
 }
 
 fn failed(stop: Stop) -> anyhow::Error {
-    anyhow::anyhow!("the system stopped before the measurement: {stop:?}")
+    anyhow::anyhow!("the system stopped before the measurement: {stop}")
 }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use banyan::run::control::Remote;
 
 use crate::cli::Top;
+use crate::output::Output;
 
 /// The command that prints the table; it needs nothing but a shell.
 const COMMAND: &str = "while IFS= read -r line; do echo \"$line\"; done </proc/banyan/threads";
@@ -29,8 +30,8 @@ pub fn run(top: &Top) -> Result<i32> {
     loop {
         let now = read(&remote)?;
         let clear = if stdout().is_terminal() && !top.once { CLEAR } else { "" };
-        write!(stdout(), "{clear}{}", now.show(&before))?;
-        stdout().flush()?;
+        write!(Output, "{clear}{}", now.show(&before))?;
+        Output.flush()?;
         if top.once {
             return Ok(0);
         }

@@ -10,6 +10,7 @@ use super::Window;
 use super::frame::{self, Frame, Kind, stream};
 use anyhow::{Result, bail};
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, BufReader};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -77,6 +78,15 @@ pub enum End {
     Failed(String),
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PoweredOff => f.write_str("it was switched off"),
+            Self::Failed(reason) => f.write_str(reason),
+        }
+    }
+}
+
 /// Why there is no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -84,6 +94,15 @@ pub enum Stop {
     TimedOut,
     /// The system stopped.
     Ended(End),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("the time is over"),
+            Self::Ended(end) => write!(f, "the system stopped: {end}"),
+        }
+    }
 }
 
 /// All that a command did.
@@ -460,7 +479,7 @@ impl Session {
                 }
                 Ok(Event::Refused(reason)) => bail!("the guest refused the command: {reason}"),
                 Err(Stop::TimedOut) => bail!("the command took too long"),
-                Err(Stop::Ended(end)) => bail!("the system stopped: {end:?}"),
+                Err(Stop::Ended(end)) => bail!("the system stopped: {end}"),
             }
         }
     }

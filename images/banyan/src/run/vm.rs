@@ -151,7 +151,7 @@ impl Vm {
     pub fn exec(&self, command: &str, input: &[u8], limit: Duration) -> Result<Output> {
         let deadline = Some(Instant::now() + limit);
         let running = || format!("running {command:?}; the log is {}", self.log().display());
-        self.wait_ready(deadline).map_err(|stop| anyhow!("the system is not ready: {stop:?}")).with_context(running)?;
+        self.wait_ready(deadline).map_err(|stop| anyhow!("the system is not ready: {stop}")).with_context(running)?;
         self.open(command)?.complete(input, deadline).with_context(running)
     }
 

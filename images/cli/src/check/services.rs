@@ -11,6 +11,7 @@ use power_cuts::cuts::Summary;
 
 use super::seed;
 use crate::cli::Length;
+use crate::output::tell;
 
 /// Moves of each service in the long form, and deaths; in each boot so many of each.
 const MOVES: u64 = 500;
@@ -64,7 +65,7 @@ fn boots(length: Length, long: u64, what: fn(move_tests::Amount) -> Result<Strin
     for seed in (first..).take(count as usize) {
         let amount = move_tests::Amount { each, seed, ..move_tests::SHORT };
         let line = what(amount).map_err(|error| format!("seed {seed}: {error:#}"))?;
-        println!("seed {seed}: {line}");
+        tell(&format!("seed {seed}: {line}"));
     }
     Ok(format!(
         "{count} boots with {each} of each service, seeds from {first} on, every program and byte as it should be"

@@ -29,7 +29,11 @@ impl Remote {
             None => newest_first(&path).iter().find_map(|name| connect(&folder, name)),
         };
         let stream = stream.with_context(|| match instance {
-            Some(number) => format!("there is no running system with the number {number}"),
+            Some(number) => {
+                let mut running = newest_first(&path);
+                running.retain(|name| connect(&folder, name).is_some());
+                format!("there is no running system with the number {number}; running: {}", listed(&running))
+            }
             None => "there is no running system; cargo run starts one".into(),
         })?;
         let channel = Channel::start(stream)?;
@@ -44,7 +48,7 @@ impl Remote {
     /// When the system stops first.
     pub fn open(&self, command: &str) -> Result<Session> {
         let ready = self.channel.wait_ready(Some(Instant::now() + START_LIMIT));
-        ready.map_err(|stop| anyhow!("the running system does not answer: {stop:?}"))?;
+        ready.map_err(|stop| anyhow!("the running system does not answer: {stop}"))?;
         self.channel.open(command, 0)
     }
 }
@@ -59,6 +63,10 @@ pub(super) fn connect(folder: &File, name: &str) -> Option<UnixStream> {
         }
         other => other.ok(),
     }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
 fn newest_first(folder: &Path) -> Vec<String> {
