@@ -1,12 +1,15 @@
 //! What a person sees when something is lacking: on the host the emulator or room on its disk, in the root a program.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::disk_tests::is_clean;
 use crate::{shared, tool, trial};
@@ -23,6 +26,7 @@ pub fn tests() -> Vec<Trial> {
         trial("host: without an emulator the tool says what is missing", no_emulator),
         trial("host: a disk for which there is no room is an error", no_room_for_a_disk),
         trial("host: a disk that fills up ends writes, not the system", no_room_later),
+        trial("host: a disk is left clean by Ctrl-C", interrupted),
         trial("host: a disk is left clean by a root that has no poweroff", no_poweroff),
     ]
 }
@@ -67,6 +71,29 @@ fn no_poweroff() -> Result<()> {
     let output = again.stdin(Stdio::null()).output()?;
     ensure!(output.stdout == b"kept\n", "{}", String::from_utf8_lossy(&output.stderr));
     is_clean(&disk)
+}
+
+/// The tool is interrupted while a program runs: it ends by the signal, and what was written is on the disk.
+fn interrupted() -> Result<()> {
+    shared::prepared()?;
+    let folder = Folder::new("interrupted")?;
+    let disk = folder.0.join("disk.img");
+    let run = |command: &str| -> Result<Command> {
+        let mut run = Command::new(tool::path()?);
+        run.args(["run", "--disk"]).arg(&disk).args(["--exec", command]).stdin(Stdio::null()).stderr(Stdio::piped());
+        Ok(run)
+    };
+    let mut tool = run("echo kept >/file; echo written; exec sleep 1000")?.stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    BufReader::new(tool.stdout.as_mut().context("it was asked for")?).read_line(&mut line)?;
+    kill_process(Pid::from_child(&tool), Signal::INT)?;
+    let output = tool.wait_with_output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(line == "written\n" && output.status.signal() == Some(2), "{}, {line:?}\n{errors}", output.status);
+    is_clean(&disk)?;
+    let output = run("cat /file")?.output()?;
+    ensure!(output.stdout == b"kept\n", "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
 
 /// A search path with everything that is on this one's, but for the emulator and what would install it.

@@ -68,6 +68,7 @@ fn pass_through(remote: &Remote, command: &str) -> Result<i32> {
         Done::Exit(status) => Ok(status.code()),
         Done::Ended(end) => bail!("the system stopped: {end}"),
         Done::TimedOut => bail!("it took too long"),
+        Done::Signal(number) => Ok(128 + number),
     }
 }
 

@@ -21,7 +21,7 @@ use demo::stage::{Pace, Stage};
 use output::{Output, tell};
 use std::io::Write;
 use std::process::exit;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The time of `--timeout` was over.
 const TIMED_OUT: i32 = 124;
@@ -107,23 +107,41 @@ fn start(run: &cli::Run) -> Result<i32> {
     if let Some(debugging) = &debugging {
         debugging.announce(&vm)?;
     }
-    let _control = listen(&vm);
+    let control = listen(&vm);
     let Some(command) = &run.exec else {
         say("Ctrl-A x leaves");
         let (mut vm, leave) = interactive::run(vm, run.timeout)?;
+        if !matches!(leave, Leave::Ended(_)) {
+            leave_clean(&vm, &config.storage);
+        }
         keep_trace(run, &mut vm)?;
         return Ok(left(vm, &leave));
     };
     let done = exec::run(&vm, command, run.timeout)?;
-    if let (Done::Exit(_), Storage::Disk(Disk::Kept(_))) = (&done, &config.storage) {
-        vm.power_off(POWER_OFF);
+    if !matches!(done, Done::Ended(_)) {
+        leave_clean(&vm, &config.storage);
     }
     keep_trace(run, &mut vm)?;
     Ok(match done {
         Done::Exit(status) => status.code(),
         Done::TimedOut => timed_out(vm),
         Done::Ended(end) => ended(vm, &end),
+        Done::Signal(number) => {
+            drop((vm, control, debugging));
+            exec::die_of(number);
+            128 + number
+        }
     })
+}
+
+/// Has a system that still runs leave a disk that stays clean: what its programs wrote is there afterwards.
+fn leave_clean(vm: &Vm, storage: &Storage) {
+    let Storage::Disk(Disk::Kept(path)) = storage else { return };
+    // Without a system there is nothing on its way.
+    if vm.wait_ready(Some(Instant::now())).is_err() || matches!(vm.power_off(POWER_OFF), Some(End::PoweredOff)) {
+        return;
+    }
+    say(&format!("the system did not power off: what it had not written to {} yet is lost", path.display()));
 }
 
 /// Writes the trace, if there is to be one.

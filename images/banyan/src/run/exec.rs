@@ -2,9 +2,12 @@
 
 use super::Vm;
 use super::channel::{End, Event, Session, Status, Stop, Stream};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use std::io::{self, Read, Write, stderr, stdin, stdout};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How a command's run ended.
@@ -16,6 +19,8 @@ pub enum Done {
     TimedOut,
     /// The system stopped first.
     Ended(End),
+    /// A signal asked this process to end.
+    Signal(i32),
 }
 
 /// Runs `command` in a system with standard input, output and error passed through.
@@ -25,9 +30,37 @@ pub enum Done {
 pub fn run(vm: &Vm, command: &str, limit: Option<Duration>) -> Result<Done> {
     let deadline = limit.map(|limit| Instant::now() + limit);
     match vm.wait_ready(deadline) {
-        Ok(()) => pass_through(vm.open(command)?, deadline),
+        Ok(()) => pass(vm.open(command)?, deadline, Some(&Signals::expect()?)),
         Err(stop) => Ok(stopped(stop)),
     }
+}
+
+/// Signals that ask this process to end, from now on: the first is noted, the next one has its usual effect.
+struct Signals(Arc<AtomicUsize>);
+
+impl Signals {
+    fn expect() -> Result<Self> {
+        let (some, noted) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let number = usize::try_from(signal).context("signals have positive numbers")?;
+            // In this order: the first looks at what an earlier signal has left.
+            flag::register_conditional_default(signal, Arc::clone(&some))
+                .and_then(|_| flag::register(signal, Arc::clone(&some)))
+                .and_then(|_| flag::register_usize(signal, Arc::clone(&noted), number))
+                .context("cannot handle signals")?;
+        }
+        Ok(Self(noted))
+    }
+
+    fn noted(&self) -> Option<i32> {
+        i32::try_from(self.0.load(Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
+    }
+}
+
+/// Ends this process as a noted signal would have done, for those who wait for it.
+pub fn die_of(signal: i32) {
+    // What it would have returned for is not among the signals that are noted.
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
 }
 
 fn stopped(stop: Stop) -> Done {
@@ -42,13 +75,25 @@ fn stopped(stop: Stop) -> Done {
 /// # Errors
 /// When the system refuses the command.
 pub fn pass_through(session: Session, deadline: Option<Instant>) -> Result<Done> {
+    pass(session, deadline, None)
+}
+
+/// How often the loop below looks for signals.
+const LOOK: Duration = Duration::from_millis(100);
+
+fn pass(session: Session, deadline: Option<Instant>, signals: Option<&Signals>) -> Result<Done> {
     let session = Arc::new(session);
     let input = Arc::clone(&session);
     // Nobody waits for this thread: it may hang in a read of a terminal.
     std::thread::spawn(move || send_input(&input));
     let mut closed = Vec::new();
     loop {
-        match session.next(deadline) {
+        if let Some(signal) = signals.and_then(Signals::noted) {
+            return Ok(Done::Signal(signal));
+        }
+        let look = signals.map(|_| Instant::now() + LOOK);
+        let until = [deadline, look].into_iter().flatten().min();
+        match session.next(until) {
             Ok(Event::Data(stream, bytes)) => {
                 if !closed.contains(&stream) && write(stream, &bytes).is_err() {
                     closed.push(stream);
@@ -59,6 +104,7 @@ pub fn pass_through(session: Session, deadline: Option<Instant>) -> Result<Done>
             }
             Ok(Event::Exit(status)) => return Ok(Done::Exit(status)),
             Ok(Event::Refused(reason)) => bail!("the system refused the command: {reason}"),
+            Err(Stop::TimedOut) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
             Err(stop) => return Ok(stopped(stop)),
         }
     }

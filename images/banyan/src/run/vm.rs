@@ -14,6 +14,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
@@ -222,11 +223,12 @@ impl Vm {
         trace::export(&String::from_utf8_lossy(&log), &self.files.memory(), self.memory_bytes, to)
     }
 
-    /// Has the system stop in good order, so that its disk is clean: at most for `limit`. No program of the root's is needed.
-    pub fn power_off(&self, limit: Duration) {
-        if let Ok(_session) = self.channel.open("", frame::EXEC_POWER_OFF) {
-            self.wait(Some(Instant::now() + limit));
-        }
+    /// Has the system stop in good order, so that its disk is clean: how it stopped, or `None` if it did not within `limit`. No
+    /// program of the root's is needed.
+    pub fn power_off(&self, limit: Duration) -> Option<End> {
+        // If it cannot be asked any more it has stopped, or is about to.
+        let _session = self.channel.open("", frame::EXEC_POWER_OFF);
+        self.wait(Some(Instant::now() + limit))
     }
 
     /// Stops QEMU now.
@@ -257,16 +259,19 @@ fn writer(child: &Mutex<Option<Child>>) -> Writer {
     }
 }
 
-/// The command that becomes QEMU; where `setpriv` exists, the kernel kills it when this process dies.
+/// The command that becomes QEMU; where `setpriv` exists, the kernel kills it when this process dies. It is in a process group of its
+/// own: a terminal's Ctrl-C is for this process, which may want the system to stop in good order.
 fn dies_with_us(tools: &setup::Tools) -> Command {
-    match &tools.setpriv {
+    let mut command = match &tools.setpriv {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
             command.args(["--pdeathsig", "KILL", "--"]).arg(&tools.qemu);
             command
         }
         None => Command::new(&tools.qemu),
-    }
+    };
+    command.process_group(0);
+    command
 }
 
 type SharedChild = Arc<Mutex<Option<Child>>>;
