@@ -20,8 +20,10 @@ pub(crate) mod kind {
     pub(crate) const REVOKE: u32 = 5;
 }
 
-/// Features without which a journal cannot be read.
+/// Features without which a journal cannot be read, and one with which it can.
 pub(crate) mod feature {
+    pub(crate) const COMPAT_SUM_V1: u32 = 1;
+
     pub(crate) const REVOKE: u32 = 1;
     pub(crate) const WIDE: u32 = 2;
     pub(crate) const SUM_V2: u32 = 8;
@@ -138,10 +140,10 @@ impl Style {
         out
     }
 
-    /// The tags of a descriptor.
+    /// The tags of a descriptor. The last one says so, but for e2fsprogs' in a block that is full.
     ///
     /// # Errors
-    /// `Corrupt`: its sum is wrong, or it has no last tag.
+    /// `Corrupt`: its sum is wrong.
     pub(crate) fn tags(self, block: &[u8]) -> Result<Vec<Tag>> {
         self.check_tail(block)?;
         let (mut at, mut tags) = (HEADER, Vec::new());
@@ -155,10 +157,10 @@ impl Style {
             tags.push(Tag { block: join(be32(block, at), high), is_escaped: flags & ESCAPED != 0, sum });
             at += self.tag_bytes() + if flags & SAME_UUID == 0 { UUID_BYTES } else { 0 };
             if flags & LAST != 0 {
-                return Ok(tags);
+                break;
             }
         }
-        Err(FsError::Corrupt)
+        Ok(tags)
     }
 
     /// Whether a block is what its tag says.

@@ -20,6 +20,7 @@ mod field {
     pub(super) const SEQUENCE: usize = 24;
     pub(super) const START: usize = 28;
     pub(super) const ERROR: usize = 32;
+    pub(super) const COMPATIBLE: usize = 36;
     pub(super) const INCOMPATIBLE: usize = 40;
     pub(super) const UUID: usize = 48;
     pub(super) const SUM_KIND: usize = 80;
@@ -103,6 +104,9 @@ impl Log {
         let sb = &mut self.superblock;
         put_be32(sb, field::START, start);
         put_be32(sb, field::SEQUENCE, self.sequence);
+        // Nobody reads a journal with both the oldest and the newest kind of sums.
+        let compatible = be32(sb, field::COMPATIBLE) & !feature::COMPAT_SUM_V1;
+        put_be32(sb, field::COMPATIBLE, compatible);
         put_be32(sb, field::INCOMPATIBLE, features);
         put_be32(sb, field::ERROR, 0);
         put(sb, field::SUM_KIND, &[SUM_KIND]);
