@@ -187,7 +187,12 @@ impl Volume {
         descriptor.set_count(Count::FreeBlocks, free.ok_or(FsError::Corrupt)?);
         self.put_descriptor(group, descriptor)?;
         let all = self.free_blocks()?.checked_add_signed(change).filter(|all| *all <= self.geometry.blocks);
-        let (low, high) = halves(all.ok_or(FsError::Corrupt)?);
+        self.set_free_blocks(all.ok_or(FsError::Corrupt)?)
+    }
+
+    /// Sets the file system's number of free blocks.
+    pub(crate) fn set_free_blocks(&mut self, blocks: u64) -> Result<()> {
+        let (low, high) = halves(blocks);
         let is_wide = self.geometry.descriptor_bytes > 32;
         self.change_superblock(|sb| {
             put_le32(sb, field::FREE_BLOCKS_LOW, low);

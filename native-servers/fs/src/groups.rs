@@ -10,9 +10,9 @@ use interfaces::FsError;
 use crate::Result;
 use crate::bitmap;
 use crate::buffers::{Kind, Place};
-use crate::bytes::{high16, join, le16, le32, low16, put_le16};
+use crate::bytes::{high16, join, le16, le32, low16, put_le16, put_le32};
 use crate::checksum::{crc16, crc32c};
-use crate::geometry::{Checksums, Geometry};
+use crate::geometry::{Checksums, Geometry, field};
 use crate::volume::Volume;
 
 /// Flags of a descriptor.
@@ -140,6 +140,25 @@ impl Volume {
         drop(data);
         let sum = descriptor.sum(&self.geometry, first + index as u32);
         put_le16(self.change_block(block, Kind::Descriptors(first))?, at + SUM, sum);
+        Ok(())
+    }
+
+    /// Makes the superblock's numbers of free blocks and inodes the sums of the groups': Linux brings them up to date only
+    /// when it unmounts, so that after a power cut they are old.
+    pub(crate) fn correct_counts(&mut self) -> Result<()> {
+        let (mut blocks, mut inodes) = (0, 0);
+        for group in 0..self.geometry.groups {
+            let descriptor = self.descriptor(group)?;
+            blocks += u64::from(descriptor.count(Count::FreeBlocks));
+            inodes += u64::from(descriptor.count(Count::FreeInodes));
+        }
+        let inodes = u32::try_from(inodes).map_err(|_| FsError::Corrupt)?;
+        if blocks != self.free_blocks()? {
+            self.set_free_blocks(blocks)?;
+        }
+        if inodes != self.superblock_field(field::FREE_INODES)? {
+            self.change_superblock(|sb| put_le32(sb, field::FREE_INODES, inodes))?;
+        }
         Ok(())
     }
 

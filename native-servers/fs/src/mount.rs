@@ -34,6 +34,7 @@ impl Volume {
         volume.last = volume.stored_change()?;
         volume.committed = volume.last;
         if volume.journal.is_some() {
+            volume.operation(Self::correct_counts)?;
             volume.process_orphans(orphans)?;
         }
         Ok(volume)

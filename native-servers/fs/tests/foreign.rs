@@ -74,3 +74,21 @@ fn a_journal_with_the_oldest_sums_can_be_read_by_others_afterwards() {
     client.create(ROOT, "file", FILE).expect("room");
     finish(&client, &disk);
 }
+
+#[test]
+fn old_numbers_of_free_blocks_and_inodes_are_put_right() {
+    let made = image::make(16 << 10, &["-b", "1024"]);
+    let expected = Client::new(Arc::new(Disk::new(made.clone()))).fs.statistics();
+    for numbers in [(10, 3), (16_000, 4000), (100_000, 100_000)] {
+        let (blocks, inodes) =
+            (format!("ssv free_blocks_count {}", numbers.0), format!("ssv free_inodes_count {}", numbers.1));
+        let disk = Arc::new(Disk::new(image::edit(&made, &[&blocks, &inodes])));
+        let mut client = Client::new(disk.clone());
+        assert_eq!(client.fs.statistics(), expected);
+        for index in 0..20 {
+            let file = client.create(ROOT, &format!("file{index}"), FILE).expect("room").inode;
+            client.write(file, 0, &[1; 5000]).expect("room");
+        }
+        finish(&client, &disk);
+    }
+}
