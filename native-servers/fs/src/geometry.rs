@@ -7,11 +7,14 @@ use interfaces::FsError;
 use crate::Result;
 use crate::bytes::{join, le16, le32};
 use crate::checksum::crc32c;
+use crate::files::PAGE;
 
 /// Where the superblock starts on the disk, and its size.
 pub(crate) const SUPERBLOCK_AT: u64 = 1024;
 pub(crate) const SUPERBLOCK_BYTES: usize = 1024;
 const MAGIC: u16 = 0xef53;
+/// The format's largest blocks are of 64 KiB (the logarithm counts from 1 KiB).
+const MOST_LOG_BLOCK: u32 = 6;
 
 /// Offsets of fields that change.
 pub(crate) mod field {
@@ -55,6 +58,7 @@ pub(crate) mod feature {
     pub(crate) const RO_GDT_CSUM: u32 = 0x10;
     pub(crate) const RO_DIR_NLINK: u32 = 0x20;
     pub(crate) const RO_EXTRA_ISIZE: u32 = 0x40;
+    pub(crate) const RO_BIGALLOC: u32 = 0x200;
     pub(crate) const RO_METADATA_CSUM: u32 = 0x400;
     pub(crate) const RO_KNOWN: u32 = RO_SPARSE_SUPER
         | RO_LARGE_FILE
@@ -117,7 +121,8 @@ impl Geometry {
         }
         let incompatible = le32(sb, field::INCOMPATIBLE);
         let read_only_compatible = le32(sb, 0x64);
-        if incompatible & !feature::INCOMPAT_KNOWN != 0 || le32(sb, 0x4c) == 0 {
+        let has_clusters = read_only_compatible & feature::RO_BIGALLOC != 0;
+        if incompatible & !feature::INCOMPAT_KNOWN != 0 || has_clusters || le32(sb, 0x4c) == 0 {
             return Err(FsError::Unsupported);
         }
         let checksums = checksums(sb, read_only_compatible)?;
@@ -133,8 +138,11 @@ impl Geometry {
         let log_block = le32(sb, 0x18);
         let blocks_per_group = le32(sb, 0x20);
         let (blocks, first_data_block) = (join(le32(sb, 4), high(0x150)), u64::from(le32(sb, 0x14)));
-        if log_block > 2 || blocks_per_group == 0 || first_data_block >= blocks {
+        if log_block > MOST_LOG_BLOCK || blocks_per_group == 0 || first_data_block >= blocks {
             return Err(FsError::Corrupt);
+        }
+        if 1024 << log_block > PAGE {
+            return Err(FsError::Unsupported);
         }
         let mut uuid = [0; 16];
         uuid.copy_from_slice(sb.get(0x68..0x78).ok_or(FsError::Corrupt)?);
