@@ -41,7 +41,7 @@ impl Extent {
     }
 
     /// Whether `next` continues it and both fit into one.
-    fn joins(&self, next: &Self) -> bool {
+    pub(crate) fn joins(&self, next: &Self) -> bool {
         let most = if self.content == Content::Written { MAX_BLOCKS } else { MAX_UNWRITTEN_BLOCKS };
         self.content == next.content
             && self.end() == u64::from(next.logical)

@@ -5,7 +5,7 @@ use interfaces::FsError;
 use crate::Result;
 use crate::blocks::Content;
 use crate::extents::remove::Then;
-use crate::inode::{Inode, flag, format};
+use crate::inode::{Inode, MAP_BYTES, flag, format};
 use crate::volume::Volume;
 
 /// Extents that are freed in one step: what a step changes fits into a transaction many times.
@@ -21,7 +21,7 @@ impl Volume {
     fn has_map(&self, inode: &Inode) -> bool {
         match inode.format() {
             format::FILE | format::DIRECTORY => true,
-            format::SYMLINK => inode.has_flag(flag::EXTENTS),
+            format::SYMLINK => inode.has_flag(flag::EXTENTS) || inode.size() >= MAP_BYTES as u64,
             _ => false,
         }
     }
@@ -33,9 +33,10 @@ impl Volume {
             return Ok(true);
         }
         let first = size.div_ceil(self.geometry.block_bytes as u64);
-        let then = Then::Free(Self::content_of(&inode));
+        let content = Self::content_of(&inode);
         let is_done = match u32::try_from(first) {
-            Ok(first) => self.remove_range(&mut inode, (first, 1 << 32), then, STEP)?,
+            Ok(first) if !inode.has_flag(flag::EXTENTS) => self.cut_indirect(&mut inode, first, content)?,
+            Ok(first) => self.remove_range(&mut inode, (first, 1 << 32), Then::Free(content), STEP)?,
             Err(_) => true,
         };
         self.put_inode(&mut inode)?;
@@ -89,6 +90,7 @@ impl Volume {
                 if !inode.is_file() {
                     return Err(FsError::Invalid);
                 }
+                volume.use_extents(&mut inode)?;
                 let is_done = volume.remove_range(&mut inode, (from, to), Then::Free(Content::Data), STEP)?;
                 volume.put_inode(&mut inode)?;
                 Ok(is_done)

@@ -39,6 +39,7 @@ impl Volume {
     /// `Invalid`: they do not follow one another, or one before the last is no whole number of blocks.
     pub(crate) fn write(&mut self, number: u64, pieces: &[Piece], region: &Region, now: &Time) -> Result<Inode> {
         let mut inode = self.file(number)?;
+        self.use_extents(&mut inode)?;
         let end = self.check_pieces(pieces, region)?;
         if pieces.iter().any(|piece| piece.bytes > 0 && piece.offset > inode.size()) {
             self.zero_end(&mut inode)?;

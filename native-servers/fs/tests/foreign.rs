@@ -5,8 +5,8 @@ mod support;
 use std::sync::Arc;
 
 use interfaces::file_system::Orphans;
-use interfaces::FileSystem;
-use support::client::{FILE, ROOT};
+use interfaces::{FileSystem, FsError};
+use support::client::{DIRECTORY, FILE, ROOT};
 use support::{Client, Disk, image};
 
 /// Leaves the disk, and checks it.
@@ -91,4 +91,88 @@ fn old_numbers_of_free_blocks_and_inodes_are_put_right() {
         }
         finish(&client, &disk);
     }
+}
+
+/// What an old file contains.
+fn old_contents() -> Vec<u8> {
+    (0..2_000_001).map(|at| (at / 1000 + 1) as u8).collect()
+}
+
+/// Where an old file with holes has pages: reached by one level of tables, two and three.
+const OLD_PLACES: [usize; 4] = [0, 100 << 10, 400 << 10, 70 << 20];
+
+/// A file system from before there were extents, on which they were allowed since.
+fn old_image() -> Vec<u8> {
+    let folder = image::Folder::new();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("file"), old_contents()).expect("room");
+    let mut sparse = vec![0; (70 << 20) + 4096];
+    OLD_PLACES.iter().for_each(|at| sparse[*at..at + 4096].fill(7));
+    std::fs::write(path("sparse"), sparse).expect("room");
+    std::os::unix::fs::symlink("y/".repeat(150), path("link")).expect("room");
+    std::fs::create_dir(path("folder")).expect("room");
+    let options = ["-b", "1024", "-O", "^extent,^64bit,^metadata_csum"];
+    image::edit(&image::make_with(32 << 10, &options, Some(folder.path())), &["feature extent"])
+}
+
+#[test]
+fn what_has_no_extents_is_changed_and_removed() {
+    let made = old_image();
+    image::check(&made);
+    let disk = Arc::new(Disk::new(made));
+    let mut client = Client::new(disk.clone());
+    let file = client.walk("file").expect("it is there").inode;
+    let mut expected = old_contents();
+    assert_eq!(client.read(file), Ok(expected.clone()));
+    // First what leaves the map as it is, then what does not.
+    client.resize(file, 1_500_001).expect("it may shrink");
+    client.resize(file, 1_600_001).expect("it may grow");
+    expected[1_500_001..].fill(0);
+    expected.truncate(1_600_001);
+    assert_eq!(client.read(file), Ok(expected.clone()));
+    let text = String::from_utf8_lossy(&image::debugfs(&finish(&client, &disk), "stat /file")).into_owned();
+    assert!(text.contains("(DIND)"), "{text}");
+    let mut client = Client::new(disk.clone());
+    for at in [1 << 20, 8192, 1_597_440] {
+        client.write(file, at as u64, &[9; 5000]).expect("room");
+        expected.resize(expected.len().max(at + 5000), 0);
+        expected[at..at + 5000].fill(9);
+        assert_eq!(client.read(file), Ok(expected.clone()));
+    }
+    let sparse = client.walk("sparse").expect("it is there").inode;
+    let change = client.next();
+    client.fs.punch_hole(change, sparse, 400 << 10, 4096).expect("it may");
+    assert_eq!(client.fs.seek(sparse, (100 << 10) + 4096, false), Ok(70 << 20));
+    let folder = client.walk("folder").expect("it is there").inode;
+    for index in 0..100 {
+        client.create(folder, &format!("a-rather-long-name-{index}"), DIRECTORY).expect("room");
+    }
+    assert_eq!(image::debugfs(&finish(&client, &disk), "cat /file"), expected);
+    remove_old(&disk);
+    remove_old(&Arc::new(Disk::new(old_image())));
+}
+
+/// Removes what an old image has.
+fn remove_old(disk: &Arc<Disk>) {
+    let mut client = Client::new(disk.clone());
+    for name in ["file", "sparse", "link"] {
+        let gone = client.unlink(ROOT, name).expect("it is there").inode;
+        client.forget(gone).expect("it has no name");
+        assert_eq!(client.fs.attributes(gone), Err(FsError::NotFound));
+    }
+    finish(&client, disk);
+}
+
+#[test]
+fn a_power_cut_with_old_files_on_the_list_of_orphans_is_no_harm() {
+    let disk = Arc::new(Disk::new(old_image()));
+    let mut client = Client::new(disk.clone());
+    for name in ["file", "sparse", "link"] {
+        client.unlink(ROOT, name).expect("it is there");
+    }
+    client.fs.commit().expect("the disk works");
+    drop(client);
+    let client = Client::new(disk.clone());
+    let bytes = finish(&client, &disk);
+    assert!(blocks_of(&bytes, "<12>").is_empty());
 }

@@ -67,6 +67,7 @@ impl Volume {
 
     /// Adds a block to a directory, which the caller fills.
     fn extend_directory(&mut self, directory: &mut Inode) -> Result<u64> {
+        self.use_extents(directory)?;
         let block_bytes = self.geometry.block_bytes as u64;
         let logical = u32::try_from(directory.size() / block_bytes).map_err(|_| FsError::TooLarge)?;
         let before = logical.checked_sub(1).map(|last| self.physical(directory, last)).transpose()?.flatten();
