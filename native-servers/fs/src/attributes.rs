@@ -30,9 +30,9 @@ impl Volume {
         }
     }
 
-    /// The largest size of a file.
+    /// The largest size of a file: the number of blocks has 32 bits.
     pub(crate) const fn size_limit(&self) -> u64 {
-        (u32::MAX as u64 - 1) * self.geometry.block_bytes as u64
+        u32::MAX as u64 * self.geometry.block_bytes as u64
     }
 
     /// Changes attributes; where a file becomes shorter, its blocks go.

@@ -242,6 +242,27 @@ fn pieces_of_one_call_go_where_they_belong_all_or_none() {
 }
 
 #[test]
+fn files_are_as_large_as_their_blocks_can_be_numbered() {
+    for shape in [SHAPES[0], SHAPES[2]] {
+        let made = image::make(16 << 10, shape);
+        let largest = u64::from(u32::MAX) << 10 << made[1024 + 24];
+        let disk = Arc::new(Disk::new(made));
+        let mut client = Client::new(disk.clone());
+        let file = client.create(ROOT, "file", FILE).expect("room").inode;
+        client.resize(file, largest).expect("it may grow");
+        assert_eq!(client.resize(file, largest + 1).map(drop), Err(FsError::TooLarge));
+        let last = (largest - 1) / 4096 * 4096;
+        assert_eq!(client.write(file, last, &[1; 4097]).map(drop), Err(FsError::TooLarge));
+        client.write(file, last, &pattern((largest - last) as usize, 1)).expect("room");
+        assert_eq!((client.fs.seek(file, 0, false), client.fs.seek(file, last, true)), (Ok(last), Ok(largest)));
+        finish(&client, &disk);
+        let mut client = Client::new(disk.clone());
+        client.resize(file, 1).expect("it may shrink");
+        finish(&client, &disk);
+    }
+}
+
+#[test]
 fn extent_trees_grow_and_shrink() {
     let disk = Arc::new(Disk::new(image::make(64 << 10, &["-b", "1024"])));
     let mut client = Client::new(disk.clone());

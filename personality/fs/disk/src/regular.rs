@@ -20,8 +20,6 @@ use crate::pages::Pages;
 use crate::window::WINDOW_PAGES;
 
 pub(crate) const PAGE: u64 = 4096;
-/// Largest file: as ext4 with blocks of 4 KiB.
-pub(crate) const SIZE_LIMIT: u64 = (1 << 32) * PAGE - PAGE;
 /// Pages that are read at once where nothing is known of the order of reading.
 const READ_AHEAD_START: u64 = 16;
 
@@ -269,7 +267,8 @@ impl Node {
         if source.remaining() == 0 {
             return Ok(0);
         }
-        if offset >= SIZE_LIMIT {
+        let limit = self.volume.size_limit();
+        if offset >= limit {
             return Err(Errno::EFBIG);
         }
         let old_size = {
@@ -279,7 +278,7 @@ impl Node {
         };
         let mut position = offset;
         let mut failure = None;
-        while source.remaining() > 0 && position < SIZE_LIMIT {
+        while source.remaining() > 0 && position < limit {
             match self.write_page(regular, position, source) {
                 Ok(0) => break,
                 Ok(count) => position += count as u64,
@@ -308,7 +307,7 @@ impl Node {
     /// Writes to the page in which `position` lies, and grows the file to what was written.
     fn write_page(&self, regular: &Regular, position: u64, source: &mut dyn Source) -> Result<usize> {
         let (index, in_page) = (position / PAGE, (position % PAGE) as usize);
-        let wanted = source.remaining().min((SIZE_LIMIT - position) as usize);
+        let wanted = source.remaining().min((self.volume.size_limit() - position) as usize);
         let (is_here, server_size) = {
             let content = self.content(regular);
             (content.pages.peek(index).is_some(), content.server_size)
@@ -370,7 +369,7 @@ impl Node {
     /// As ftruncate(2).
     pub(crate) fn set_size(&self, size: u64) -> Result<()> {
         let regular = self.regular()?;
-        if size > SIZE_LIMIT {
+        if size > self.volume.size_limit() {
             return Err(Errno::EFBIG);
         }
         let _writer = regular.writer.lock();

@@ -8,7 +8,7 @@ use vfs::{Allocation, EmitEntry, File, FileKind, OpenFlags, Positioning, SeekTar
 
 use crate::log::Operation;
 use crate::node::Node;
-use crate::regular::{PAGE, Regular, SIZE_LIMIT};
+use crate::regular::{PAGE, Regular};
 
 impl File for Node {
     fn positioning(&self) -> Positioning {
@@ -78,7 +78,7 @@ impl File for Node {
 
     fn allocate(&self, how: Allocation, offset: u64, length: u64) -> Result<()> {
         let regular = self.regular().map_err(|_| Errno::ENODEV)?;
-        let end = offset.checked_add(length).filter(|end| *end <= SIZE_LIMIT).ok_or(Errno::EFBIG)?;
+        let end = offset.checked_add(length).filter(|end| *end <= self.volume.size_limit()).ok_or(Errno::EFBIG)?;
         let _writer = regular.writer.lock();
         match how {
             Allocation::PunchHole => self.punch_hole(regular, offset, end),

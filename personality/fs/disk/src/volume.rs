@@ -98,6 +98,11 @@ impl Volume {
         if self.read_only { Err(Errno::EROFS) } else { Ok(()) }
     }
 
+    /// The largest size of a file: a block's number in it has 32 bits.
+    pub(crate) const fn size_limit(&self) -> u64 {
+        u32::MAX as u64 * self.block_bytes as u64
+    }
+
     /// Makes a change; `now` becomes the time of last change of what it concerns.
     ///
     /// # Errors

@@ -15,8 +15,9 @@ use fs_server::Ext4;
 use interfaces::file_system::*;
 use interfaces::{FileSystem, FsError};
 use ipc::{Capability, Failure};
+use linux_abi::Errno;
 use support::fake::Dice;
-use support::model;
+use support::{World, model, write_at};
 
 const DIED: FsError = FsError::Call(Failure::Kernel(ukernel_abi::Error::ServerDied));
 
@@ -142,4 +143,24 @@ fn a_tree_on_ext4_is_what_the_model_says() {
 fn a_tree_on_ext4_is_what_the_model_says_although_the_library_dies() {
     (10..20).for_each(|seed| run(seed, 20, &[]));
     (20..23).for_each(|seed| run(seed, 15, &["-b", "1024", "-I", "128"]));
+}
+
+#[test]
+fn a_file_does_not_become_larger_than_the_disk_can_say() {
+    for (options, block_bytes) in [(&["-b", "1024"][..], 1024), (&["-b", "4096"], 4096)] {
+        let name = format!("diskfs-large-{block_bytes}.img");
+        let disk = fresh_disk(&name, options);
+        let world = World::over(Mortal::new(&disk, 1, 0), Orphans::Free);
+        let largest = u64::from(u32::MAX) * block_bytes;
+        let file = world.create("/f").expect("room");
+        assert_eq!(write_at(&file, largest, b"x"), Err(Errno::EFBIG));
+        assert_eq!(write_at(&file, largest - 2, b"xyz"), Ok(2));
+        assert_eq!(file.file().truncate(largest + 1), Err(Errno::EFBIG));
+        file.file().sync().expect("what was taken can be written");
+        assert_eq!(world.stat("/f").expect("it is there").size, largest);
+        drop(file);
+        world.disk.retire().expect("the disk works");
+        check(&disk, &name);
+        std::fs::remove_file(scratch(&name)).expect("it is there");
+    }
 }
