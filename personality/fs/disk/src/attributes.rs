@@ -73,6 +73,15 @@ impl Known {
         self.own.changed = newer(self.own.changed, before.changed, self.server.changed);
     }
 
+    /// Takes over what the server made of the times that were `sent`, where they were not changed since: an inode may have
+    /// room for whole seconds only, and for none beyond some year.
+    pub(crate) fn round_times(&mut self, sent: &Settable) {
+        let rounded = |own: Timestamp, sent, server| if own == sent { server } else { own };
+        self.own.accessed = rounded(self.own.accessed, sent.accessed, self.server.accessed);
+        self.own.modified = rounded(self.own.modified, sent.modified, self.server.modified);
+        self.own.changed = rounded(self.own.changed, sent.changed, self.server.changed);
+    }
+
     /// Changes attributes.
     pub(crate) fn set(&mut self, changes: &AttributeChanges, now: Timestamp) {
         let own = &mut self.own;

@@ -104,14 +104,21 @@ impl Node {
 
     /// Sends the attributes that can be set, if the server has others.
     fn write_attributes(&self) -> Result<()> {
-        let (now, new): (_, NewAttributes) = {
+        let (sent, new): (_, NewAttributes) = {
             let known = self.known();
             if !known.has_news() {
                 return Ok(());
             }
-            (known.own.changed, known.news())
+            (known.own, known.news())
         };
-        self.change(now, Operation::SetAttributes { inode: self.number(), new })
+        let operation = Operation::SetAttributes { inode: self.number(), new };
+        let (done, number) = self.volume.change(sent.changed, operation)?;
+        self.take_over(&done, number)?;
+        let mut known = self.known();
+        if known.last_change == number {
+            known.round_times(&sent);
+        }
+        Ok(())
     }
 
     /// Waits until everything that happened to it so far is on the disk.

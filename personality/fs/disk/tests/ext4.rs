@@ -145,6 +145,34 @@ fn a_tree_on_ext4_is_what_the_model_says_although_the_library_dies() {
     (20..23).for_each(|seed| run(seed, 15, &["-b", "1024", "-I", "128"]));
 }
 
+/// Times that inodes have no room for are rounded, and then all is written.
+#[test]
+fn times_that_the_disk_has_no_room_for_are_written_once() {
+    vfs::clock::set_realtime_ns(1_700_000_000_123_456_789);
+    for (options, year_3000) in [(&["-I", "128"][..], i64::from(i32::MAX)), (&["-I", "256"], 15_032_385_535)] {
+        let name = format!("diskfs-times-{}.img", options[1]);
+        let disk = fresh_disk(&name, options);
+        let world = World::over(Mortal::new(&disk, 1, 0), Orphans::Free);
+        world.put("/f", b"text").expect("room");
+        let time = |seconds| Some(vfs::Timestamp { seconds, nanoseconds: 5 });
+        let changes =
+            vfs::AttributeChanges { modified: time(32_503_680_000), accessed: time(-1 << 40), ..Default::default() };
+        world.find("/f").expect("it is there").inode().set_attributes(&changes).expect("it may");
+        world.disk.work();
+        let (before, seen) = (disk.writes(), world.stat("/f").expect("it is there"));
+        for _ in 0..3 {
+            world.disk.work();
+        }
+        assert_eq!(disk.writes(), before, "{options:?}: there is nothing to write");
+        assert_eq!((seen.modified.seconds, seen.accessed.seconds), (year_3000, i64::from(i32::MIN)), "{options:?}");
+        world.disk.retire().expect("the disk works");
+        let anew = World::over(Mortal::new(&disk, 1, 0), Orphans::Free).stat("/f").expect("it is there");
+        assert_eq!((anew.modified, anew.accessed, anew.changed), (seen.modified, seen.accessed, seen.changed));
+        check(&disk, &name);
+        std::fs::remove_file(scratch(&name)).expect("it is there");
+    }
+}
+
 #[test]
 fn a_file_does_not_become_larger_than_the_disk_can_say() {
     for (options, block_bytes) in [(&["-b", "1024"][..], 1024), (&["-b", "4096"], 4096)] {
