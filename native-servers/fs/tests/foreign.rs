@@ -176,3 +176,45 @@ fn a_power_cut_with_old_files_on_the_list_of_orphans_is_no_harm() {
     let bytes = finish(&client, &disk);
     assert!(blocks_of(&bytes, "<12>").is_empty());
 }
+
+/// CRC-32C, bit by bit and without inversions.
+fn crc32c(sum: u32, bytes: &[u8]) -> u32 {
+    let step = |sum: u32, _| if sum & 1 == 1 { sum >> 1 ^ 0x82f6_3b78 } else { sum >> 1 };
+    bytes.iter().fold(sum, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), step))
+}
+
+#[test]
+fn hash_trees_that_linux_made_are_read_and_changed() {
+    let folder = image::Folder::new();
+    let name = |index: usize| format!("a-file-with-quite-a-long-name-{index}");
+    (0..400).for_each(|index| std::fs::write(folder.path().join(name(index)), "text").expect("room"));
+    for options in [["-b", "1024"], ["-b", "4096"]] {
+        let mut bytes = image::index_directories(&image::make_with(16 << 10, &options, Some(folder.path())));
+        let block_bytes = 1024_usize << bytes[1024 + 24];
+        let mapped = String::from_utf8(image::debugfs(&bytes, "bmap <2> 0")).expect("a number");
+        let root = mapped.trim().parse::<usize>().expect("a number") * block_bytes;
+        // What became the tree's root was a plain block: its last entry, which holds the sum, is still there.
+        let tail = root + block_bytes - 12;
+        assert_eq!(bytes[tail..tail + 8], [0; 8]);
+        bytes[tail + 4..tail + 8].copy_from_slice(&[12, 0, 0, 0xde]);
+        let text = String::from_utf8(image::debugfs(&bytes, "stat <2>")).expect("text");
+        let generation = text.split("Generation: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let generation = generation.and_then(|text| text.parse::<u32>().ok()).expect("a number").to_le_bytes();
+        let owner = [&bytes[1024 + 0x68..][..16], &2_u32.to_le_bytes(), &generation];
+        let mut sum = owner.iter().fold(!0, |sum, part| crc32c(sum, part));
+        // Entries in use, then four bytes that are reserved, then the sum itself as zero.
+        let entries = usize::from(u16::from_le_bytes([bytes[root + 34], bytes[root + 35]]));
+        for part in [&bytes[root..root + 32 + entries * 8], &bytes[tail + 4..tail + 8], &[0; 4]] {
+            sum = crc32c(sum, part);
+        }
+        bytes[tail + 8..tail + 12].copy_from_slice(&sum.to_le_bytes());
+        image::check(&bytes);
+        let disk = Arc::new(Disk::new(bytes));
+        let mut client = Client::new(disk.clone());
+        assert_eq!(client.list(ROOT).expect("it is there").len(), 401);
+        assert_eq!(client.lookup(ROOT, &name(399)).map(|found| found.size), Ok(4));
+        client.create(ROOT, "new", FILE).expect("room");
+        assert_eq!(client.list(ROOT).expect("it is there").len(), 402);
+        finish(&client, &disk);
+    }
+}

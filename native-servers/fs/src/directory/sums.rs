@@ -18,13 +18,14 @@ pub(crate) fn make(block: &mut [u8], seed: u32) {
 
 /// Where a block's sum is, and what it has to be.
 fn sum(block: &[u8], seed: u32) -> Option<(usize, u32)> {
-    if has_tail(block) {
-        let covered = block.get(..block.len() - TAIL)?;
-        return Some((block.len() - 4, crc32c(seed, covered)));
-    }
+    // First what is an index: Linux makes it of a plain block, and leaves the pretended entry's bytes where they were. No entry of
+    // a plain block reaches to its end.
+    let Some(table) = index_table(block) else {
+        let covered = block.get(..block.len().checked_sub(TAIL)?)?;
+        return has_tail(block).then(|| (block.len() - 4, crc32c(seed, covered)));
+    };
     // Limit and count (16 bits each) lie where the first entry of 8 bytes would; the sum is behind the last possible entry:
     // 4 reserved bytes and itself, taken as 0.
-    let table = index_table(block)?;
     let (limit, count) = (usize::from(le16(block, table)), usize::from(le16(block, table + 2)));
     let tail = table + limit * 8;
     if count > limit || tail + 8 > block.len() {

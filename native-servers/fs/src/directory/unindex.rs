@@ -19,7 +19,7 @@ impl Volume {
             let data = self.block(block, kind)?;
             if index == 0 {
                 self.remove_root(block, kind)?;
-            } else if !entry::has_tail(&data) && sums::index_table(&data).is_some() {
+            } else if sums::index_table(&data).is_some() {
                 let empty = self.empty_directory_block();
                 self.change_block(block, kind)?.copy_from_slice(&empty);
             }
