@@ -45,6 +45,9 @@ impl Volume {
 
     /// Makes a file shorter: its record as `change` makes it, then the blocks behind its new size go.
     pub(crate) fn cut(&mut self, number: u32, size: u64, change: impl Fn(&mut Inode)) -> Result<()> {
+        if !size.is_multiple_of(self.geometry.block_bytes as u64) {
+            self.cut_within_block.insert(number);
+        }
         let is_done = self.operation(|volume| {
             let mut inode = volume.inode(u64::from(number))?;
             inode.set_size(size);
@@ -64,6 +67,20 @@ impl Volume {
         }
         self.commit_if_large()?;
         self.finish_cut(number)
+    }
+
+    /// Makes what lies behind the ends of files zero that were cut off, right after the commit of that: before, the old contents
+    /// count. When a file grows that is done in any case, but not by everybody else.
+    pub(crate) fn zero_cut_ends(&mut self) -> Result<()> {
+        for number in core::mem::take(&mut self.cut_within_block) {
+            match self.inode(u64::from(number)) {
+                Ok(mut inode) if inode.is_file() => self.zero_end(&mut inode)?,
+                // It has gone since.
+                Ok(_) | Err(FsError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Goes on with a cut that takes more than one step.

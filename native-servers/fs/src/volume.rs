@@ -3,7 +3,7 @@
 //! An operation changes buffers, and says which blocks it frees. When it fails everything is as before. What succeeded
 //! belongs to the running transaction, which `journal` commits.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -45,6 +45,9 @@ pub(crate) struct Volume {
     pub(crate) names: Names,
     /// What is known of the list of orphans.
     pub(crate) orphans: Chain,
+    /// Files that the running transaction has cut off within a block: what lies behind their ends becomes zero once that is
+    /// committed.
+    pub(crate) cut_within_block: BTreeSet<u32>,
     /// Number of the last change, and of the last that is on the disk.
     pub(crate) last: u64,
     pub(crate) committed: u64,
@@ -73,6 +76,7 @@ impl Volume {
             inode_hints: BTreeMap::new(),
             names: Names::default(),
             orphans: Chain::default(),
+            cut_within_block: BTreeSet::new(),
             last: 0,
             committed: 0,
             failed: false,

@@ -203,6 +203,28 @@ fn holes_read_as_zeros_and_are_found() {
 }
 
 #[test]
+fn nothing_old_is_left_behind_the_end_of_a_file() {
+    for shape in SHAPES {
+        let disk = Arc::new(Disk::new(image::make(16 << 10, shape)));
+        let mut client = Client::new(disk.clone());
+        let file = client.create(ROOT, "file", FILE).expect("room").inode;
+        client.write(file, 0, &pattern(30_000, 1)).expect("room");
+        client.fs.commit().expect("the disk works");
+        client.resize(file, 20_001).expect("it may shrink");
+        let gone = client.create(ROOT, "gone", FILE).expect("room").inode;
+        client.write(gone, 0, &pattern(30_000, 2)).expect("room");
+        client.resize(gone, 20_001).expect("it may shrink");
+        client.unlink(ROOT, "gone").expect("it is there");
+        client.forget(gone).expect("it has no name");
+        // Whoever makes it larger without a look at what is there.
+        let grown = image::edit(&finish(&client, &disk), &["set_inode_field file size 20480"]);
+        let mut expected = pattern(20_001, 1);
+        expected.resize(20_480, 0);
+        assert!(image::debugfs(&grown, "cat file") == expected, "{shape:?}");
+    }
+}
+
+#[test]
 fn pieces_of_one_call_go_where_they_belong_all_or_none() {
     for shape in SHAPES {
         let disk = Arc::new(Disk::new(image::make(32 << 10, shape)));

@@ -86,6 +86,7 @@ impl Volume {
         drop(self.moving.write());
         self.freed = Freed::default();
         self.committed = self.last;
+        self.zero_cut_ends()?;
         if is_full || self.buffers.committed_count() > MOST_COMMITTED { self.bring_home() } else { Ok(()) }
     }
 
