@@ -14,7 +14,7 @@ use support::model::{Random, seeds};
 use support::{Client, Disk, image};
 
 /// Damaged images, at least, of each kind.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 70;
 /// Entries that a walk looks at: a damaged tree may be endless.
 const MOST_ENTRIES: usize = 200;
 
