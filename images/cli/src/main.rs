@@ -11,6 +11,7 @@ mod top;
 use anyhow::{Context, Result, ensure};
 use banyan::disk::{Disk, Storage};
 use banyan::progress::{say, tail};
+use banyan::root::Root;
 use banyan::run::control::Control;
 use banyan::run::exec::Done;
 use banyan::run::interactive::Leave;
@@ -101,6 +102,12 @@ const POWER_OFF: Duration = Duration::from_secs(30);
 
 fn start(run: &cli::Run) -> Result<i32> {
     let mut config = run.config()?;
+    if let (Some(root), Some(disk)) = (&run.root, &run.disk)
+        && disk.metadata().is_ok_and(|data| data.len() > 0)
+    {
+        say(&format!("{} is there already: {} is not looked at", disk.display(), root.display()));
+        config.root = Root::Default;
+    }
     let debugging = run.gdb.map(Debugging::new).transpose()?;
     config.debugger = debugging.as_ref().map(Debugging::debugger);
     let mut vm = Vm::start(&config)?;

@@ -2,6 +2,7 @@
 //!
 //! * [`image`](mod@image): makes an image of a tree, and remembers it under the build directory
 //! * [`copy`]: copies images without filling their holes
+//! * [`superblock`]: what an image says of itself, and why it cannot be used or only be read
 //! * [`kept`]: a file of the person's that stays between runs, used by one run at a time
 //!
 //! Nothing here needs a privilege: `mke2fs -d` copies from a folder in which everything belongs to the person, and
@@ -10,13 +11,16 @@
 mod copy;
 mod image;
 mod kept;
+mod superblock;
 
+use crate::progress::say;
 use crate::root::Contents;
 use crate::setup::E2fs;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use superblock::Superblock;
 
 /// Where the magic number of ext4 is: `s_magic` at 0x38 of the superblock at 1024.
 const MAGIC_AT: u64 = 1024 + 0x38;
@@ -66,13 +70,25 @@ pub fn prepare(disk: &Disk, contents: &Contents, e2fs: &E2fs, fresh: &Path) -> R
         Disk::Fresh => {
             let mut file = File::create_new(fresh).with_context(|| format!("cannot create {}", fresh.display()))?;
             fill(&mut file, contents, e2fs).with_context(|| format!("making the disk {}", fresh.display()))?;
+            if let Contents::Image(path) = contents {
+                warn(&file, path)?;
+            }
             Ok(Drive { path: fresh.into(), _lock: None })
         }
         Disk::Kept(path) => {
             let file = kept::open(path, |file| fill(file, contents, e2fs))?;
+            warn(&file, path)?;
             Ok(Drive { path: path.clone(), _lock: Some(file) })
         }
     }
+}
+
+/// Tells the person of a disk on which nothing can be changed.
+fn warn(file: &File, path: &Path) -> Result<()> {
+    if let Some(why) = Superblock::read(file)?.only_read() {
+        say(&format!("{} can only be read: {why}", path.display()));
+    }
+    Ok(())
 }
 
 /// Fills an empty file with the root's image.
@@ -115,15 +131,16 @@ pub fn is_image(mut file: &File) -> Result<bool> {
 /// Checks that a file can be a disk.
 ///
 /// # Errors
-/// When it holds no ext4 file system, or no whole sectors.
+/// When it holds no ext4 file system, or none that can be mounted, or is shorter than that, or has no whole sectors.
 pub fn check_image(file: &File) -> Result<()> {
     if !is_image(file).context("cannot be read")? {
         bail!("is not an ext4 image");
     }
-    if !file.metadata().context("cannot be read")?.len().is_multiple_of(SECTOR_BYTES) {
+    let bytes = file.metadata().context("cannot be read")?.len();
+    if !bytes.is_multiple_of(SECTOR_BYTES) {
         bail!("is not a whole number of sectors long: it was cut off");
     }
-    Ok(())
+    Superblock::read(file)?.check(bytes)
 }
 
 #[cfg(test)]

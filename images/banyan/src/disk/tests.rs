@@ -154,6 +154,36 @@ fn what_is_no_disk_is_refused_and_left_alone() {
     assert!(problem(&junk).contains("whole number of sectors"));
 }
 
+/// An empty file system, made by `mke2fs` with these arguments.
+fn formatted(e2fs: &E2fs, path: &Path, arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new(&e2fs.mke2fs);
+    let output = command.args(["-q", "-F"]).args(arguments).arg(path).arg("16M").output().expect("mke2fs runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    check_image(&File::open(path).expect("it was just made"))
+}
+
+#[test]
+fn what_cannot_be_mounted_or_written_is_said_to_be_so() {
+    let (e2fs, folder) = (e2fs(), Folder::new("features"));
+    let path = folder.0.join("image");
+    let only_read = || Superblock::read(&File::open(&path).expect("it is there")).expect("it has one").only_read();
+    for arguments in [&["-t", "ext4"][..], &["-t", "ext4", "-b", "1024", "-O", "^metadata_csum"]] {
+        formatted(&e2fs, &path, arguments).expect("it can be mounted");
+        assert_eq!(only_read(), None, "{arguments:?}");
+    }
+    File::options().write(true).open(&path).expect("it is there").set_len(8 << 20).expect("it can be cut");
+    let cut = check_image(&File::open(&path).expect("it is there")).expect_err("it is too short");
+    assert_eq!(cut.to_string(), "has 8388608 bytes, and its file system 16777216: it was cut off");
+    for (kind, missing) in [("ext2", "without has_journal,extents ("), ("ext3", "without extents (")] {
+        formatted(&e2fs, &path, &["-t", kind]).expect("it can be mounted");
+        assert!(only_read().is_some_and(|why| why.contains(missing)), "{kind}: {:?}", only_read());
+    }
+    formatted(&e2fs, &path, &["-t", "ext4", "-O", "quota"]).expect("it can be mounted");
+    assert!(only_read().is_some_and(|why| why.ends_with("not known here: quota")), "{:?}", only_read());
+    let problem = formatted(&e2fs, &path, &["-t", "ext4", "-O", "bigalloc,inline_data"]).expect_err("it cannot");
+    assert!(problem.to_string().ends_with("not known here: inline_data, bigalloc"), "{problem}");
+}
+
 #[test]
 fn names_with_line_breaks_are_refused_by_name() {
     let mut tree = Tree::default();

@@ -53,7 +53,7 @@ pub fn load(root: &Root, tools: &Tools) -> Result<Contents> {
     };
     tree.add_mount_points();
     if !tree.resolves("bin/sh") {
-        progress::say("the root has no /bin/sh: only programs named by their path can run in it");
+        progress::say("the root has no /bin/sh, which runs every command: none can run in it");
     }
     Ok(Contents::Tree(Arc::new(tree)))
 }

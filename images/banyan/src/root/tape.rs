@@ -51,7 +51,7 @@ fn check_beginning(file: &mut File) -> Result<()> {
         bail!("is compressed; unpack it first with {tool}");
     }
     if bytes < block.len() || &block[MAGIC_AT..MAGIC_AT + 5] != b"ustar" {
-        bail!("is not a tar file");
+        bail!("is neither a tar file nor an ext4 image");
     }
     file.rewind().context("cannot be read")
 }
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn what_is_no_tar_file_is_refused() {
         for (bytes, message) in [
-            (&b""[..], "is not a tar file"),
-            (&[7; 4096][..], "is not a tar file"),
+            (&b""[..], "is neither a tar file"),
+            (&[7; 4096][..], "is neither a tar file"),
             (&[0x1f, 0x8b, 8, 0][..], "gzip -d"),
             (&member(EntryType::Regular, "a", "", &[1; 5000])[..2000], "cut short"),
         ] {

@@ -63,6 +63,15 @@ pub fn die_of(signal: i32) {
     let _ = signal_hook::low_level::emulate_default_handler(signal);
 }
 
+/// What a refusal may come from.
+fn hint(reason: &str) -> &'static str {
+    match reason {
+        "ENOENT" => " (the root has no /bin/sh to run it, or not the loader that this names)",
+        "EACCES" | "ENOEXEC" => " (the root's /bin/sh, which would run it, is no program that can be run)",
+        _ => "",
+    }
+}
+
 fn stopped(stop: Stop) -> Done {
     match stop {
         Stop::TimedOut => Done::TimedOut,
@@ -103,7 +112,7 @@ fn pass(session: Session, deadline: Option<Instant>, signals: Option<&Signals>) 
                 session.consumed(stream, bytes.len());
             }
             Ok(Event::Exit(status)) => return Ok(Done::Exit(status)),
-            Ok(Event::Refused(reason)) => bail!("the system refused the command: {reason}"),
+            Ok(Event::Refused(reason)) => bail!("the system refused the command: {reason}{}", hint(&reason)),
             Err(Stop::TimedOut) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
             Err(stop) => return Ok(stopped(stop)),
         }

@@ -69,7 +69,9 @@ impl Vm {
                 (Some(disk::prepare(disk, &contents, &tools.e2fs, &files.disk())?), Arc::default())
             }
             (Storage::Memory, Contents::Tree(tree)) => (None, tree),
-            (Storage::Memory, Contents::Image(path)) => bail!("the image {} needs a disk", path.display()),
+            (Storage::Memory, Contents::Image(path)) => {
+                bail!("{} is a disk's image, and the root is to be in memory", path.display())
+            }
         };
         let image = image::build(programs, config, &tree, &files.archive())?;
         Self::launch(config, tools, image, files, drive)
