@@ -28,11 +28,61 @@ pub fn write(folder: &Path, only: Option<&str>, size: Size) -> Result<PathBuf> {
         let names = sections::ALL.map(|(name, _)| name).join(", ");
         bail!("there is no section {:?}: {names}", only.unwrap_or_default());
     }
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let draft = Draft::new(folder)?;
     let ground = Ground::new()?;
     let mut page = html::Page::new("Banyan: one service, two placements");
     sections::write(&mut page, &chosen, &ground, size)?;
-    let path = folder.join(PAGE);
-    fs::write(&path, page.finish()).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    draft.finish(&page.finish(), &folder.join(PAGE))
+}
+
+/// The page's file while there is no page: what cannot be written is found out before minutes of measurement, and an earlier page
+/// stays until there is a new one.
+struct Draft(PathBuf);
+
+impl Draft {
+    fn new(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let path = folder.join(format!("{PAGE}.new-{}", std::process::id()));
+        fs::write(&path, "").with_context(|| format!("cannot write to {}", folder.display()))?;
+        Ok(Self(path))
+    }
+
+    fn finish(self, text: &str, page: &Path) -> Result<PathBuf> {
+        let written = fs::write(&self.0, text).and_then(|()| fs::rename(&self.0, page));
+        written.with_context(|| format!("cannot write {}", page.display()))?;
+        Ok(page.into())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Gone already when the page is in its place; what is left behind costs only space.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_whole_or_as_before() {
+        let folder = std::env::temp_dir().join(format!("banyan-report-{}", std::process::id()));
+        let names = || fs::read_dir(&folder).expect("it is there").count();
+        drop(Draft::new(&folder.join("a/b")).expect("temporary files can be made"));
+        assert!(folder.join("a/b").is_dir());
+        let (draft, page) = (Draft::new(&folder).expect("it can be written to"), folder.join(PAGE));
+        fs::write(&page, "old").expect("temporary files can be made");
+        drop(draft);
+        assert_eq!((fs::read_to_string(&page).expect("it is there").as_str(), names()), ("old", 2));
+        Draft::new(&folder).and_then(|draft| draft.finish("new", &page)).expect("it can be written to");
+        assert_eq!((fs::read_to_string(&page).expect("it is there").as_str(), names()), ("new", 2));
+        fs::remove_dir_all(folder).expect("it is this test's own");
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_page_is_told_before_anything_is_measured() {
+        let error = write(Path::new("/proc/self"), None, Size::Quick).expect_err("nobody can write there");
+        assert!(format!("{error:#}").starts_with("cannot write to /proc/self"), "{error:#}");
+    }
 }
