@@ -12,6 +12,8 @@ use std::os::fd::AsFd;
 const WIDTH: usize = 96;
 /// Narrower than this a paragraph is not made.
 const NARROWEST: usize = 40;
+/// Names in a table that are not longer than this stay whole.
+const SHORTEST_NAME: usize = 40;
 /// How far lines are set off from the text.
 const INDENT: &str = "    ";
 /// What Ctrl-C and Ctrl-\ send, and what they ask for.
@@ -30,6 +32,9 @@ pub enum Pace {
 pub struct Stage<'a> {
     to: &'a mut dyn Write,
     pace: Pace,
+    /// The terminal's columns; 0: there is none.
+    columns: usize,
+    /// Longest line of text.
     width: usize,
 }
 
@@ -37,7 +42,7 @@ impl<'a> Stage<'a> {
     /// A stage that prints to `to`, in lines that this process's terminal has room for.
     pub fn new(to: &'a mut dyn Write, pace: Pace) -> Self {
         let columns = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
-        Self { to, pace, width: width(columns) }
+        Self { to, pace, columns, width: width(columns) }
     }
 
     /// The name of a demonstration.
@@ -83,8 +88,11 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// When nobody listens any more.
     pub fn table(&mut self, table: &Table) -> Result<()> {
-        let heads: Vec<_> = table.heads.iter().map(String::as_str).collect();
-        Ok(writeln!(self.to, "{}", table::format(&heads, &table.rows, Format::Table))?)
+        let whole = table.format();
+        let longest = whole.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        let excess = if self.columns == 0 { 0 } else { longest.saturating_sub(self.columns) };
+        let shown = if excess == 0 { whole } else { table.narrower(excess).format() };
+        Ok(writeln!(self.to, "{shown}")?)
     }
 
     /// Lets the people go on when they want to.
@@ -155,6 +163,30 @@ impl Table {
         assert_eq!(N, self.heads.len(), "a row has a value for each column");
         self.rows.push(values.into());
     }
+
+    fn format(&self) -> String {
+        let heads: Vec<_> = self.heads.iter().map(String::as_str).collect();
+        table::format(&heads, &self.rows, Format::Table)
+    }
+
+    /// The same with long names cut in front, so that lines have `excess` characters less, if names are what makes them long.
+    fn narrower(&self, excess: usize) -> Self {
+        let mut table = self.clone();
+        let names = || {
+            self.rows.iter().filter_map(|row| if let Some(Value::Text(name)) = row.first() { Some(name) } else { None })
+        };
+        let longest = names().map(|name| name.chars().count()).max().unwrap_or(0);
+        let most = longest.saturating_sub(excess).max(SHORTEST_NAME);
+        for row in &mut table.rows {
+            if let Some(Value::Text(name)) = row.first_mut() {
+                let cut = name.chars().count().saturating_sub(most);
+                if cut > 0 {
+                    *name = format!("...{}", name.chars().skip(cut + 3).collect::<String>());
+                }
+            }
+        }
+        table
+    }
 }
 
 /// A name in a table.
@@ -199,11 +231,16 @@ mod tests {
     fn text_fits_the_terminal() {
         assert_eq!([0, 20, 80, 300].map(width), [WIDTH, NARROWEST, 80, WIDTH]);
         let mut bytes = Vec::new();
-        let mut stage = Stage { to: &mut bytes, pace: Pace::Auto, width: 40 };
+        let mut stage = Stage { to: &mut bytes, pace: Pace::Auto, columns: 60, width: 40 };
+        let mut table = Table::new(["name", "count"]);
+        table.row([text("short"), count(1)]);
+        table.row([text("a rather long name of a function that was inlined, last_part"), count(2)]);
+        stage.table(&table).expect("memory takes it");
         stage.title("name", "what it shows to people, in more words than fit").expect("memory takes it");
         stage.show("task: one thing, another thing, and a third\nother: one").expect("memory takes it");
         let printed = String::from_utf8(bytes).expect("text");
-        assert!(printed.lines().all(|line| line.chars().count() <= 40), "{printed}");
+        assert!(printed.lines().all(|line| line.chars().count() <= 60), "{printed}");
+        assert!(printed.contains("inlined, last_part      2\n") && printed.contains("\nshort  "), "{printed}");
         assert!(
             printed.contains("\n    task: one thing, another thing,\n        and a third\n    other: one\n"),
             "{printed}"
