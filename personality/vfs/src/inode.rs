@@ -211,6 +211,11 @@ pub trait FileSystem: Send + Sync {
     /// Returns the device number of its inodes.
     fn device(&self) -> DeviceNumber;
 
+    /// Tells whether it can only be read, however it is mounted.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
     /// Writes everything that is only in memory to the device, for `sync` and `syncfs`.
     ///
     /// # Errors

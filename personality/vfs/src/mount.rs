@@ -124,7 +124,11 @@ impl Mount {
     /// Returns the flags.
     #[must_use]
     pub fn flags(&self) -> MountFlags {
-        MountFlags::from_bits_truncate(self.flags.load(Ordering::Relaxed))
+        let mut flags = MountFlags::from_bits_truncate(self.flags.load(Ordering::Relaxed));
+        if self.file_system().is_read_only() {
+            flags |= MountFlags::RDONLY;
+        }
+        flags
     }
 
     /// Tells whether nothing can be written here.
@@ -282,10 +286,13 @@ impl Namespace {
     /// Changes a mount's flags and its file system's options.
     ///
     /// # Errors
-    /// `EINVAL` if `at` is not the root of a mount, or as the file system finds.
+    /// `EINVAL` if `at` is not the root of a mount, `EROFS` if it is to be written and cannot be, or as the file system finds.
     pub fn remount(&self, at: &Path, flags: MountFlags, options: &str) -> Result<()> {
         if !Arc::ptr_eq(&at.dentry, at.mount.root()) {
             return Err(Errno::EINVAL);
+        }
+        if at.mount.file_system().is_read_only() && !flags.contains(MountFlags::RDONLY) {
+            return Err(Errno::EROFS);
         }
         at.mount.file_system().remount(options)?;
         at.mount.flags.store(flags.bits(), Ordering::Relaxed);

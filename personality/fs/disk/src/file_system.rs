@@ -157,6 +157,10 @@ impl vfs::FileSystem for DiskFs {
         self.volume.device
     }
 
+    fn is_read_only(&self) -> bool {
+        self.volume.require_writable().is_err()
+    }
+
     fn sync(&self) -> Result<()> {
         self.volume.sync_all()
     }

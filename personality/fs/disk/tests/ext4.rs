@@ -192,3 +192,25 @@ fn a_file_does_not_become_larger_than_the_disk_can_say() {
         std::fs::remove_file(scratch(&name)).expect("it is there");
     }
 }
+
+#[test]
+fn a_disk_that_can_only_be_read_says_so() {
+    let (name, tree) = ("diskfs-read-only.img", scratch("diskfs-read-only"));
+    std::fs::create_dir_all(&tree).expect("there is room");
+    std::fs::write(tree.join("file"), "text").expect("there is room");
+    let disk = fresh_disk(name, &["-O", "^has_journal", "-d", tree.to_str().expect("text")]);
+    let world = World::over(Mortal::new(&disk, 1, 0), Orphans::Free);
+    let found = world.find("/file").expect("it is there");
+    assert_eq!(world.open("/file", vfs::OpenFlags::RDWR).err(), Some(Errno::EROFS));
+    assert_eq!(world.get("/file").expect("it is there"), b"text");
+    assert_eq!(found.mount.show_flags(), "ro,relatime");
+    assert_eq!(world.create("/f").err(), Some(Errno::EROFS));
+    assert_eq!(world.mkdir("/d"), Err(Errno::EROFS));
+    let changed = world.caller().change_mode(&found, 0o777);
+    assert_eq!(changed, Err(Errno::EROFS));
+    let remounted = |flags| world.fs.namespace().remount(&world.find("/").expect("it is there"), flags, "");
+    assert_eq!(remounted(vfs::MountFlags::RELATIME), Err(Errno::EROFS));
+    assert_eq!(remounted(vfs::MountFlags::RDONLY), Ok(()));
+    check(&disk, name);
+    std::fs::remove_file(scratch(name)).expect("it is there");
+}
