@@ -218,3 +218,15 @@ fn hash_trees_that_linux_made_are_read_and_changed() {
         finish(&client, &disk);
     }
 }
+
+#[test]
+fn names_without_types_are_listed_with_them() {
+    let folder = image::Folder::new();
+    std::fs::create_dir(folder.path().join("folder")).expect("room");
+    std::fs::write(folder.path().join("file"), "text").expect("room");
+    let made = image::make_with(16 << 10, &["-O", "^filetype"], Some(folder.path()));
+    let client = Client::new(Arc::new(Disk::new(made)));
+    let listed = client.list(ROOT).expect("it is there");
+    let kind = |wanted: &str| listed.iter().find(|(name, ..)| name == wanted).map(|(_, _, kind)| *kind);
+    assert_eq!((kind("folder"), kind("file")), (Some(4), Some(8)));
+}

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use interfaces::FsError;
 
-use super::entry;
+use super::entry::{self, Entry};
 use crate::Result;
 use crate::buffers::Kind;
 use crate::extents::lookup::Run;
@@ -119,11 +119,20 @@ impl Volume {
                 out.extend(u64::from(entry.inode).to_le_bytes());
                 // The entry's own end: one that is made behind it later, in its room, is then still to come.
                 out.extend((start + (entry.at + entry.needs()) as u64).to_le_bytes());
-                out.extend([entry::d_type(entry.kind), entry.name.len() as u8]);
+                out.extend([self.type_of(&entry), entry.name.len() as u8]);
                 out.extend(entry.name);
             }
         }
         Ok(out)
+    }
+
+    /// `d_type` of an entry; without the feature for that entries do not tell it.
+    fn type_of(&mut self, entry: &Entry<'_>) -> u8 {
+        let kind = match entry.kind {
+            0 => self.inode(u64::from(entry.inode)).map_or(0, |inode| entry::kind_of(inode.mode())),
+            kind => kind,
+        };
+        entry::d_type(kind)
     }
 }
 
