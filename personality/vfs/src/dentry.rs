@@ -25,6 +25,15 @@ pub struct Dentry {
     /// How many mounts have this as their mount point.
     mounts: AtomicU32,
     unlinked: AtomicBool,
+    /// It never had a name and may get one (`O_TMPFILE` without `O_EXCL`).
+    may_be_named: AtomicBool,
+}
+
+/// Whether something without a name may get one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    Allowed,
+    Refused,
 }
 
 #[derive(Default)]
@@ -54,6 +63,16 @@ impl Dentry {
         dentry
     }
 
+    /// Whether something without a name may get one.
+    pub(crate) fn may_be_named(&self) -> bool {
+        self.may_be_named.load(Ordering::Relaxed)
+    }
+
+    /// Says whether it may.
+    pub(crate) fn set_naming(&self, naming: Naming) {
+        self.may_be_named.store(naming == Naming::Allowed, Ordering::Relaxed);
+    }
+
     fn new(inode: Arc<dyn Inode>, parent: Option<Arc<Dentry>>, name: &[u8]) -> Arc<Dentry> {
         Arc::new(Dentry {
             kind: inode.kind(),
@@ -62,6 +81,7 @@ impl Dentry {
             children: Mutex::new(Children::default()),
             mounts: AtomicU32::new(0),
             unlinked: AtomicBool::new(false),
+            may_be_named: AtomicBool::new(false),
         })
     }
 

@@ -8,7 +8,7 @@ use linux_abi::{Errno, Result};
 
 use crate::context::Caller;
 use crate::credentials::{Access, Capability};
-use crate::dentry::{Children, Dentry};
+use crate::dentry::{Children, Dentry, Naming};
 use crate::inode::NewInode;
 use crate::metadata::{DeviceNumber, FileKind, Ownership};
 use crate::path::Path;
@@ -180,7 +180,12 @@ impl Caller<'_> {
         if old.dentry.is_directory() {
             return Err(Errno::EPERM);
         }
+        // One that had names and lost them gets no new one.
+        if !old.dentry.may_be_named() && old.inode().metadata()?.links == 0 {
+            return Err(Errno::ENOENT);
+        }
         directory.inode().link(&parent.name, old.inode())?;
+        old.dentry.set_naming(Naming::Refused);
         children.insert(&directory.dentry, &parent.name, old.inode().clone());
         Ok(())
     }

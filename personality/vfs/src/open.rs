@@ -6,6 +6,7 @@ use linux_abi::{Errno, Result};
 
 use crate::context::Caller;
 use crate::credentials::Access;
+use crate::dentry::Naming;
 use crate::device::{BLOCK_DEVICES, CHAR_DEVICES, Opened};
 use crate::file::File;
 use crate::flags::OpenFlags;
@@ -115,6 +116,9 @@ impl Caller<'_> {
         let directory = resolve(*self, base, path, walk_flags(flags, resolution) | WalkFlags::DIRECTORY)?;
         let new = NewInode::new(FileKind::Regular, permissions & 0o7777);
         let dentry = self.create_unnamed_in(&directory, new)?;
+        if !flags.contains(OpenFlags::EXCL) {
+            dentry.set_naming(Naming::Allowed);
+        }
         self.open_path(Path { mount: directory.mount, dentry }, flags, Origin::Created)
     }
 

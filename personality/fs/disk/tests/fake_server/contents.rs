@@ -80,6 +80,25 @@ fn an_unnamed_file_can_get_a_name() {
 }
 
 #[test]
+fn a_file_that_lost_its_names_gets_no_new_one() {
+    let (_, world) = quiet();
+    world.put("/f", b"text").expect("put");
+    let file = world.open("/f", OpenFlags::RDWR).expect("open");
+    world.caller().link(file.path(), None, b"/g").expect("link");
+    world.unlink("/f").expect("unlink");
+    world.caller().link(file.path(), None, b"/h").expect("it has a name");
+    world.unlink("/g").and(world.unlink("/h")).expect("unlink");
+    assert_eq!(world.caller().link(file.path(), None, b"/name"), Err(Errno::ENOENT));
+    let unnamed = OpenFlags::RDWR | OpenFlags::TMPFILE_BIT | OpenFlags::DIRECTORY;
+    let file = world.open("/", unnamed | OpenFlags::EXCL).expect("open");
+    assert_eq!(world.caller().link(file.path(), None, b"/name"), Err(Errno::ENOENT));
+    let file = world.open("/", unnamed).expect("open");
+    world.caller().link(file.path(), None, b"/name").expect("link");
+    world.unlink("/name").expect("unlink");
+    assert_eq!(world.caller().link(file.path(), None, b"/name"), Err(Errno::ENOENT));
+}
+
+#[test]
 fn a_full_disk_is_told_at_once_and_loses_nothing_else() {
     let fake = Fake::new(1, Odds::default());
     fake.set_capacity(20);
