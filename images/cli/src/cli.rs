@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Bytes of the ring for `--trace`: a million events.
 const TRACE_BYTES: u64 = 64 << 20;
 
+/// With less memory the default system's tasks do not fit; of this Linux programs have 16 MiB.
+const LEAST_BYTES: u64 = 160 << 20;
+
 /// Banyan: a multi-server operating system that hosts Linux programs.
 #[derive(Debug, Parser)]
 #[command(name = "banyan", args_conflicts_with_subcommands = true)]
@@ -337,8 +340,8 @@ fn parse_size(text: &str) -> Result<u64> {
     };
     let count: u64 = digits.parse().context("a size is a number and K, M or G")?;
     let bytes = count.checked_mul(1 << shift).context("that is more than a machine can have")?;
-    if !(64 << 20..=64 << 30).contains(&bytes) {
-        bail!("the machine takes 64M to 64G");
+    if !(LEAST_BYTES..=64 << 30).contains(&bytes) {
+        bail!("the machine takes {}M to 64G", LEAST_BYTES >> 20);
     }
     Ok(bytes)
 }
@@ -360,8 +363,8 @@ mod tests {
         assert_eq!(parse_size("512M").ok(), Some(512 << 20));
         assert_eq!(parse_size("2G").ok(), Some(2 << 30));
         assert_eq!(parse_size("256").ok(), Some(256 << 20));
-        assert_eq!(parse_size("65536K").ok(), Some(64 << 20));
-        for bad in ["", "M", "1T", "-1M", "99999999999G", "1M", "5\u{e9}"] {
+        assert_eq!(parse_size("163840K").ok(), Some(160 << 20));
+        for bad in ["", "M", "1T", "-1M", "99999999999G", "1M", "128M", "5\u{e9}"] {
             assert!(parse_size(bad).is_err(), "{bad}");
         }
     }

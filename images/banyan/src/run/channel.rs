@@ -477,7 +477,7 @@ impl Session {
                     let [stdout, stderr, strace] = collected;
                     return Ok(Output { status, stdout, stderr, strace });
                 }
-                Ok(Event::Refused(reason)) => bail!("the guest refused the command: {reason}"),
+                Ok(Event::Refused(reason)) => bail!("the command did not run to its end: {reason}"),
                 Err(Stop::TimedOut) => bail!("the command took too long"),
                 Err(Stop::Ended(end)) => bail!("the system stopped: {end}"),
             }

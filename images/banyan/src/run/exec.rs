@@ -112,7 +112,7 @@ fn pass(session: Session, deadline: Option<Instant>, signals: Option<&Signals>) 
                 session.consumed(stream, bytes.len());
             }
             Ok(Event::Exit(status)) => return Ok(Done::Exit(status)),
-            Ok(Event::Refused(reason)) => bail!("the system refused the command: {reason}{}", hint(&reason)),
+            Ok(Event::Refused(reason)) => bail!("the command did not run to its end: {reason}{}", hint(&reason)),
             Err(Stop::TimedOut) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {}
             Err(stop) => return Ok(stopped(stop)),
         }
