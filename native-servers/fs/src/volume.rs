@@ -37,7 +37,8 @@ pub(crate) struct Volume {
     /// `None`: it is only read.
     pub(crate) journal: Option<Journal>,
     pub(crate) freed: Freed,
-    /// Where to look first for the blocks of new files, by group.
+    /// Where to look first for the blocks of new files, by group. Changes that are repeated after a death get the same blocks,
+    /// or there might be too few of them: so these are forgotten with each commit, and a change that fails leaves none.
     pub(crate) hints: BTreeMap<u32, u32>,
     /// The same for inodes.
     pub(crate) inode_hints: BTreeMap<u32, u32>,

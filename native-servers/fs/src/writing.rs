@@ -44,7 +44,7 @@ impl Volume {
         if pieces.iter().any(|piece| piece.bytes > 0 && piece.offset > inode.size()) {
             self.zero_end(&mut inode)?;
         }
-        let (mut targets, mut places) = (Vec::new(), Vec::new());
+        let (mut targets, mut places): (Vec<Target>, _) = (Vec::new(), Vec::new());
         for piece in pieces.iter().filter(|piece| piece.bytes > 0) {
             let its = self.targets(&inode, piece)?;
             let apart = self.write_last_block(&inode, piece, region, &its)?;
@@ -57,6 +57,7 @@ impl Volume {
         inode.set_time(Stamp::Modified, now);
         inode.set_time(Stamp::Changed, now);
         self.put_inode(&mut inode)?;
+        self.note_goal(targets.last())?;
         Ok(inode)
     }
 
@@ -103,9 +104,17 @@ impl Volume {
             goal = target.extent.physical + u64::from(target.extent.blocks);
             targets.push(target);
         }
-        let group = self.geometry.locate(goal.min(self.geometry.blocks - 1))?;
-        self.hints.insert(group.0, group.1);
         Ok(targets)
+    }
+
+    /// Notes that new files go behind the last block of a write that has succeeded.
+    fn note_goal(&mut self, last: Option<&Target>) -> Result<()> {
+        if let Some(Target { extent, .. }) = last {
+            let behind = extent.physical + u64::from(extent.blocks);
+            let (group, bit) = self.geometry.locate(behind.min(self.geometry.blocks - 1))?;
+            self.hints.insert(group, bit);
+        }
+        Ok(())
     }
 
     /// Where blocks for a file's block `logical` should be: behind those before it.

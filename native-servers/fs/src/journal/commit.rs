@@ -85,6 +85,8 @@ impl Volume {
         // Whoever still reads what was freed ends first.
         drop(self.moving.write());
         self.freed = Freed::default();
+        // Whoever repeats what follows has none: it must find room for it in the same places.
+        self.hints.clear();
         self.committed = self.last;
         self.zero_cut_ends()?;
         if is_full || self.buffers.committed_count() > MOST_COMMITTED { self.bring_home() } else { Ok(()) }

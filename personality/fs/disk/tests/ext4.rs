@@ -18,6 +18,7 @@ use ipc::{Capability, Failure};
 use linux_abi::Errno;
 use support::fake::Dice;
 use support::{World, model, write_at};
+use vfs::{Allocation, OpenFlags};
 
 const DIED: FsError = FsError::Call(Failure::Kernel(ukernel_abi::Error::ServerDied));
 
@@ -106,10 +107,14 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 fn fresh_disk(name: &str, options: &[&str]) -> Arc<Disk> {
+    fresh_disk_of(name, options, "32M")
+}
+
+fn fresh_disk_of(name: &str, options: &[&str], size: &str) -> Arc<Disk> {
     let path = scratch(name);
     // There may be one from an earlier run.
     let _ = std::fs::remove_file(&path);
-    let made = tool("mke2fs").args(["-q", "-t", "ext4"]).args(options).arg(&path).arg("32M").output();
+    let made = tool("mke2fs").args(["-q", "-t", "ext4"]).args(options).arg(&path).arg(size).output();
     assert!(made.expect("mke2fs is there").status.success());
     Arc::new(Disk::new(std::fs::read(&path).expect("just made")))
 }
@@ -213,4 +218,53 @@ fn a_disk_that_can_only_be_read_says_so() {
     assert_eq!(remounted(vfs::MountFlags::RDONLY), Ok(()));
     check(&disk, name);
     std::fs::remove_file(scratch(name)).expect("it is there");
+}
+
+/// Does something with one of a few small files with holes, so that they are in many pieces.
+fn scribble(world: &World, dice: &mut Dice) -> Result<(), Errno> {
+    let path = format!("/{}", dice.below(40));
+    let open = || world.open(&path, OpenFlags::RDWR);
+    match dice.below(12) {
+        0 => world.unlink(&path),
+        1 => open()?.file().truncate(dice.below(60) * 1000),
+        2 => open()?.file().sync(),
+        3 => world.rename(&path, &format!("/{}", dice.below(40)), vfs::RenameRule::Replace),
+        4 => world.mkdir(&format!("/d{}{}", "n".repeat(200), dice.below(300))),
+        5 => {
+            world.disk.work();
+            Ok(())
+        }
+        6 => open()?.file().allocate(Allocation::PunchHole, dice.below(60) * 1024, 9000),
+        _ => {
+            let file = world.create(&path)?;
+            let (page, byte, bytes) = (dice.below(60), dice.below(256) as u8, 1 + dice.below(4999) as usize);
+            write_at(&file, page * 8192, &vec![byte; bytes]).map(drop)
+        }
+    }
+}
+
+#[test]
+fn nothing_is_lost_on_a_full_disk_although_the_library_dies() {
+    vfs::clock::set_realtime_ns(1_700_000_000_000_000_000);
+    for seed in 107..109 {
+        let name = format!("diskfs-full-{seed}.img");
+        let disk = fresh_disk_of(&name, &["-b", "1024", "-J", "size=1", "-m", "0"], "3M");
+        let world = World::over(Mortal::new(&disk, seed, 25), Orphans::Free);
+        let free = vfs::FileSystem::statistics(&*world.disk).free_blocks as usize;
+        world.put("/filler", &vec![1; (free - 130) * 1024]).expect("there is room");
+        world.disk.work();
+        let (mut dice, mut full) = (Dice::new(seed * 7), 0);
+        for step in 0..500 {
+            match scribble(&world, &mut dice) {
+                Ok(()) | Err(Errno::ENOENT | Errno::EEXIST) => {}
+                Err(Errno::ENOSPC) => full += 1,
+                // Where changes cannot be repeated.
+                Err(error) => panic!("seed {seed}, step {step}: {}", error.name()),
+            }
+        }
+        assert!(full > 20, "seed {seed}: full {full} times");
+        world.disk.retire().expect("everything finds its place");
+        check(&disk, &name);
+        std::fs::remove_file(scratch(&name)).expect("it is there");
+    }
 }
