@@ -11,7 +11,7 @@ use interfaces::FsError;
 use crate::Result;
 use crate::bitmap::{self, Either};
 use crate::buffers::{Kind, State};
-use crate::bytes::{halves, put_le32};
+use crate::bytes::halves;
 use crate::geometry::field;
 use crate::groups::Count;
 use crate::volume::Volume;
@@ -121,8 +121,7 @@ impl Volume {
         drop(used);
         let first = self.geometry.group_start(group) + u64::from(start);
         self.take_cached(first, count)?;
-        let data = self.change_block(block, Kind::BlockBitmap(group))?;
-        (start..start + count).for_each(|bit| bitmap::set(data, bit));
+        self.change_bits((block, Kind::BlockBitmap(group)), start..start + count, bitmap::set)?;
         self.count_blocks(group, -i64::from(count))?;
         Ok(Some((first, count)))
     }
@@ -173,8 +172,7 @@ impl Volume {
             return Err(FsError::Corrupt);
         }
         drop(used);
-        let data = self.change_block(block, Kind::BlockBitmap(group))?;
-        (start..start + count).for_each(|bit| bitmap::clear(data, bit));
+        self.change_bits((block, Kind::BlockBitmap(group)), start..start + count, bitmap::clear)?;
         self.freed.add(group, start, count, self.geometry.block_bytes);
         self.count_blocks(group, i64::from(count))
     }
@@ -193,12 +191,9 @@ impl Volume {
     /// Sets the file system's number of free blocks.
     pub(crate) fn set_free_blocks(&mut self, blocks: u64) -> Result<()> {
         let (low, high) = halves(blocks);
-        let is_wide = self.geometry.descriptor_bytes > 32;
-        self.change_superblock(|sb| {
-            put_le32(sb, field::FREE_BLOCKS_LOW, low);
-            if is_wide {
-                put_le32(sb, field::FREE_BLOCKS_HIGH, high);
-            }
-        })
+        if self.geometry.descriptor_bytes > 32 {
+            self.set_superblock_field(field::FREE_BLOCKS_HIGH, high)?;
+        }
+        self.set_superblock_field(field::FREE_BLOCKS_LOW, low)
     }
 }

@@ -1,14 +1,21 @@
 //! Buffers of metadata blocks, and which of them the running operation and the running transaction have changed.
 //!
 //! A buffer is *clean* (as on the disk), *committed* (in the journal, not yet at home) or *running* (changed by the running
-//! transaction). Only clean ones make room for others. For each buffer that an operation changes the version from before is
-//! kept, so that an operation that fails leaves nothing behind.
+//! transaction). Only clean ones make room for others. What an operation changes is noted as it was before (`undo`), so that
+//! an operation that fails leaves nothing behind.
 //!
 //! Sums are checked when a block is read, and made when a transaction is committed.
+
+mod undo;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
+
+use undo::Undo;
+
+use crate::bytes::put;
 
 /// The inode that a block belongs to: its sum covers these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,8 +130,8 @@ pub(crate) struct Buffers {
     /// Blocks by state.
     running: BTreeSet<u64>,
     committed: BTreeSet<u64>,
-    /// Versions from before the running operation; `None`: there was no buffer.
-    undo: BTreeMap<u64, Option<Buffer>>,
+    /// What the running operation has changed.
+    undo: Undo,
     /// Most clean buffers.
     limit: usize,
 }
@@ -136,7 +143,7 @@ impl Buffers {
             clock: VecDeque::new(),
             running: BTreeSet::new(),
             committed: BTreeSet::new(),
-            undo: BTreeMap::new(),
+            undo: Undo::new(),
             limit,
         }
     }
@@ -159,29 +166,40 @@ impl Buffers {
         self.put(block, Buffer::new(Arc::new(data), State::Clean, kind));
     }
 
-    /// The contents of a block that is there, to be changed by the running operation.
+    /// The contents of a block that is there, to be changed by the running operation. All of it is kept as it was: where it
+    /// is known what changes, [`change_part`](Self::change_part) costs less.
     pub(crate) fn change(&mut self, block: u64) -> Option<&mut [u8]> {
         let buffer = self.by_block.get_mut(&block)?;
-        self.undo.entry(block).or_insert_with(|| Some(buffer.clone()));
-        buffer.state = State::Running;
-        buffer.used = true;
-        self.running.insert(block);
-        self.committed.remove(&block);
-        Some(Arc::make_mut(&mut buffer.data).as_mut_slice())
+        self.undo.keep(block, || Some(buffer.clone()));
+        Some(run(buffer, block, (&mut self.running, &mut self.committed)).as_mut_slice())
+    }
+
+    /// A range of such a block; `None` also if the block is shorter.
+    pub(crate) fn change_part(&mut self, block: u64, range: Range<usize>) -> Option<&mut [u8]> {
+        let buffer = self.by_block.get_mut(&block)?;
+        self.undo.note(block, buffer, range.clone())?;
+        run(buffer, block, (&mut self.running, &mut self.committed)).get_mut(range)
+    }
+
+    /// Replaces a record; its sum is to be made.
+    pub(crate) fn change_record(&mut self, place: &Place, bytes: &[u8]) -> Option<()> {
+        let buffer = self.by_block.get_mut(&place.block)?;
+        self.undo.note(place.block, buffer, place.at..place.at + bytes.len())?;
+        put(run(buffer, place.block, (&mut self.running, &mut self.committed)), place.at, bytes);
+        buffer.set_record_stale(place.index);
+        Some(())
     }
 
     /// A new block's contents, whatever was there before.
     pub(crate) fn create(&mut self, block: u64, data: Vec<u8>, kind: Kind) {
-        let before = self.by_block.get(&block).cloned();
-        self.undo.entry(block).or_insert(before);
+        self.undo.keep(block, || self.by_block.get(&block).cloned());
         self.put(block, Buffer::new(Arc::new(data), State::Running, kind));
     }
 
     /// Forgets a block that is freed.
     pub(crate) fn forget(&mut self, block: u64) {
-        let before = self.by_block.get(&block).cloned();
-        if before.is_some() {
-            self.undo.entry(block).or_insert(before);
+        if let Some(before) = self.by_block.get(&block) {
+            self.undo.keep(block, || Some(before.clone()));
             self.remove(block);
         }
     }
@@ -193,11 +211,15 @@ impl Buffers {
 
     /// Makes everything as it was before the running operation.
     pub(crate) fn undo_changes(&mut self) {
-        for (block, before) in core::mem::take(&mut self.undo) {
+        let mut undo = core::mem::take(&mut self.undo);
+        for (block, before) in undo.take_wholes() {
             match before {
                 Some(buffer) => self.put(block, buffer),
                 None => self.remove(block),
             }
+        }
+        for (block, state) in undo.put_back(&mut self.by_block) {
+            self.note(block, Some(state));
         }
     }
 
@@ -298,5 +320,57 @@ impl Buffers {
                 self.clock.push_back(block);
             }
         }
+    }
+}
+
+/// A buffer's contents, which the running transaction changes.
+fn run<'a>(
+    buffer: &'a mut Buffer,
+    block: u64,
+    (running, committed): (&mut BTreeSet<u64>, &mut BTreeSet<u64>),
+) -> &'a mut Vec<u8> {
+    buffer.used = true;
+    if buffer.state != State::Running {
+        buffer.state = State::Running;
+        running.insert(block);
+        committed.remove(&block);
+    }
+    Arc::make_mut(&mut buffer.data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: u64 = 7;
+
+    #[test]
+    fn changes_are_taken_back_whatever_their_order() {
+        let mut buffers = Buffers::new(4);
+        buffers.insert_clean(BLOCK, alloc::vec![1; 16], Kind::Plain);
+        let part = |buffers: &mut Buffers, at: usize, value| {
+            buffers.change_part(BLOCK, at..at + 2).expect("the block is there").fill(value);
+        };
+        part(&mut buffers, 4, 2);
+        part(&mut buffers, 5, 3);
+        buffers.change(BLOCK).expect("the block is there").fill(4);
+        part(&mut buffers, 0, 5);
+        buffers.forget(BLOCK);
+        buffers.create(BLOCK, alloc::vec![6; 16], Kind::Superblock);
+        assert!(buffers.change_part(BLOCK, 15..17).is_none(), "a part beyond the end");
+        buffers.undo_changes();
+        let buffer = buffers.get(BLOCK).expect("the block is there again");
+        assert_eq!(
+            (buffer.data.as_slice(), buffer.kind, buffer.state),
+            ([1; 16].as_slice(), Kind::Plain, State::Clean)
+        );
+        assert_eq!(buffers.running_count(), 0);
+        part(&mut buffers, 4, 2);
+        buffers.keep_changes();
+        buffers.undo_changes();
+        assert_eq!(
+            buffers.running_contents(),
+            [(BLOCK, Arc::new([[1, 1, 1, 1], [2, 2, 1, 1], [1; 4], [1; 4]].concat()))]
+        );
     }
 }

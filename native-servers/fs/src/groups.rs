@@ -10,7 +10,7 @@ use interfaces::FsError;
 use crate::Result;
 use crate::bitmap;
 use crate::buffers::{Kind, Place};
-use crate::bytes::{high16, join, le16, le32, low16, put_le16, put_le32};
+use crate::bytes::{high16, join, le16, le32, low16, put, put_le16};
 use crate::checksum::{crc16, crc32c};
 use crate::geometry::{Checksums, Geometry, field};
 use crate::volume::Volume;
@@ -45,11 +45,29 @@ impl Count {
     }
 }
 
+/// Bytes of a descriptor with 64-bit numbers; longer ones have nothing in the rest that is known here.
+const WIDE_BYTES: usize = 64;
+
 /// A group's descriptor.
-#[derive(Clone, Debug)]
-pub(crate) struct Descriptor(Vec<u8>);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Descriptor {
+    bytes: [u8; WIDE_BYTES],
+    /// How many of them it has.
+    length: usize,
+}
 
 impl Descriptor {
+    fn new(record: &[u8]) -> Self {
+        let length = record.len().min(WIDE_BYTES);
+        let mut bytes = [0; WIDE_BYTES];
+        put(&mut bytes, 0, record.get(..length).unwrap_or_default());
+        Self { bytes, length }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
     pub(crate) fn block_bitmap(&self) -> u64 {
         self.pointer(0, 0x20)
     }
@@ -63,48 +81,48 @@ impl Descriptor {
     }
 
     pub(crate) fn has_flag(&self, flag: u16) -> bool {
-        le16(&self.0, FLAGS) & flag != 0
+        le16(&self.bytes, FLAGS) & flag != 0
     }
 
     pub(crate) fn clear_flag(&mut self, flag: u16) {
-        let flags = le16(&self.0, FLAGS) & !flag;
-        put_le16(&mut self.0, FLAGS, flags);
+        let flags = le16(&self.bytes, FLAGS) & !flag;
+        put_le16(&mut self.bytes, FLAGS, flags);
     }
 
     pub(crate) fn count(&self, count: Count) -> u32 {
         let (low, high) = count.offsets();
-        let high = if self.is_wide() { le16(&self.0, high) } else { 0 };
-        u32::from(le16(&self.0, low)) | u32::from(high) << 16
+        let high = if self.is_wide() { le16(&self.bytes, high) } else { 0 };
+        u32::from(le16(&self.bytes, low)) | u32::from(high) << 16
     }
 
     pub(crate) fn set_count(&mut self, count: Count, value: u32) {
         let (low, high) = count.offsets();
-        put_le16(&mut self.0, low, low16(value));
+        put_le16(&mut self.bytes, low, low16(value));
         if self.is_wide() {
-            put_le16(&mut self.0, high, high16(value));
+            put_le16(&mut self.bytes, high, high16(value));
         }
     }
 
     const fn is_wide(&self) -> bool {
-        self.0.len() >= 64
+        self.length >= WIDE_BYTES
     }
 
     fn pointer(&self, low: usize, high: usize) -> u64 {
-        join(le32(&self.0, low), if self.is_wide() { le32(&self.0, high) } else { 0 })
+        join(le32(&self.bytes, low), if self.is_wide() { le32(&self.bytes, high) } else { 0 })
     }
+}
 
-    /// The sum that belongs into it.
-    fn sum(&self, geometry: &Geometry, group: u32) -> u16 {
-        let (before, after) = (self.0.get(..SUM).unwrap_or_default(), self.0.get(SUM + 2..).unwrap_or_default());
-        let group = group.to_le_bytes();
-        match geometry.checksums {
-            Checksums::None => le16(&self.0, SUM),
-            Checksums::Groups => {
-                [&group, before, after].iter().fold(crc16(!0, &geometry.uuid), |sum, part| crc16(sum, part))
-            }
-            Checksums::All => {
-                [&group, before, &[0; 2], after].iter().fold(geometry.seed, |sum, part| crc32c(sum, part)) as u16
-            }
+/// The sum that belongs into a descriptor.
+fn sum_of(record: &[u8], geometry: &Geometry, group: u32) -> u16 {
+    let (before, after) = (record.get(..SUM).unwrap_or_default(), record.get(SUM + 2..).unwrap_or_default());
+    let group = group.to_le_bytes();
+    match geometry.checksums {
+        Checksums::None => le16(record, SUM),
+        Checksums::Groups => {
+            [&group, before, after].iter().fold(crc16(!0, &geometry.uuid), |sum, part| crc16(sum, part))
+        }
+        Checksums::All => {
+            [&group, before, &[0; 2], after].iter().fold(geometry.seed, |sum, part| crc32c(sum, part)) as u16
         }
     }
 }
@@ -113,33 +131,32 @@ impl Volume {
     /// A group's descriptor.
     pub(crate) fn descriptor(&mut self, group: u32) -> Result<Descriptor> {
         let place = self.descriptor_place(group)?;
-        let data = self.block(place.block, place.kind)?;
-        let bytes = data.get(place.at..place.at + self.geometry.descriptor_bytes).ok_or(FsError::Corrupt)?;
-        let descriptor = Descriptor(bytes.to_vec());
-        let is_known = self.buffers.get(place.block).is_some_and(|buffer| buffer.is_record_known(place.index));
-        if !is_known && le16(bytes, SUM) != descriptor.sum(&self.geometry, group) {
-            return Err(FsError::Corrupt);
+        self.load(place.block, place.kind)?;
+        let buffer = self.buffers.get(place.block).ok_or(FsError::Corrupt)?;
+        let record = buffer.data.get(place.at..place.at + self.geometry.descriptor_bytes).ok_or(FsError::Corrupt)?;
+        let descriptor = Descriptor::new(record);
+        if !buffer.is_record_known(place.index) {
+            if le16(record, SUM) != sum_of(record, &self.geometry, group) {
+                return Err(FsError::Corrupt);
+            }
+            buffer.set_record_known(place.index);
         }
-        self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_known(place.index));
         Ok(descriptor)
     }
 
     /// Puts a changed descriptor back. Its sum is made when the transaction is sealed.
     pub(crate) fn put_descriptor(&mut self, group: u32, descriptor: Descriptor) -> Result<()> {
         let place = self.descriptor_place(group)?;
-        crate::bytes::put(self.change_block(place.block, place.kind)?, place.at, &descriptor.0);
-        self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_stale(place.index));
-        Ok(())
+        self.put_record(&place, descriptor.bytes())
     }
 
     /// Makes the sum of the descriptor at `index` of a block that starts with group `first`.
     pub(crate) fn make_descriptor_sum(&mut self, block: u64, first: u32, index: usize) -> Result<()> {
         let (at, bytes) = (index * self.geometry.descriptor_bytes, self.geometry.descriptor_bytes);
         let data = self.block(block, Kind::Descriptors(first))?;
-        let descriptor = Descriptor(data.get(at..at + bytes).ok_or(FsError::Corrupt)?.to_vec());
+        let sum = sum_of(data.get(at..at + bytes).ok_or(FsError::Corrupt)?, &self.geometry, first + index as u32);
         drop(data);
-        let sum = descriptor.sum(&self.geometry, first + index as u32);
-        put_le16(self.change_block(block, Kind::Descriptors(first))?, at + SUM, sum);
+        put_le16(self.change_part(block, Kind::Descriptors(first), at + SUM..at + SUM + 2)?, 0, sum);
         Ok(())
     }
 
@@ -157,7 +174,7 @@ impl Volume {
             self.set_free_blocks(blocks)?;
         }
         if inodes != self.superblock_field(field::FREE_INODES)? {
-            self.change_superblock(|sb| put_le32(sb, field::FREE_INODES, inodes))?;
+            self.set_superblock_field(field::FREE_INODES, inodes)?;
         }
         Ok(())
     }
@@ -201,6 +218,17 @@ impl Volume {
             self.buffers.create(block, data, kind);
         }
         Ok((block, self.block(block, kind)?))
+    }
+
+    /// Whether an inode is in use, where the group is as it is.
+    pub(crate) fn is_inode_used(&mut self, group: u32, bit: u32) -> Result<bool> {
+        let descriptor = self.descriptor(group)?;
+        if descriptor.has_flag(INODE_UNINIT) {
+            return Ok(false);
+        }
+        let block = descriptor.inode_bitmap();
+        self.check_metadata_block(block)?;
+        Ok(bitmap::is_set(&self.buffer(block, Kind::InodeBitmap(group))?.data, bit))
     }
 
     fn check_metadata_block(&self, block: u64) -> Result<()> {

@@ -5,7 +5,7 @@ use interfaces::FsError;
 use crate::Result;
 use crate::bitmap::{self, Either};
 use crate::buffers::{Kind, Place};
-use crate::bytes::{high16, le16, low16, put, put_le16, put_le32};
+use crate::bytes::{high16, le16, low16, put_le16};
 use crate::checksum::crc32c;
 use crate::geometry::field;
 use crate::groups::{BLOCK_UNINIT, Count};
@@ -34,26 +34,7 @@ impl Volume {
             return Err(FsError::NotFound);
         }
         let (group, bit) = self.inode_place(number)?;
-        let descriptor = self.descriptor(group)?;
-        let unused = descriptor.count(Count::UnusedInodes);
-        if self.geometry.inodes_per_group.saturating_sub(unused) <= bit
-            && descriptor.has_flag(crate::groups::INODE_UNINIT)
-        {
-            return Err(FsError::NotFound);
-        }
-        let (_, used) = self.inode_bitmap_unchanged(group)?;
-        if !bitmap::is_set(&used, bit) {
-            return Err(FsError::NotFound);
-        }
-        self.read_inode(number)
-    }
-
-    fn inode_bitmap_unchanged(&mut self, group: u32) -> Result<(u64, alloc::sync::Arc<alloc::vec::Vec<u8>>)> {
-        let descriptor = self.descriptor(group)?;
-        if descriptor.has_flag(crate::groups::INODE_UNINIT) {
-            return Err(FsError::NotFound);
-        }
-        self.inode_bitmap(group)
+        if self.is_inode_used(group, bit)? { self.read_inode(number) } else { Err(FsError::NotFound) }
     }
 
     /// Any inode's record.
@@ -62,27 +43,29 @@ impl Volume {
     /// `Corrupt`, `Disk`.
     pub(crate) fn read_inode(&mut self, number: u32) -> Result<Inode> {
         let place = self.record_place(number)?;
-        let data = self.block(place.block, place.kind)?;
-        let raw = data.get(place.at..place.at + self.geometry.inode_bytes).ok_or(FsError::Corrupt)?.to_vec();
+        let bytes = self.geometry.inode_bytes;
+        let buffer = self.buffer(place.block, place.kind)?;
+        let raw = buffer.data.get(place.at..place.at + bytes).ok_or(FsError::Corrupt)?.to_vec();
+        let is_known = buffer.is_record_known(place.index);
         let inode = Inode { number, raw };
-        let is_known = self.buffers.get(place.block).is_some_and(|buffer| buffer.is_record_known(place.index));
-        if !is_known && self.geometry.has_block_sums() {
+        if is_known {
+            return Ok(inode);
+        }
+        if self.geometry.has_block_sums() {
             let sum = self.inode_sum(&inode);
             let high = inode.high_sum().map(|at| le16(&inode.raw, at) == high16(sum));
             if le16(&inode.raw, LOW_SUM) != low16(sum) || high == Some(false) {
                 return Err(FsError::Corrupt);
             }
         }
-        self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_known(place.index));
+        self.buffer(place.block, place.kind)?.set_record_known(place.index);
         Ok(inode)
     }
 
     /// Puts a record back. Its sum is made when the transaction is sealed.
     pub(crate) fn put_inode(&mut self, inode: &mut Inode) -> Result<()> {
         let place = self.record_place(inode.number)?;
-        put(self.change_block(place.block, place.kind)?, place.at, &inode.raw);
-        self.buffers.get(place.block).into_iter().for_each(|buffer| buffer.set_record_stale(place.index));
-        Ok(())
+        self.put_record(&place, &inode.raw)
     }
 
     /// Makes the sum of the inode at `index` of a block that starts with inode `first`.
@@ -96,10 +79,10 @@ impl Volume {
         drop(data);
         let inode = Inode { number: first + index as u32, raw };
         let (sum, high) = (self.inode_sum(&inode), inode.high_sum());
-        let data = self.change_block(block, Kind::Inodes(first))?;
-        put_le16(data, at + LOW_SUM, low16(sum));
+        let data = self.change_part(block, Kind::Inodes(first), at..at + bytes)?;
+        put_le16(data, LOW_SUM, low16(sum));
         if let Some(high) = high {
-            put_le16(data, at + high, high16(sum));
+            put_le16(data, high, high16(sum));
         }
         Ok(())
     }
@@ -189,7 +172,7 @@ impl Volume {
 
     fn mark_inode(&mut self, group: u32, bit: u32, purpose: Purpose) -> Result<()> {
         let (block, _) = self.inode_bitmap(group)?;
-        bitmap::set(self.change_block(block, Kind::InodeBitmap(group))?, bit);
+        self.change_bits((block, Kind::InodeBitmap(group)), bit..bit + 1, bitmap::set)?;
         if self.descriptor(group)?.has_flag(BLOCK_UNINIT) {
             // A group with inodes has both bitmaps.
             self.block_bitmap(group)?;
@@ -216,7 +199,7 @@ impl Volume {
             return Err(FsError::Corrupt);
         }
         drop(used);
-        bitmap::clear(self.change_block(block, Kind::InodeBitmap(group))?, bit);
+        self.change_bits((block, Kind::InodeBitmap(group)), bit..bit + 1, bitmap::clear)?;
         let mut descriptor = self.descriptor(group)?;
         let free = descriptor.count(Count::FreeInodes).saturating_add(1);
         descriptor.set_count(Count::FreeInodes, free);
@@ -233,6 +216,6 @@ impl Volume {
 
     fn count_inodes(&mut self, change: i32) -> Result<()> {
         let free = self.superblock_field(field::FREE_INODES)?.checked_add_signed(change).ok_or(FsError::Corrupt)?;
-        self.change_superblock(|sb| put_le32(sb, field::FREE_INODES, free))
+        self.set_superblock_field(field::FREE_INODES, free)
     }
 }

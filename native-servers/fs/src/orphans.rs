@@ -70,7 +70,7 @@ impl Volume {
             self.orphans.set(first, inode.number);
         }
         self.orphans.set(inode.number, 0);
-        self.change_superblock(|sb| put_le32(sb, field::LAST_ORPHAN, inode.number))
+        self.set_superblock_field(field::LAST_ORPHAN, inode.number)
     }
 
     /// Takes an inode from the list. Its record is to be put back by the caller.
@@ -86,7 +86,7 @@ impl Volume {
             self.orphans.set(next, before);
         }
         if before == 0 {
-            return self.change_superblock(|sb| put_le32(sb, field::LAST_ORPHAN, next));
+            return self.set_superblock_field(field::LAST_ORPHAN, next);
         }
         let mut before = self.orphan(before)?;
         if before.next_orphan() != inode.number {

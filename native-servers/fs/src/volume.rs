@@ -6,13 +6,14 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use interfaces::FsError;
 use rt::sync::RwLock;
 
 use crate::Result;
 use crate::blocks::Freed;
-use crate::buffers::{Buffers, Kind, Owner, State};
+use crate::buffers::{Buffer, Buffers, Kind, Owner, Place, State};
 use crate::bytes::{join, le32, le64, put_le32, put_le64};
 use crate::checksum::crc32c;
 use crate::directory::index::Names;
@@ -134,21 +135,37 @@ impl Volume {
     /// # Errors
     /// `Corrupt`: it is not what it should be; `Disk`.
     pub(crate) fn block(&mut self, block: u64, kind: Kind) -> Result<Arc<Vec<u8>>> {
-        if let Some(buffer) = self.buffers.get(block) {
-            if buffer.kind == kind {
-                return Ok(buffer.data.clone());
-            }
-            // Two things cannot be in one block, but what was a directory may be another file's extents since.
-            let (data, is_clean) = (buffer.data.clone(), buffer.state == State::Clean);
-            if !is_clean || kind == Kind::Superblock {
-                return Err(FsError::Corrupt);
-            }
-            self.verify(&data, kind)?;
-            self.buffers.get(block).into_iter().for_each(|buffer| buffer.set_kind(kind));
-            return Ok(data);
+        if let Some(buffer) = self.buffers.get(block)
+            && buffer.kind == kind
+        {
+            return Ok(buffer.data.clone());
         }
-        self.read_block(block, kind)?;
-        self.buffers.get(block).map(|buffer| buffer.data.clone()).ok_or(FsError::Corrupt)
+        self.buffer(block, kind).map(|buffer| buffer.data.clone())
+    }
+
+    /// A block's buffer.
+    ///
+    /// # Errors
+    /// As [`block`](Self::block).
+    pub(crate) fn buffer(&mut self, block: u64, kind: Kind) -> Result<&mut Buffer> {
+        self.load(block, kind)?;
+        self.buffers.get(block).ok_or(FsError::Corrupt)
+    }
+
+    /// Sees to it that a block has a buffer, as what it is.
+    pub(crate) fn load(&mut self, block: u64, kind: Kind) -> Result<()> {
+        let Some(buffer) = self.buffers.get(block) else { return self.read_block(block, kind) };
+        if buffer.kind == kind {
+            return Ok(());
+        }
+        // Two things cannot be in one block, but what was a directory may be another file's extents since.
+        let (data, is_clean) = (buffer.data.clone(), buffer.state == State::Clean);
+        if !is_clean || kind == Kind::Superblock {
+            return Err(FsError::Corrupt);
+        }
+        self.verify(&data, kind)?;
+        self.buffers.get(block).into_iter().for_each(|buffer| buffer.set_kind(kind));
+        Ok(())
     }
 
     fn read_block(&mut self, block: u64, kind: Kind) -> Result<()> {
@@ -185,8 +202,33 @@ impl Volume {
 
     /// A block's contents, to be changed.
     pub(crate) fn change_block(&mut self, block: u64, kind: Kind) -> Result<&mut [u8]> {
-        self.block(block, kind)?;
+        self.load(block, kind)?;
         self.buffers.change(block).ok_or(FsError::Corrupt)
+    }
+
+    /// A range of a block's contents, to be changed.
+    pub(crate) fn change_part(&mut self, block: u64, kind: Kind, range: Range<usize>) -> Result<&mut [u8]> {
+        self.load(block, kind)?;
+        self.buffers.change_part(block, range).ok_or(FsError::Corrupt)
+    }
+
+    /// Changes each of some bits of a block, as `change` does with a bitmap and a bit.
+    pub(crate) fn change_bits(
+        &mut self,
+        (block, kind): (u64, Kind),
+        bits: Range<u32>,
+        change: fn(&mut [u8], u32),
+    ) -> Result<()> {
+        let first = bits.start / 8;
+        let part = self.change_part(block, kind, first as usize..bits.end.div_ceil(8) as usize)?;
+        bits.for_each(|bit| change(part, bit - first * 8));
+        Ok(())
+    }
+
+    /// Replaces a record. Its sum is made when the transaction is sealed.
+    pub(crate) fn put_record(&mut self, place: &Place, bytes: &[u8]) -> Result<()> {
+        self.load(place.block, place.kind)?;
+        self.buffers.change_record(place, bytes).ok_or(FsError::Corrupt)
     }
 
     fn verify(&mut self, data: &[u8], kind: Kind) -> Result<()> {
@@ -282,7 +324,14 @@ impl Volume {
     /// One of its fields.
     pub(crate) fn superblock_field(&mut self, at: usize) -> Result<u32> {
         let (block, start) = self.geometry.superblock();
-        Ok(le32(&self.block(block, Kind::Superblock)?, start + at))
+        Ok(le32(&self.buffer(block, Kind::Superblock)?.data, start + at))
+    }
+
+    /// Changes one of its fields.
+    pub(crate) fn set_superblock_field(&mut self, at: usize, value: u32) -> Result<()> {
+        let (block, start) = self.geometry.superblock();
+        put_le32(self.change_part(block, Kind::Superblock, start + at..start + at + 4)?, 0, value);
+        Ok(())
     }
 
     /// Changes the superblock.

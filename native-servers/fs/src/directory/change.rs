@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use interfaces::FsError;
 
-use super::entry::{self, TAIL};
+use super::entry::{self, Entry, TAIL};
 use super::search::Found;
 use crate::Result;
 use crate::buffers::Kind;
@@ -29,12 +29,14 @@ impl Volume {
         };
         for block in blocks {
             let data = self.block(block, kind)?;
-            if let Some((at, used, length)) = room(&data, needed)? {
-                let data = self.change_block(block, kind)?;
+            let room = room(&data, needed)?;
+            drop(data);
+            if let Some((at, used, length)) = room {
+                let part = self.change_part(block, kind, at..at + used + needed)?;
                 if used > 0 {
-                    entry::set_length(data, at, used);
+                    entry::set_length(part, 0, used);
                 }
-                entry::write(data, at + used, length - used, target, name);
+                entry::write(part, used, length - used, target, name);
                 self.names.added(owner, name, (block, at + used));
                 return Ok(());
             }
@@ -95,27 +97,24 @@ impl Volume {
     pub(crate) fn remove_entry_of(&mut self, directory: &Inode, found: &Found) -> Result<()> {
         let kind = Kind::Directory(directory.owner());
         let data = self.block(found.block, kind)?;
-        let mut before = None;
-        for entry in entry::all(&data) {
-            let entry = entry?;
-            if entry.at == found.at {
-                self.names.removed(directory.owner(), entry.name, (found.block, found.at));
-                let data = self.change_block(found.block, kind)?;
-                match before {
-                    Some((at, length)) => entry::set_length(data, at, length + entry.length),
-                    None => entry::set_target(data, found.at, (0, 0)),
-                }
-                return Ok(());
-            }
-            before = Some((entry.at, entry.length));
+        let (before, entry) = with_before(&data, found.at)?;
+        self.names.removed(directory.owner(), entry.name, (found.block, found.at));
+        let longer = before.map(|before| (before.at, before.length + entry.length));
+        drop(data);
+        let at = longer.map_or(found.at, |(at, _)| at);
+        let header = self.change_part(found.block, kind, at..at + entry::HEADER)?;
+        match longer {
+            Some((_, length)) => entry::set_length(header, 0, length),
+            None => entry::set_target(header, 0, (0, 0)),
         }
-        Err(FsError::Corrupt)
+        Ok(())
     }
 
     /// Makes an entry name something else.
     pub(crate) fn redirect(&mut self, directory: &Inode, found: &Found, target: (u32, u8)) -> Result<()> {
-        let data = self.change_block(found.block, Kind::Directory(directory.owner()))?;
-        entry::set_target(data, found.at, target);
+        let header = found.at..found.at + entry::HEADER;
+        let part = self.change_part(found.block, Kind::Directory(directory.owner()), header)?;
+        entry::set_target(part, 0, target);
         Ok(())
     }
 
@@ -126,6 +125,19 @@ impl Volume {
     pub(crate) fn parent_of(&mut self, directory: &Inode) -> Result<u32> {
         Ok(self.find(directory, b"..")?.ok_or(FsError::Corrupt)?.inode)
     }
+}
+
+/// The entry at byte `at` of a block, and the one before it, if it is not the first.
+fn with_before(block: &[u8], at: usize) -> Result<(Option<Entry<'_>>, Entry<'_>)> {
+    let mut before = None;
+    for entry in entry::all(block) {
+        let entry = entry?;
+        if entry.at == at {
+            return Ok((before, entry));
+        }
+        before = Some(entry);
+    }
+    Err(FsError::Corrupt)
 }
 
 /// The first entry of a block with room for `needed` bytes behind it: where it starts, what it uses, its length.
